@@ -1,0 +1,505 @@
+"""Exercises: a contract, a reference, checks, named mistakes.
+
+How to write one (the whole of it, for a notebook's module `nb09.py`):
+
+    from .framework import calling, exercise, need, wrong
+
+    def double(x):                                    # the reference, small and plain
+        return 2 * x
+
+    @exercise(
+        "9.1", "Twice as much",
+        signature="double(x)",                        # or "class Name(size=3)"
+        takes="x: float tensor of any shape",
+        returns="a tensor of x's shape, every value doubled",
+        accepts="a function, a lambda or any callable",
+        mistakes=("loss-half-sum",),                  # ids from catalogue.MISTAKES
+        reference=double,
+    )
+    def check_double(answer):                         # called with the reader's answer
+        x = torch.tensor([1.0, -2.0])
+        with calling("double(x) with x = [1, -2]"):   # every call of the reader's code: what is
+            got = answer(x)                           # raised inside becomes a readable message
+        need_tensor(got, "double(x)", shape=(2,))     # wrong type or shape: said in words
+        if torch.allclose(got, x / 2):
+            wrong("Every value is halved, ...", "loss-half-sum")
+        need(torch.allclose(got, 2 * x), f"For [1, -2] it returned {got.tolist()}, ...")
+
+`wrong(message, mistake=None)` rejects; `need(condition, message, mistake=None)` rejects unless the
+condition holds; returning accepts. A check is a function of the answer alone: seeds are fixed
+before it, everything is put back after it, printing is dropped, endless loops are stopped. A
+message is one to three sentences: what is right already, what the mistake does, where to look;
+never the solution. An exercise is found by its id: "9.1" lives in `nb09.py`.
+
+Shared means: `steps` (networks that record how they are trained) with `verdicts`, `architecture`
+(networks that readers build), `pictures` (grids), `explain` (exceptions in words), `guard` (the
+sandbox).
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import inspect
+import numbers
+import pkgutil
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+
+from ..settings import is_strict, pick_device
+from .catalogue import MISTAKES
+from .explain import DEVICES, explain_exception, is_stub, short, where
+from .guard import TimeUp, run_limited, sandbox
+
+SECONDS = 20.0  # a check's time limit; the checks themselves take a fraction of a second
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found. `mistake` is an id of catalogue.MISTAKES, or None if it has no name."""
+
+    passed: bool
+    attempted: bool
+    mistake: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: its contract, its reference and the function that checks an answer."""
+
+    id: str
+    title: str
+    signature: str
+    takes: str
+    returns: str
+    accepts: str
+    mistakes: tuple[str, ...]
+    reference: Any
+    check: Callable[[Any], None]
+    uses_optimizers: bool = False
+
+    @property
+    def kind(self) -> str:
+        """'class', 'function' or 'value'."""
+        if self.signature.startswith("class "):
+            return "class"
+        return "function" if "(" in self.signature else "value"
+
+    @property
+    def name(self) -> str:
+        return self.signature.removeprefix("class ").split("(")[0]
+
+
+class ExerciseError(Exception):
+    """A failed or blank check under GAN_HELPERS_STRICT=1; `result` holds the findings."""
+
+    def __init__(self, exercise_id: str, result: Result):
+        super().__init__(f"exercise {exercise_id}: {result.message}")
+        self.result = result
+
+
+class Rejected(Exception):
+    """Raised by a check (through `wrong`) to reject an answer."""
+
+    def __init__(self, message: str, mistake: str | None = None):
+        super().__init__(message)
+        self.message, self.mistake = message, mistake
+
+
+class _Blank(Exception):
+    """The answer has not been written yet."""
+
+
+class Raised(Exception):
+    """From `calling`: the reader's code raised `error` during the call described by `call`."""
+
+    def __init__(self, call: str, error: BaseException):
+        super().__init__(call)
+        self.call, self.error = call, error
+
+
+_exercises: dict[str, Exercise] = {}
+_status: dict[str, Result] = {}  # what `check` found in this session, in the order of checking
+_in_use: dict[str, Any] = {}  # what `check` returned: the reader's answer or the reference
+_device = torch.device("cpu")
+
+
+# --- for the authors of exercises ----------------------------------------------------------------
+
+
+def exercise(
+    id: str,
+    title: str,
+    *,
+    signature: str,
+    takes: str,
+    returns: str,
+    reference: Any,
+    accepts: str = "",
+    mistakes: tuple[str, ...] = (),
+    uses_optimizers: bool = False,
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Register the decorated check under `id`; see the module's docstring for an example.
+
+    `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
+    that happens before the clock of the time limit starts.
+    """
+    unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
+    if unknown:
+        raise ValueError(f"exercise {id}: no such mistakes in the catalogue: {unknown}")
+
+    def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
+        _exercises[id] = Exercise(
+            id, title, signature, takes, returns, accepts, mistakes, reference, check,
+            uses_optimizers,
+        )  # fmt: skip
+        return check
+
+    return register
+
+
+def wrong(message: str, mistake: str | None = None) -> NoReturn:
+    """Reject the answer, with a message for its author and the mistake's id if it has one."""
+    raise Rejected(message, mistake)
+
+
+def need(condition: object, message: str, mistake: str | None = None) -> None:
+    """Reject the answer unless the condition holds."""
+    if not condition:
+        wrong(message, mistake)
+
+
+@contextlib.contextmanager
+def calling(call: str) -> Iterator[None]:
+    """Run the reader's code in the body; what it raises is reported as the fault of `call`."""
+    try:
+        yield
+    except (Rejected, _Blank, Raised):
+        raise
+    except (Exception, SystemExit) as error:
+        if is_stub(error):
+            raise _Blank(where(error.__traceback__)) from error
+        raise Raised(call, error) from error
+
+
+def need_tensor(
+    value: object, call: str, shape: tuple[int, ...] | None = None, finite: bool = True
+) -> None:
+    """Reject anything but a floating-point tensor (of `shape`, if given)."""
+    if not isinstance(value, torch.Tensor):
+        wrong(f"`{call}` should return a tensor, but {describe_value(value)} came back.")
+    if not value.is_floating_point():
+        wrong(f"`{call}` returned a tensor of {_dtype(value)}; floating point was expected.")
+    if shape is not None and tuple(value.shape) != tuple(shape):
+        wrong(f"`{call}` returned shape {tuple(value.shape)}; {tuple(shape)} was expected.")
+    if finite and not torch.isfinite(value).all():
+        wrong(f"`{call}` returned values that are not finite (inf or nan).")
+
+
+def need_number(value: object, call: str) -> float:
+    """Reject anything but a plain finite number; return it as a float."""
+    if isinstance(value, torch.Tensor):
+        wrong(
+            f"`{call}` should return a plain number, but a tensor came back. A tensor may keep a "
+            "whole graph alive in your history: which method turns one value into a number?"
+        )
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        wrong(f"`{call}` should return a number, but {describe_value(value)} came back.")
+    need(abs(float(value)) < float("inf"), f"`{call}` returned {value}, which is not finite.")
+    return float(value)
+
+
+def describe_value(value: object) -> str:
+    """A value in a few words, for a message: 'nothing (None)', 'a tuple of 3', ..."""
+    if value is None:
+        return "nothing (None)"
+    if isinstance(value, torch.Tensor):
+        return f"a {_dtype(value)} tensor of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} (not an instance of it)"
+    if inspect.isgenerator(value):
+        return "a generator (is there a `yield` where `return` was meant?)"
+    if inspect.isroutine(value):
+        return f"a function ({getattr(value, '__name__', '?')})"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def in_use(id: str) -> Any:
+    """What this session goes on with for exercise `id`, or None if it was not checked yet."""
+    return _in_use.get(id)
+
+
+def probe_device() -> torch.device:
+    """Where a check puts its networks and tensors: the CPU, unless an answer insists on a GPU."""
+    return _device
+
+
+# --- for notebooks and tests ---------------------------------------------------------------------
+
+
+def get_exercise(id: str) -> Exercise:
+    """The exercise with this id. Raises ValueError if there is none."""
+    number = str(id).split(".")[0]
+    if number.isdigit():
+        name = f"{__package__}.nb{int(number):02d}"
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
+    if id not in _exercises:
+        known = ", ".join(_exercises) or "none is loaded"
+        raise ValueError(f"there is no exercise {id!r} with a check; known here: {known}")
+    return _exercises[id]
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise of every notebook, in the order of their ids."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        if re.fullmatch(r"nb\d\d", module.name):
+            importlib.import_module(f"{__package__}.{module.name}")
+    return sorted(_exercises.values(), key=_order)
+
+
+def evaluate(id: str, answer: Any, *, seconds: float = SECONDS) -> Result:
+    """Check an answer and say what was found, without printing or remembering anything.
+
+    Random states, dtypes, grad mode, the reader's networks and so on are left as they were; code
+    that runs longer than `seconds` is stopped. Raises ValueError for an unknown id.
+    """
+    found = get_exercise(id)
+    global _device
+    try:
+        result = _judge(found, answer, seconds)
+        if result is None:  # the answer insists on another device: put the probes there
+            _device = pick_device()
+            result = _judge(found, answer, seconds) or Result(False, True, None, DEVICES)
+    finally:
+        _device = torch.device("cpu")
+    return result
+
+
+def check(id: str, answer: Any) -> Any:
+    """Check an answer, say what was found, and return what the notebook should go on with.
+
+    Returns `answer` itself if it passes, else the course's reference. With GAN_HELPERS_STRICT=1 an
+    answer that is blank or wrong raises ExerciseError.
+    """
+    found = get_exercise(id)
+    earlier = _status.get(id)
+    if answer is found.reference and earlier is not None and not earlier.passed:
+        # The check cell was run again without the answer cell: the name holds the reference now.
+        result = Result(
+            False,
+            earlier.attempted,
+            earlier.mistake,
+            f"`{found.name}` is the reference at the moment. Run your own cell first, then this "
+            "one again.",
+        )
+    else:
+        result = evaluate(id, answer)
+    _status.pop(id, None)
+    _status[id] = result
+    _in_use[id] = answer if result.passed else found.reference
+    _note(id, result.passed)
+    if is_strict() and not result.passed:
+        raise ExerciseError(id, result)
+    print(textwrap.fill(_verdict(found, result), 100))
+    return _in_use[id]
+
+
+def summary() -> None:
+    """Print, for the last cell of a notebook, which exercises ran on whose code."""
+    if not _status:
+        print("No exercise has been checked in this session.")
+        return
+    books = {id.split(".")[0] for id in _status}
+    rows = [found for found in _exercises.values() if found.id.split(".")[0] in books]
+    rows.sort(key=_order)
+    for found in rows:
+        result = _status.get(found.id)
+        print(f"{found.id:<5} {found.title:<42} {_whose(result)}")
+    own = sum(result.passed for result in _status.values())
+    print(f"Your own code: {own} of {len(rows)}.")
+
+
+def contracts_table() -> str:
+    """All contracts as a table in plain text (`python -m gan_helpers exercises` prints it)."""
+    widths = (5, 38, 36, 38)
+    head = ("id", "answer, what it gets", "what it returns, what is accepted", "mistakes named")
+    lines = _table_row(head, widths)
+    rule = "-" * len(lines[0])
+    lines.append(rule)
+    for found in all_exercises():
+        returns = found.returns + (f"\nAccepted: {found.accepts}" if found.accepts else "")
+        mistakes = ", ".join(found.mistakes) or "-"
+        answer = f"{found.title}\n{found.signature}\n{found.takes}"
+        lines += [*_table_row((found.id, answer, returns, mistakes), widths), rule]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+# --- how an answer is judged ---------------------------------------------------------------------
+
+
+def _judge(found: Exercise, answer: Any, seconds: float) -> Result | None:
+    """The result, or None if the answer needs tensors on another device than `probe_device()`."""
+
+    def judge() -> None:
+        _check_kind(found, answer)
+        found.check(answer)
+
+    if found.uses_optimizers:
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    try:
+        with sandbox(answer):
+            run_limited(judge, seconds)
+    except Rejected as finding:
+        mistake = finding.mistake if finding.mistake in found.mistakes else None
+        return Result(False, True, mistake, finding.message)
+    except _Blank as finding:
+        return Result(False, False, None, f"This one is waiting for your answer{finding}.")
+    except TimeUp as error:
+        while isinstance(error.__context__, TimeUp):  # the first one stood in the loop itself
+            error = error.__context__
+        place = where(error.__traceback__)
+        return Result(
+            False,
+            True,
+            None,
+            f"Your code was stopped after {seconds:g} seconds{place}: is there a loop that does "
+            "not end?",
+        )
+    except Raised as finding:
+        if _device.type == "cpu" and pick_device().type != "cpu" and _on_two_devices(finding):
+            return None
+        return _explain(found, finding)
+    except Exception as error:  # an answer so unusual that it upset the check itself
+        return Result(
+            False,
+            True,
+            None,
+            f"The check could not make sense of this answer ({type(error).__name__}: "
+            f"{short(error)}). The contract is `{found.signature}`, returning {found.returns}.",
+        )
+    return Result(True, True, None, "All checks passed.")
+
+
+def _check_kind(found: Exercise, answer: Any) -> None:
+    if answer is None or answer is Ellipsis:
+        raise _Blank("")
+    if found.kind == "value":
+        return
+    if found.kind == "class" and isinstance(answer, nn.Module):
+        wrong(
+            f"This is a network that has been built already. Hand over `{found.name}` itself, "
+            "without calling it, so that it can be built in several sizes."
+        )
+    if found.kind == "function" and isinstance(answer, type):
+        wrong(f"`{found.name}` should be a function, but a class came ({answer.__name__}).")
+    if not callable(answer):
+        wrong(
+            f"`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it "
+            "called where only its name was needed?"
+        )
+    _check_arguments(found, answer)
+
+
+def _check_arguments(found: Exercise, answer: Callable) -> None:
+    """Reject an answer that cannot be called as the contract says."""
+    try:
+        theirs = inspect.signature(answer)
+    except (TypeError, ValueError):  # some callables do not tell
+        return
+    positional, optional = contract_arguments(found)
+    for options in ({}, dict.fromkeys(optional)):
+        try:
+            theirs.bind(*positional, **options)
+        except TypeError as error:
+            call = ", ".join([*positional, *(f"{name}=..." for name in options)])
+            wrong(
+                f"It will be called as `{found.name}({call})`, but yours takes {theirs}: {error}."
+            )
+
+
+def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
+    """Names of the required arguments, and the optional ones with their defaults."""
+    head = ast.parse(f"def {found.signature.removeprefix('class ')}: ...").body[0].args
+    names = [argument.arg for argument in head.args]
+    split = len(names) - len(head.defaults)
+    defaults = [ast.literal_eval(default) for default in head.defaults]
+    return names[:split], dict(zip(names[split:], defaults, strict=True))
+
+
+def _explain(found: Exercise, raised: Raised) -> Result:
+    mistake, message = explain_exception(raised.call, raised.error)
+    return Result(False, True, mistake if mistake in found.mistakes else None, message)
+
+
+def _on_two_devices(raised: Raised) -> bool:
+    return re.search(r"same device|on device|is on cpu|device type", str(raised.error)) is not None
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+# --- how a result is shown -----------------------------------------------------------------------
+
+
+def _verdict(found: Exercise, result: Result) -> str:
+    head = f"{found.id} {found.title}:"
+    if result.passed:
+        return f"{head} passed. From here on the notebook runs on your code."
+    going_on = "(Going on with the reference for now.)"
+    start = "not yet." if result.attempted else "open."
+    return f"{head} {start} {result.message} {going_on}"
+
+
+def _whose(result: Result | None) -> str:
+    if result is None:
+        return "not checked in this session"
+    if result.passed:
+        return "your code"
+    if not result.attempted:
+        return "reference (open)"
+    return f"reference ({result.mistake or 'not yet right'})"
+
+
+def _note(id: str, passed: bool) -> None:
+    """Later figures say which parts of them are not the reader's own."""
+    from ..plotting import clear_note, set_note
+
+    if passed:
+        clear_note(id)
+    else:
+        set_note(id, f"{id}: reference")
+
+
+def _order(found: Exercise) -> tuple[int, ...]:
+    return tuple(int(part) for part in found.id.split("."))
+
+
+def _table_row(cells: tuple[str, ...], widths: tuple[int, ...]) -> list[str]:
+    columns = [
+        [
+            line
+            for part in cell.split("\n")
+            for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]
+        ]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    height = max(map(len, columns))
+    padded = [column + [""] * (height - len(column)) for column in columns]
+    return [
+        " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in zip(*padded, strict=True)
+    ]

@@ -1,0 +1,918 @@
+"""Exercises of notebook 02, an MLP GAN on MNIST: references, checks, named mistakes."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..datasets import ImageDataset
+from ..losses import smooth_d_loss
+from ..models import MLPDiscriminator, MLPGenerator
+from ..plotting import to_display
+from .architecture import (
+    build,
+    judge_image_output,
+    judge_logits,
+    need_all_used,
+    need_depends_on_input,
+    need_sane_batchnorm,
+    need_size_used,
+    run,
+)
+from .framework import (
+    Raised,
+    Rejected,
+    calling,
+    describe_value,
+    exercise,
+    in_use,
+    need,
+    need_number,
+    need_tensor,
+    probe_device,
+    wrong,
+)
+from .guard import seed_torch
+from .pictures import as_grid, contains, find_images, levels
+from .steps import LATENT, SIDE, TOP, Step, Watch, probe_dataset, real_images
+from .verdicts import (
+    close,
+    cross_entropy,
+    judge_d_step,
+    judge_far_off_loop,
+    judge_g_step,
+    judge_loop,
+    judge_noise,
+    need_same_loss,
+)
+
+# --- 2.1 and 2.2: the networks -------------------------------------------------------------------
+
+
+@exercise(
+    "2.1",
+    "The generator",
+    signature="class Generator(latent_dim=64, hidden_dim=256)",
+    takes="z (N, latent_dim), standard normal",
+    returns="images (N, 1, 28, 28) in [-1, 1]",
+    accepts="a class with layers of its own or an nn.Sequential inside, or a function that builds "
+    "a network; any depth; BatchNorm in hidden layers",
+    mistakes=(
+        "arch-no-output-activation",
+        "arch-sigmoid-output",
+        "arch-relu-output",
+        "arch-bn-output",
+        "arch-no-nonlinearity",
+        "arch-bn-eps",
+        "arch-z-shape",
+        "arch-unregistered",
+        "hardcoded-size",
+    ),
+    reference=MLPGenerator,
+    uses_optimizers=True,
+)
+def check_generator(make: Callable[..., nn.Module]) -> None:
+    for latent_dim, sizes in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
+        arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
+        call = f"Generator({arguments})"
+        G = build(make, call, **sizes)
+        for n in (6, 5):  # two batch sizes
+            z = torch.randn(n, latent_dim, device=probe_device())
+            shown = f"{call}(z) with z of shape {tuple(z.shape)}"
+            images = run(G, z, shown)
+            need_tensor(images, shown, (n, 1, 28, 28))
+    # The rest on the small network alone, which is quicker.
+    need_depends_on_input(G, z, shown)
+    need_all_used(G, images, shown)
+    need_sane_batchnorm(G)
+    judge_image_output(G, latent_dim, shown)
+    need_size_used(make, "Generator", "hidden_dim", torch.randn(4, 64, device=probe_device()))
+
+
+@exercise(
+    "2.2",
+    "The discriminator",
+    signature="class Discriminator(hidden_dim=256)",
+    takes="images (N, 1, 28, 28) in [-1, 1]",
+    returns="logits (N,) or (N, 1): any number, above 0 for 'real'",
+    accepts="a class with layers of its own or an nn.Sequential inside, or a function that builds "
+    "a network; any depth; dropout",
+    mistakes=(
+        "loss-double-sigmoid",
+        "arch-bn-output",
+        "arch-no-nonlinearity",
+        "arch-bn-eps",
+        "arch-64-on-32",
+        "arch-unregistered",
+        "hardcoded-size",
+    ),
+    reference=MLPDiscriminator,
+    uses_optimizers=True,
+)
+def check_discriminator(make: Callable[..., nn.Module]) -> None:
+    for sizes in ({}, {"hidden_dim": 32}):
+        arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
+        call = f"Discriminator({arguments})"
+        D = build(make, call, **sizes)
+        for n in (64, 5):
+            images = torch.randn(n, 1, 28, 28, device=probe_device())
+            shown = f"{call}(images) with images of shape {tuple(images.shape)}"
+            logits = run(D, images, shown)
+            need_tensor(logits, shown)
+            need(
+                tuple(logits.shape) in ((n,), (n, 1)),
+                f"`{shown}` returned shape {tuple(logits.shape)}; one logit an image was expected, "
+                f"({n},) or ({n}, 1).",
+            )
+    # The rest on the small network alone, which is quicker.
+    many = torch.randn(64, 1, 28, 28, device=probe_device())
+    need_depends_on_input(D, many, call)
+    need_all_used(D, logits, shown)
+    need_sane_batchnorm(D)
+    judge_logits(D, many, call)
+    need_size_used(make, "Discriminator", "hidden_dim", many)
+
+
+# --- 2.3: the optimisers -------------------------------------------------------------------------
+
+
+def make_optimizers(
+    G: nn.Module, D: nn.Module
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """One Adam for each network, with the settings of Radford et al. 2016."""
+    g_optimizer = torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    return g_optimizer, d_optimizer
+
+
+@exercise(
+    "2.3",
+    "Two optimisers",
+    signature="make_optimizers(G, D)",
+    takes="both networks",
+    returns="(optimiser of G, optimiser of D): Adam, learning rate 2e-4, betas (0.5, 0.999)",
+    accepts="a tuple or list; parameter groups; fused or foreach Adam",
+    mistakes=("step-wrong-optimizer", "step-one-optimizer", "optim-lr", "optim-betas"),
+    reference=make_optimizers,
+    uses_optimizers=True,
+)
+def check_make_optimizers(answer: Callable) -> None:
+    def networks() -> list[nn.Module]:
+        seed_torch(0)
+        parts = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
+        for p in [*parts[0].parameters(), *parts[1].parameters()]:
+            p.data *= 30  # so that a decay of the weights shows within three steps
+        return [part.to(probe_device()) for part in parts]
+
+    G, D = networks()
+    with calling("make_optimizers(G, D)"):
+        pair = answer(G, D)
+    need(
+        isinstance(pair, tuple | list) and len(pair) == 2,
+        "`make_optimizers(G, D)` should return two optimisers, G's and then D's, but "
+        f"{describe_value(pair)} came back.",
+    )
+    for optimizer in pair:
+        need(
+            isinstance(optimizer, torch.optim.Optimizer),
+            f"`make_optimizers(G, D)` returned {describe_value(optimizer)} where an optimiser was "
+            "expected.",
+        )
+    _judge_holdings(pair, (G, D))
+    for optimizer, name in zip(pair, "GD", strict=True):
+        _judge_settings(optimizer, name)
+    # The same three steps with the reference must lead to the same weights.
+    others = networks()
+    _three_steps(pair, (G, D))
+    _three_steps(make_optimizers(*others), others)
+    for mine, theirs, name in zip((G, D), others, "GD", strict=True):
+        moved = all(
+            torch.allclose(a, b, rtol=0, atol=2e-5)
+            for a, b in zip(mine.parameters(), theirs.parameters(), strict=True)
+        )
+        need(
+            moved,
+            f"Learning rate and betas of {name}'s optimiser are right, but it moves the weights "
+            "differently from Adam with otherwise default settings. Which optimiser is it, and "
+            "which other options are set?",
+        )
+
+
+def _judge_holdings(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+    held = [{id(p) for g in o.param_groups for p in g["params"]} for o in pair]
+    own = [{id(p) for p in network.parameters()} for network in networks]
+    if any(parameters & own[0] and parameters & own[1] for parameters in held):
+        wrong(
+            "One optimiser holds the parameters of both networks, so that each loss would also "
+            "move the opponent. Each network needs an optimiser of its own.",
+            "step-one-optimizer",
+        )
+    if held[0] & own[1] or held[1] & own[0]:
+        wrong(
+            "Both optimisers are there, but in the first place stands one that moves D, or in the "
+            "second one that moves G: each loss would train the wrong network. G's comes first.",
+            "step-wrong-optimizer",
+        )
+    for parameters, mine, name in zip(held, own, "GD", strict=True):
+        need(
+            parameters == mine,
+            f"{name}'s optimiser holds {len(parameters & mine)} of {name}'s {len(mine)} parameter "
+            "tensors; the others would never change.",
+        )
+
+
+def _judge_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
+    for group in optimizer.param_groups:
+        lr, betas = float(group["lr"]), group.get("betas")
+        need(
+            math.isclose(lr, 2e-4, rel_tol=1e-6),
+            f"{name}'s optimiser has learning rate {lr:g} ({lr / 2e-4:.3g} times the one asked "
+            "for, 2e-4).",
+            "optim-lr",
+        )
+        need(
+            betas is not None,
+            f"{name}'s optimiser is {type(optimizer).__name__}, which has no betas; Adam is asked "
+            "for.",
+        )
+        betas = tuple(round(float(b), 6) for b in betas)
+        need(
+            betas == (0.5, 0.999),
+            f"{name}'s learning rate is right, but its betas are {betas} instead of (0.5, 0.999). "
+            "With the default of 0.9 the momentum outlives several moves of the opponent, a "
+            "known way to mode collapse.",
+            "optim-betas",
+        )
+
+
+def _three_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+    dice = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        for optimizer, network in zip(pair, networks, strict=True):
+            for p in network.parameters():
+                p.grad = torch.randn(p.shape, generator=dice).to(p.device)
+            optimizer.step()
+
+
+# --- 2.4 and 2.5: one step of the game -----------------------------------------------------------
+
+
+def d_step(
+    G: nn.Module, D: nn.Module, d_optimizer: torch.optim.Optimizer, real: Tensor, latent_dim: int
+) -> float:
+    """Update D once, on a real batch and as many fakes; returns the loss before the update."""
+    z = torch.randn(len(real), latent_dim, device=real.device)
+    fake = G(z).detach()
+    d_optimizer.zero_grad()
+    loss = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
+def g_step(
+    G: nn.Module,
+    D: nn.Module,
+    g_optimizer: torch.optim.Optimizer,
+    batch_size: int,
+    latent_dim: int,
+) -> float:
+    """Update G once, toward fakes that D calls real; returns the loss before the update."""
+    z = torch.randn(batch_size, latent_dim, device=next(G.parameters()).device)
+    g_optimizer.zero_grad()
+    loss = F.softplus(-D(G(z))).mean()
+    loss.backward()
+    g_optimizer.step()
+    return loss.item()
+
+
+_LOSS_MISTAKES = (
+    "loss-double-sigmoid",
+    "loss-no-sigmoid",
+    "loss-log-sigmoid-nan",
+    "loss-sigmoid-flat",
+    "loss-integer-targets",
+    "loss-sum-not-mean",
+)
+_D_MISTAKES = (
+    "step-no-detach",
+    "step-no-zero-grad",
+    "step-g-grad-left-in-d",
+    "step-retain-graph",
+    "step-swapped-labels",
+    "step-only-real",
+    "step-only-fake",
+    "step-same-noise",
+    "step-globals",
+    *_LOSS_MISTAKES,
+    "loss-half-sum",
+    "hardcoded-size",
+)
+_G_MISTAKES = (
+    "step-detach-in-g",
+    "step-no-zero-grad",
+    "step-retain-graph",
+    "step-g-targets-fake",
+    "step-same-noise",
+    "step-globals",
+    *_LOSS_MISTAKES,
+    "loss-saturating",
+    "loss-nonsaturating-sign",
+    "hardcoded-size",
+)
+
+
+def _with_either_shape(judge: Callable[[bool], None]) -> None:
+    """Judge with D returning (N,) and, if that fails, (N, 1): one of the two must do.
+
+    If exercise 2.2 was checked in this session, D's shape in this notebook is known and counts.
+    """
+    in_session = in_use("2.2")
+    if in_session is not None:
+        shape = in_session().to(probe_device())(torch.zeros(2, 1, 28, 28, device=probe_device()))
+        judge(shape.dim() == 2)
+        return
+    try:
+        judge(False)
+    except Raised as first:
+        try:
+            judge(True)
+        except (Raised, Rejected) as second:
+            # A complaint about shapes says less than whatever the other shape brought to light.
+            raise second if "arget size" in str(first.error) else first  # noqa: B904
+
+
+def _one_step(watch: Watch, network: str, optimizer: object, call: str) -> Step:
+    """The step that one call of d_step or g_step took; anything but one step is rejected."""
+    steps = watch.steps
+    own = [step for step in steps if step.optimizer is optimizer]
+    if not own:
+        name = f"{network.lower()}_optimizer"
+        if any(step.networks for step in steps):
+            wrong(
+                f"`{call}` steps another optimiser than `{name}`, the one it is given. An "
+                "optimiser built anew at each step forgets its averages."
+            )
+        if steps:
+            wrong(
+                f"`{call}` steps an optimiser of other networks than the ones passed in. Which "
+                "names in your function are not its arguments?",
+                "step-globals",
+            )
+        need(
+            watch.z or watch.saw_anything,
+            f"`{call}` uses neither of the networks passed in. Which names in your function are "
+            "not its arguments?",
+            "step-globals",
+        )
+        wrong(f"After `{call}` nothing has moved: `{name}` was never told to step.")
+    need(
+        len(steps) == 1,
+        f"`{call}` takes {len(steps)} optimiser steps where one was expected. Is `step` called "
+        "twice, or in a loop?",
+    )
+    return own[0]
+
+
+def _need_undisturbed(watch: Watch, still: str, call: str) -> None:
+    """Reject changes of anything but the network that the step is for."""
+    network = watch.networks[still]
+    need(
+        close(_weights(network), watch.start[still], 1e-6),
+        f"`{call}` also changes the weights of {still}, which should hold still in this half.",
+    )
+    for name, part in watch.networks.items():
+        need(
+            part.training,
+            f"`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are "
+            "switched off for the rest of the training.",
+        )
+        need(
+            all(p.requires_grad for p in part.parameters()),
+            f"`{call}` leaves {name} frozen (requires_grad is False): it will not learn any more.",
+        )
+
+
+def _weights(network: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+@exercise(
+    "2.4",
+    "The discriminator's half",
+    signature="d_step(G, D, d_optimizer, real, latent_dim)",
+    takes="both networks, D's optimiser, real images (N, 1, 28, 28) in [-1, 1], the size of z; "
+    "draws N times standard normal noise itself; D may hold gradients that G's step left",
+    returns="the loss before the update, as a float: the mean real term plus the mean fake term",
+    accepts="D returning (N,) or (N, 1); fakes detached or made under no_grad; two calls of D or "
+    "one; any way to write the cross-entropy on logits",
+    mistakes=_D_MISTAKES,
+    reference=d_step,
+    uses_optimizers=True,
+)
+def check_d_step(answer: Callable) -> None:
+    call = f"d_step(G, D, d_optimizer, real, latent_dim={LATENT})"
+
+    def judge(column: bool) -> None:
+        real = real_images(64, varied=True).to(probe_device())
+        watch = Watch(column, real=real)
+        optimizer = torch.optim.SGD(watch.D.parameters(), lr=1e-3)
+        for turn in ("first", "second", "after G's step"):
+            if turn == "after G's step":
+                _leave_g_gradient(watch)
+            watch.begin()
+            with watch.on(), calling(call):
+                reported = answer(watch.G, watch.D, optimizer, real, LATENT)
+            step = _one_step(watch, "D", optimizer, call)
+            wanted = judge_d_step(watch, step)
+            need_same_loss(need_number(reported, call), wanted, call)
+            _need_undisturbed(watch, "G", call)
+            watch.keep(step)
+        judge_noise(watch.z, rows=64)
+        _judge_far_off(answer, column, real, call)
+
+    _with_either_shape(judge)
+
+
+def _judge_far_off(answer: Callable, column: bool, real: Tensor, call: str) -> None:
+    watch = Watch(column, scale=300.0, real=real)
+    optimizer = torch.optim.SGD(watch.D.parameters(), lr=1e-3)
+    with watch.on(), calling(f"{call} at large logits"):
+        answer(watch.G, watch.D, optimizer, real, LATENT)
+    judge_d_step(watch, watch.steps[-1], extreme=True)
+
+
+def _leave_g_gradient(watch: Watch) -> None:
+    """What an ordinary G step leaves behind: a gradient of G's loss in D (and none in G)."""
+    z = torch.randn(64, LATENT, device=probe_device())
+    with watch.on():
+        cross_entropy.g_loss(watch.D(watch.G(z))).backward()
+    watch.G.zero_grad()
+    watch.z.pop()
+
+
+@exercise(
+    "2.5",
+    "The generator's half",
+    signature="g_step(G, D, g_optimizer, batch_size, latent_dim)",
+    takes="both networks, G's optimiser, how many images to draw, the size of z; draws standard "
+    "normal noise itself",
+    returns="the loss before the update, as a float: -log D(G(z)), averaged",
+    accepts="D returning (N,) or (N, 1); D frozen meanwhile or not; any way to write the "
+    "cross-entropy on logits",
+    mistakes=_G_MISTAKES,
+    reference=g_step,
+    uses_optimizers=True,
+)
+def check_g_step(answer: Callable) -> None:
+    call = f"g_step(G, D, g_optimizer, batch_size=64, latent_dim={LATENT})"
+
+    def judge(column: bool) -> None:
+        for scale in (1.0, -300.0):  # the second one: D is sure that all fakes are fake
+            watch = Watch(column, scale)
+            optimizer = torch.optim.SGD(watch.G.parameters(), lr=1e-3)
+            for _ in range(2):
+                watch.begin()
+                with watch.on(), calling(call):
+                    reported = answer(watch.G, watch.D, optimizer, 64, LATENT)
+                step = _one_step(watch, "G", optimizer, call)
+                wanted = judge_g_step(watch, step, extreme=scale != 1)
+                watch.keep(step)
+                if scale == 1:
+                    need_same_loss(need_number(reported, call), wanted, call)
+                    _need_undisturbed(watch, "D", call)
+            judge_noise(watch.z, rows=64)
+
+    _with_either_shape(judge)
+
+
+# --- 2.6: the loop -------------------------------------------------------------------------------
+
+
+def train_gan(
+    G: nn.Module,
+    D: nn.Module,
+    dataset: ImageDataset,
+    steps: int,
+    latent_dim: int,
+    d_steps: int = 1,
+    batch_size: int = 128,
+) -> dict[str, list[float]]:
+    """`steps` times: `d_steps` steps of D, each on a fresh batch, then one step of G."""
+    g_optimizer, d_optimizer = make_optimizers(G, D)
+    device = next(G.parameters()).device
+    history: dict[str, list[float]] = {"d_loss": [], "g_loss": []}
+    for step in range(steps):
+        for k in range(d_steps):
+            indices = dataset.batch_indices(step * d_steps + k, batch_size, seed=0)
+            d_loss = d_step(G, D, d_optimizer, dataset.take(indices, device), latent_dim)
+        history["d_loss"].append(d_loss)
+        history["g_loss"].append(g_step(G, D, g_optimizer, batch_size, latent_dim))
+    return history
+
+
+_LOOP_MISTAKES = tuple(
+    dict.fromkeys(
+        (
+            *_D_MISTAKES,
+            *_G_MISTAKES,
+            "step-wrong-optimizer",
+            "step-one-optimizer",
+            "loop-d-steps-inverted",
+            "loop-same-batch",
+            "data-range",
+        )
+    )
+)
+
+
+@exercise(
+    "2.6",
+    "The loop",
+    signature="train_gan(G, D, dataset, steps, latent_dim, d_steps=1)",
+    takes="both networks (they are trained in place), an ImageDataset, the number of G steps, the "
+    "size of z, the number of D steps before each G step",
+    returns="a dict with lists of floats 'd_loss' and 'g_loss', one value a G step each",
+    accepts="any batch size up to 256; steps written out or by functions; 'd_loss' with one value "
+    "for each D step; further keys",
+    mistakes=_LOOP_MISTAKES,
+    reference=train_gan,
+    uses_optimizers=True,
+)
+def check_train_gan(answer: Callable) -> None:
+    def judge(column: bool) -> None:
+        for steps, options in ((4, {}), (2, {"d_steps": 3})):
+            shown = ", ".join(["G", "D", "dataset", f"steps={steps}", f"latent_dim={LATENT}"])
+            shown += "".join(f", {name}={value}" for name, value in options.items())
+            call = f"train_gan({shown})"
+            watch = Watch(column)
+            with watch.on(), calling(call):
+                history = answer(watch.G, watch.D, probe_dataset(), steps, LATENT, **options)
+            judge_loop(watch, history, steps, options.get("d_steps", 1), call)
+        for scale, sure in ((300.0, "D"), (-300.0, "G")):
+            watch = Watch(column, scale)
+            with watch.on(), calling("train_gan(...) at large logits"):
+                answer(watch.G, watch.D, probe_dataset(), 1, LATENT)
+            judge_far_off_loop(watch, sure)
+
+    _with_either_shape(judge)
+
+
+# --- 2.7: drawing a grid -------------------------------------------------------------------------
+
+
+@exercise(
+    "2.7",
+    "Images as one grid",
+    signature="to_display(images)",
+    takes="images (N, 1, 28, 28) in [-1, 1]; in colour (N, 3, H, W) if you like",
+    returns="one grid, uint8, height x width (x 3): -1 is 0 (black), 1 is 255 (white)",
+    accepts="a tensor or an array; any number of columns, any order and any padding; grey as "
+    "height x width or x 3; refusing colour with an exception",
+    mistakes=("plot-range", "plot-per-image-scale", "plot-batch-scale"),
+    reference=to_display,
+)
+def check_to_display(answer: Callable) -> None:
+    images = _grey_images()
+    for batch in (images, 0.4 * images[:5], images[:1]):
+        call = f"to_display(images) with images of shape {tuple(batch.shape)}"
+        given = batch.clone()
+        with calling(call):
+            grid = answer(given)
+        need(
+            torch.equal(given, batch),
+            f"`{call}` changes the images that it is given; drawing should leave the data alone. "
+            "Operations whose names end in _ work in place.",
+        )
+        picture = as_grid(grid, call)
+        find_images(picture, batch)
+    colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    try:
+        grid = answer(colour.clone())
+    except Exception:  # refusing colour is honest, and enough for this notebook
+        return
+    picture = as_grid(grid, "to_display(images) with colour images (5, 3, 12, 12)", colour=True)
+    tiles = [levels(image).transpose(1, 2, 0) for image in colour.numpy()]
+    need(
+        all(contains(picture, tile) for tile in tiles),
+        "Grey images are right. Colour images come out with other colours or pixels in other "
+        "places: images are (N, 3, H, W), a picture is (H, W, 3). Refusing colour would do too.",
+    )
+
+
+def _grey_images() -> Tensor:
+    """Seven images of different ranges, without symmetry, all of them using -1 .. 1 together."""
+    dice = torch.Generator().manual_seed(2)
+    images = torch.rand(7, 1, 28, 28, generator=dice) * 2 - 1
+    spans = torch.tensor([(-1, 1), (-1, 0), (0, 1), (-0.3, 0.3), (0.2, 0.9), (-0.9, -0.1), (-1, 1)])
+    low, high = spans[:, 0].view(-1, 1, 1, 1), spans[:, 1].view(-1, 1, 1, 1)
+    images = low + (images + 1) / 2 * (high - low)
+    images[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
+    return images
+
+
+# --- 2.8: smoothed labels ------------------------------------------------------------------------
+
+
+@exercise(
+    "2.8",
+    "D's loss with smoothed targets",
+    signature="smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0)",
+    takes="logits (N,) or (N, 1), real and fake ones possibly of different number; two targets "
+    "with 0 <= fake_target < real_target <= 1",
+    returns="scalar tensor with a gradient: mean cross-entropy of the real logits against "
+    "real_target plus that of the fake logits against fake_target",
+    accepts="any way to write the cross-entropy on logits",
+    mistakes=(
+        *_LOSS_MISTAKES,
+        "loss-half-sum",
+        "loss-smooth-wrong-way",
+        "loss-targets-ignored",
+        "step-only-real",
+        "step-only-fake",
+    ),
+    reference=smooth_d_loss,
+)
+def check_smooth_d_loss(answer: Callable) -> None:
+    device = probe_device()
+    real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6], device=device)
+    fake = torch.tensor([1.2, -0.7, 0.4, -3.0], device=device)
+    targets = ({}, {"real_target": 0.8, "fake_target": 0.1}, {"real_target": 1.0})
+    for options in targets:
+        _judge_smooth(answer, real, fake, options)
+    _judge_smooth(answer, real[:, None], fake[:, None], {})
+    _judge_smooth(answer, torch.full_like(real, 0.2), -fake, {"fake_target": 0.3})
+    far_real, far_fake = (
+        torch.tensor([-300.0, 400.0], device=device),
+        torch.tensor([350.0, -300.0], device=device),
+    )
+    _judge_smooth(answer, far_real, far_fake, {}, extreme=True)
+
+
+def _smooth_losses(real: Tensor, fake: Tensor, a: float, b: float) -> list[tuple]:
+    """(mistake, value, message) of the wrong answers that have a name, for targets a and b."""
+
+    def ce(logits: Tensor, target: float) -> Tensor:
+        return F.softplus(logits) - target * logits
+
+    right = smooth_d_loss(real, fake, a, b)
+    return [
+        (
+            "loss-smooth-wrong-way",
+            ce(real, b).mean() + ce(fake, a).mean(),
+            "Both terms are there, but real logits are compared with the fake target and fake "
+            "logits with the real one. Which target belongs to which batch?",
+        ),
+        (
+            "loss-smooth-wrong-way",
+            ce(real, 2 - a).mean() + ce(fake, b).mean(),
+            "The real target lies above 1: smoothing asks D to be *less* sure, which means a "
+            "target a little below 1.",
+        ),
+        (
+            "loss-smooth-wrong-way",
+            ce(real, 1 - a).mean() + ce(fake, b).mean(),
+            "The real logits are compared with 1 minus their target, so that D learns to call "
+            "real images fake. Which way does smoothing move a target?",
+        ),
+        (
+            "loss-targets-ignored",
+            ce(real, 0.9).mean() + ce(fake, 0.0).mean(),
+            "With the default targets it is right, but other targets in the arguments change "
+            "nothing. Where are they written as numbers?",
+        ),
+        (
+            "loss-targets-ignored",
+            ce(real, 1.0).mean() + ce(fake, 0.0).mean(),
+            "This is the plain loss with targets 1 and 0: the targets in the arguments change "
+            "nothing. Where should they enter?",
+        ),
+        (
+            "loss-targets-ignored",
+            ce(real, a).mean() + ce(fake, 0.0).mean(),
+            "The real target is used, but the fake target changes nothing. Where should it enter?",
+        ),
+        (
+            "loss-half-sum",
+            0.5 * right,
+            "Targets are right, but the real and the fake term are averaged, so that everything is "
+            "half as large. The course adds them, so that your curves can be read against the "
+            "text.",
+        ),
+        (
+            "loss-sum-not-mean",
+            ce(real, a).sum() + ce(fake, b).sum(),
+            "Targets are right, but the loss is summed over the batch, so that it grows with the "
+            "batch size. Where is it reduced to one number?",
+        ),
+        (
+            "loss-double-sigmoid",
+            ce(torch.sigmoid(real), a).mean() + ce(torch.sigmoid(fake), b).mean(),
+            "Targets are right, but a sigmoid is applied twice: once by hand, once inside the "
+            "loss. Look at what you hand to it.",
+        ),
+        (
+            "step-only-real",
+            ce(real, a).mean(),
+            "The real term is right, and the fake term is missing.",
+        ),
+        (
+            "step-only-fake",
+            ce(fake, b).mean(),
+            "The fake term is right, and the real term is missing.",
+        ),
+        (
+            None,
+            torch.cat([ce(real, a).flatten(), ce(fake, b).flatten()]).mean(),
+            "Targets are right, but real and fake logits are averaged in one pot. Each batch has a "
+            "mean of its own, and the two are added.",
+        ),
+        (
+            None,
+            -right,
+            "The value is right but for its sign: an optimiser makes this number small.",
+        ),
+    ]
+
+
+def _judge_smooth(answer: Callable, real, fake, options: dict, extreme: bool = False) -> None:
+    real, fake = real.clone().requires_grad_(), fake.clone().requires_grad_()
+    shown = "".join(f", {name}={value}" for name, value in options.items())
+    call = f"smooth_d_loss(real_logits, fake_logits{shown})"
+    with calling(call):
+        got = answer(real, fake, **options)
+    need_tensor(got, call, (), finite=False)
+    need(
+        got.requires_grad,
+        f"`{call}` returns a tensor without a gradient, so that `backward` cannot start from it. "
+        "Is something detached, turned into a number or computed under `no_grad`?",
+    )
+    a, b = options.get("real_target", 0.9), options.get("fake_target", 0.0)
+    wanted = smooth_d_loss(real, fake, a, b)
+    slopes = torch.autograd.grad(got, [real, fake], allow_unused=True)
+    right = torch.autograd.grad(wanted, [real, fake])
+    if extreme:
+        finite = all(s is not None and torch.isfinite(s).all() for s in (got, *slopes))
+        need(
+            finite,
+            "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
+            "is not a finite number: a logarithm or exponential written by hand overflows there. "
+            "Which function computes this from the logit in one go?",
+            "loss-log-sigmoid-nan",
+        )
+        need(
+            close(got[None], wanted[None]) and all(map(close, slopes, right)),
+            "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
+            "is wrong, since the sigmoid has rounded to 0 or 1 before the logarithm is taken. "
+            "Which loss takes the logits themselves?",
+            "loss-sigmoid-flat",
+        )
+        return
+    if not close(got[None], wanted[None], 1e-4):
+        if not torch.isfinite(got):
+            wrong(f"`{call}` returns {got.item()} at ordinary logits.", "loss-log-sigmoid-nan")
+        for mistake, value, message in _smooth_losses(real, fake, a, b):
+            if close(got[None], value[None], 1e-4):
+                wrong(message, mistake)
+        wrong(
+            f"`{call}` gives {got.item():.4f} where {wanted.item():.4f} was expected for targets "
+            f"{a} and {b} ({got.item() / wanted.item():.2f} times as large). The real term should "
+            f"be {(F.softplus(real) - a * real).mean().item():.4f}; compute it alone to see which "
+            "half is off."
+        )
+    need(
+        all(map(close, slopes, right)),
+        f"`{call}` gives the right value, but its gradient does not reach the logits as it should. "
+        "Is one of the two terms detached?",
+    )
+
+
+# --- 2.11: the clinic ----------------------------------------------------------------------------
+
+
+def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
+    """Train a GAN and photograph its progress; returns losses and snapshots."""
+    device = next(G.parameters()).device
+    images = dataset.images.to(device) / 127.5 - 1
+    g_optimizer = torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    bce = nn.BCEWithLogitsLoss()
+    fixed_noise = torch.randn(16, latent_dim, device=device)
+    history = {"d_loss": [], "g_loss": [], "snapshots": []}
+
+    for step in range(steps):
+        # The discriminator's half.
+        real = images[torch.randint(len(images), (128,), device=device)]
+        fake = G(torch.randn(128, latent_dim, device=device)).detach()
+        says_real, says_fake = D(real), D(fake)
+        d_loss = bce(says_real, torch.ones_like(says_real))
+        d_loss = d_loss + bce(says_fake, torch.zeros_like(says_fake))
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+
+        # The generator's half.
+        says_fake = D(G(torch.randn(128, latent_dim, device=device)))
+        g_loss = bce(says_fake, torch.ones_like(says_fake))
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+
+        history["d_loss"].append(d_loss.item())
+        history["g_loss"].append(g_loss.item())
+        if step % snapshot_every == 0:
+            with torch.no_grad():
+                history["snapshots"].append(G(fixed_noise))
+    return history
+
+
+# The four bugs: mistake -> (right lines, buggy lines). `clinic_source` plants them.
+CLINIC_BUGS: dict[str, tuple[str, str]] = {
+    "data-range": (
+        "images = dataset.images.to(device) / 127.5 - 1",
+        "images = dataset.images.to(device) / 255",
+    ),
+    "loss-double-sigmoid": (
+        "says_real, says_fake = D(real), D(fake)",
+        "says_real, says_fake = torch.sigmoid(D(real)), torch.sigmoid(D(fake))",
+    ),
+    "step-no-zero-grad": (
+        "        d_optimizer.zero_grad()\n        d_loss.backward()\n",
+        "        d_loss.backward()\n",
+    ),
+    "plot-new-noise": (
+        'history["snapshots"].append(G(fixed_noise))',
+        'history["snapshots"].append(G(torch.randn(16, latent_dim, device=device)))',
+    ),
+}
+
+
+def clinic_source(bugs: Sequence[str] = tuple(CLINIC_BUGS)) -> str:
+    """The clinic's script as text with these bugs in it (all four: what the notebook shows)."""
+    source = inspect.getsource(clinic)
+    for bug in bugs:
+        right, buggy = CLINIC_BUGS[bug]
+        source = source.replace(right, buggy)
+    if "plot-new-noise" in bugs:  # its noise would stand there unused and give the bug away
+        source = source.replace(
+            "    fixed_noise = torch.randn(16, latent_dim, device=device)\n", ""
+        )
+    return source
+
+
+@exercise(
+    "2.11",
+    "The clinic: a script with four bugs",
+    signature="clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100)",
+    takes="as train_gan; a snapshot of 16 images is taken at step 0 and every snapshot_every steps",
+    returns="a dict with lists 'd_loss', 'g_loss' (floats) and 'snapshots' (images from one noise)",
+    accepts="any repair that makes every step right; rewriting it",
+    mistakes=(*_LOOP_MISTAKES, "plot-new-noise"),
+    reference=clinic,
+    uses_optimizers=True,
+)
+def check_clinic(answer: Callable) -> None:
+    def judge(column: bool) -> None:
+        call = f"clinic(G, D, dataset, steps=4, latent_dim={LATENT}, snapshot_every=2)"
+        watch = Watch(column)
+        with watch.on(), calling(call):
+            history = answer(
+                watch.G, watch.D, probe_dataset(), 4, latent_dim=LATENT, snapshot_every=2
+            )
+        judge_loop(watch, history, 4, 1, call)
+        _judge_snapshots(history)
+        for scale, sure in ((300.0, "D"), (-300.0, "G")):
+            watch = Watch(column, scale)
+            with watch.on(), calling("clinic(...) at large logits"):
+                answer(watch.G, watch.D, probe_dataset(), 1, latent_dim=LATENT, snapshot_every=1)
+            judge_far_off_loop(watch, sure)
+
+    try:
+        _with_either_shape(judge)
+    except Rejected as finding:
+        wrong(f"{finding.message} (More may be hidden behind this one.)", finding.mistake)
+
+
+def _judge_snapshots(history: dict) -> None:
+    snapshots = history.get("snapshots")
+    need(
+        isinstance(snapshots, Sequence) and len(snapshots) == 2,
+        "The training is right, but the history should hold 2 snapshots after 4 steps with "
+        f"snapshot_every=2, and holds {describe_value(snapshots)}.",
+    )
+    for images in snapshots:
+        need_tensor(images, "history['snapshots'][i]")
+    # The probe generator writes its noise into the top rows of its images.
+    first, second = (images.flatten(1)[:, SIDE : TOP * SIDE] for images in snapshots)
+    need(
+        torch.equal(first, second),
+        "The training is right, but every snapshot is drawn from new noise, so that the pictures "
+        "show other images rather than the progress of the same ones. When should that noise be "
+        "drawn?",
+        "plot-new-noise",
+    )

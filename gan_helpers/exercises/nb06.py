@@ -1,0 +1,692 @@
+"""Checks of notebook 06: Inception score, Fréchet and kernel distance, precision and recall."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import metrics
+from .catalogue import MISTAKES
+from .framework import calling, describe_value, exercise, need, wrong
+
+MISTAKES.update(
+    {
+        "is-no-exp": "the mean divergence is returned without its exponential",
+        "is-log-zero": "the logarithm of a probability that rounded to zero",
+        "fid-not-centred": "second moments where the covariance was asked",
+        "fid-divided-by-n": "the covariance is divided by N, not N - 1",
+        "fid-elementwise-root": "the root is taken entry by entry, not of the matrix",
+        "fid-separate-roots": "the product of two roots for the root of the product",
+        "kid-diagonal": "each sample is compared with itself too",
+        "kid-no-scale": "the inner product is not divided by the number of features",
+        "kid-missing-two": "the factor 2 before the cross term is missing",
+        "pr-swapped": "precision and recall are returned in the other order",
+        "pr-own-neighbour": "each sample counts as its own nearest neighbour",
+        "pr-wrong-balls": "the balls are drawn around the set that is being judged",
+    }
+)
+
+GENERATORS = ("memoriser", "one of each", "half the classes", "noisy", "blurred", "speckle")
+
+
+def _near(got: float, expected: float, rel: float = 2e-3, absolute: float = 1e-6) -> bool:
+    return math.isclose(got, expected, rel_tol=rel, abs_tol=absolute)
+
+
+def _number(value: object, call: str) -> float:
+    """A float from a number or a tensor or array with one value; nan stays nan."""
+    if isinstance(value, complex) or (hasattr(value, "dtype") and "complex" in str(value.dtype)):
+        wrong(
+            f"`{call}` returned a complex number. Rounding gives a matrix root tiny imaginary "
+            "parts; which part of them is the score?"
+        )
+    if hasattr(value, "item") and getattr(value, "size", None) is not None and _count(value) == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        wrong(f"`{call}` should return one number, but {describe_value(value)} came back.")
+    return float(value)
+
+
+def _count(value: object) -> int:
+    return value.numel() if isinstance(value, Tensor) else int(np.size(value))
+
+
+def _off_by(got: float, expected: float) -> str:
+    where = "too high" if got > expected else "too low"
+    return f"{got:.5g} came back, {expected:.5g} was expected: {where}"
+
+
+def _tensor(value: object) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach().double().cpu()
+    return torch.as_tensor(np.asarray(value, dtype=float))
+
+
+def _normal(*shape: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+# --- 6.1 Inception score -------------------------------------------------------------------------
+
+
+def inception_score(logits: Tensor, splits: int = 10) -> float:
+    """The package's Inception score of logits (N, K), as a plain number."""
+    return metrics.inception_score(logits, splits=splits).value
+
+
+def _score_of(p: Tensor, reverse: bool = False) -> float:
+    """exp(mean KL) from probabilities p (N, K), in the asked direction or the other."""
+    q = p.mean(dim=0, keepdim=True)
+    kl = q * (q.log() - p.log()) if reverse else p * (p.log() - q.log())
+    return math.exp(kl.sum(dim=1).mean())
+
+
+@exercise(
+    "6.1",
+    "The Inception score",
+    signature="inception_score(logits, splits=10)",
+    takes="logits: float tensor (N, K), one row a sample, in any order (sorted by class, too)",
+    returns="a number: the mean over `splits` equal parts of exp(mean KL(p(y|x) || p(y)))",
+    accepts="a float, or a tensor or array with one value; parts cut after any kind of shuffling",
+    mistakes=("is-kl-reversed", "is-logits", "is-sorted-splits", "is-no-exp", "is-log-zero"),
+    reference=inception_score,
+)
+def check_inception_score(answer) -> None:
+    logits = (1.5 * _normal(60, 4, seed=1) + torch.tensor([0.5, 0, 0, -0.5])).float()
+    p = logits.double().softmax(dim=1)
+    expected = _score_of(p)
+    call = "inception_score(logits, splits=1)"
+    with calling(call):
+        got = answer(logits.clone(), 1)
+    got = _number(got, call)
+    if not _near(got, expected):
+        _explain_inception_score(answer, got, logits, p, expected)
+    _check_large_logits(answer)
+    _check_splits(answer)
+
+
+def _explain_inception_score(answer, got: float, logits: Tensor, p: Tensor, expected: float):
+    with calling("inception_score(values that sum to one in each row, splits=1)"):
+        direct = float(answer(p.float(), 1))
+    if _near(direct, _score_of(p.float().double())):
+        wrong(
+            "The divergence itself is computed as asked, but the rows of `logits` go into it as "
+            "they are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
+            "is-logits",
+        )
+    if math.isnan(got):
+        wrong(
+            "For 60 ordinary rows of logits the result is nan. Is the logarithm taken of something "
+            "that can be negative?"
+        )
+    if _near(got, _score_of(p, reverse=True)):
+        wrong(
+            "Probabilities and marginal are right, but the divergence is taken the wrong way "
+            "round: this is KL(p(y) || p(y|x)). Which of the two weights the logarithm?",
+            "is-kl-reversed",
+        )
+    if _near(got, math.log(expected)):
+        wrong(
+            "The mean divergence is right. The score is on another scale, on which it runs from 1 "
+            "to the number of classes: what is done with the divergence last?",
+            "is-no-exp",
+        )
+    shift = torch.linspace(-2, 2, len(logits))[:, None]
+    with calling("inception_score(logits + a constant for each row, splits=1)"):
+        moved = float(answer(logits + shift, 1))
+    if not _near(moved, got):
+        wrong(
+            "The score changes when all logits of a sample are raised by the same amount, which "
+            "leaves a softmax over the classes as it was. Look at how p(y|x) is made, and over "
+            "which dimension."
+        )
+    wrong(
+        f"For 60 samples in one part, {_off_by(got, expected)}. Check the three steps one by one: "
+        "the marginal p(y) is a mean over samples, the divergence a sum over classes, the score "
+        "the exponential of its mean over samples."
+    )
+
+
+def _check_large_logits(answer) -> None:
+    logits = 300.0 * torch.eye(4).repeat(6, 1)
+    call = "inception_score(logits, splits=1) with logits of 300"
+    with calling(call):
+        got = _number(answer(logits, 1), call)
+    if not math.isfinite(got):
+        wrong(
+            "Right for small logits. For a very sure judge, some probabilities round to 0, and "
+            "their logarithm makes the score nan. There is a function that gives log p directly "
+            "from the logits.",
+            "is-log-zero",
+        )
+    need(
+        _near(got, 4.0, rel=1e-2),
+        f"For a judge that is sure of 4 equally frequent classes, {_off_by(got, 4.0)}.",
+    )
+
+
+def _check_splits(answer) -> None:
+    labels = torch.arange(5).repeat_interleave(120)
+    logits = 20.0 * nn.functional.one_hot(labels, 5).float()
+    call = "inception_score(logits sorted by class, splits=5)"
+    with calling(call):
+        got = _number(answer(logits, 5), call)
+    if got < 2:
+        wrong(
+            "One part is scored correctly. But these samples came sorted by class, so each of your "
+            f"parts saw a single class, and the score is {got:.3g} where nearly 5 is right. What "
+            "should happen to the order before the cut?",
+            "is-sorted-splits",
+        )
+    need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {_off_by(got, 4.95)}.")
+    call = "inception_score(logits of 40 samples, splits=20)"
+    with calling(call):
+        got = _number(answer(logits[::15], 20), call)
+    need(
+        0.99 < got < 2.01,
+        f"With 20 parts of 2 samples each, no part can score above 2, but {got:.3g} came back. "
+        "Is `splits` used, and is the mean taken over the parts' scores?",
+    )
+
+
+# --- 6.2 mean and covariance ---------------------------------------------------------------------
+
+
+class _TinyJudge(nn.Module):
+    """A judge for checks: remembers what it was shown, and in which mode."""
+
+    name, feature_dim, num_classes, input_shape = "tiny-judge", 3, 5, (1, 4, 4)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.norm = nn.Linear(16, 3), nn.BatchNorm1d(3)
+        self.head = nn.Linear(3, 5)
+        with torch.no_grad():
+            for layer, seed in ((self.body, 11), (self.head, 12)):
+                layer.weight.copy_(_normal(*layer.weight.shape, seed=seed) / 3)
+                layer.bias.zero_()
+            self.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 0.2]))
+            self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0]))
+        self.shown: list[Tensor] = []
+        self.modes: list[bool] = []
+
+    def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.shown.append(images.detach().float().cpu().clone())
+        self.modes.append(self.training)
+        features = self.norm(self.body(images.float().flatten(1)))
+        return features, self.head(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.features_and_logits(images)[1]
+
+
+def _pixels(n: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n, 1, 4, 4), generator=generator, dtype=torch.uint8)
+    images[0, 0, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
+    return images
+
+
+def _truth(images: Tensor) -> Tensor:
+    """The features that a fresh judge in eval mode gives images in [-1, 1]."""
+    with torch.no_grad():
+        return _TinyJudge().eval().features_and_logits(images)[0].double()
+
+
+def _check_range(judge: _TinyJudge, expected: Tensor) -> None:
+    """Reject if the judge never saw `expected` pixels; say what it saw instead."""
+    need(judge.shown, "The judge was never shown an image: its `features_and_logits` gives both.")
+    shown = torch.cat([part.reshape(-1, 16) for part in judge.shown])
+    wanted = expected.reshape(-1, 16)
+    if all((shown - row).abs().amax(dim=1).min() < 2e-2 for row in wanted):
+        return
+    low, high = shown.min().item(), shown.max().item()
+    wrong(
+        f"The judge was trained on pixels from -1 to 1, and was shown values from {low:.3g} to "
+        f"{high:.3g}. It does not complain; its features are merely those of other images. Look "
+        "at how uint8 becomes float.",
+        "fid-range",
+    )
+
+
+def _check_mode(judge: _TinyJudge) -> None:
+    if any(judge.modes):
+        wrong(
+            "The pixels are right. But the judge was in train mode when it looked: its BatchNorm "
+            "then uses each batch's own statistics, so the features change with the batch. It may "
+            "come to you in either mode.",
+            "fid-train-mode",
+        )
+
+
+def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tensor]:
+    """The package's mean (d,) and covariance (d, d) of a judge's features."""
+    seen = metrics.look(images, judge.eval())
+    return seen.mean, seen.covariance
+
+
+@exercise(
+    "6.2",
+    "Mean and covariance of the features",
+    signature="mean_and_covariance(images, judge)",
+    takes="images: uint8 (N, C, H, W); judge: `judge.features_and_logits(x)` -> (N, d), (N, K) for "
+    "float x in [-1, 1]; it may arrive in train mode",
+    returns="(mean (d,), covariance (d, d)) of the features, dividing by N - 1",
+    accepts="tensors or arrays, float32 or float64; one batch or many",
+    mistakes=("fid-range", "fid-train-mode", "fid-rowvar", "fid-not-centred", "fid-divided-by-n"),
+    reference=mean_and_covariance,
+)
+def check_mean_and_covariance(answer) -> None:
+    images, judge = _pixels(12, seed=3), _TinyJudge().train()
+    call = "mean_and_covariance(12 images, judge)"
+    with calling(call):
+        got = answer(images.clone(), judge)
+    need(
+        isinstance(got, tuple | list) and len(got) == 2,
+        f"`{call}` should return two things, mean and covariance; {describe_value(got)} came back.",
+    )
+    _check_range(judge, images.float() / 127.5 - 1)
+    _check_mode(judge)
+    features = _truth(images.float() / 127.5 - 1)
+    mean, covariance = (_tensor(part) for part in got)
+    _check_mean(mean, features)
+    _check_covariance(covariance, features)
+
+
+def _check_mean(mean: Tensor, features: Tensor) -> None:
+    expected = features.mean(dim=0)
+    if mean.numel() == 5:
+        wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
+    need(
+        mean.numel() == 3,
+        f"The mean should have one value for each of the 3 features, shape (3,); it has shape "
+        f"{tuple(mean.shape)}. Over which dimension is it taken?",
+    )
+    off = (mean.flatten() - expected).abs().max().item()
+    need(off < 1e-3, f"The mean has the right shape but is off by up to {off:.3g}.")
+
+
+def _check_covariance(covariance: Tensor, features: Tensor) -> None:
+    n = len(features)
+    if tuple(covariance.shape) == (n, n):
+        wrong(
+            f"The mean is right. The covariance is {n} x {n}, one row for each image: samples were "
+            "taken for variables. In which dimension does this function expect the features?",
+            "fid-rowvar",
+        )
+    need(
+        tuple(covariance.shape) == (3, 3),
+        f"The mean is right. The covariance of 3 features is 3 x 3; yours is "
+        f"{tuple(covariance.shape)}.",
+    )
+    expected = torch.cov(features.T)
+    scale = expected.abs().max().item()
+
+    def near(other: Tensor) -> bool:
+        return bool((covariance - other).abs().max() < 1e-3 * scale)
+
+    if near(expected):
+        return
+    if near(expected * (n - 1) / n):
+        wrong(
+            f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
+            "The mean was estimated from the same samples, which uses one of them up.",
+            "fid-divided-by-n",
+        )
+    moments = features.T @ features
+    if near(moments / n) or near(moments / (n - 1)):
+        wrong(
+            "The mean is right, and it should be used once more: these are products of the "
+            "features themselves, not of their deviations from the mean.",
+            "fid-not-centred",
+        )
+    worst = (covariance - expected).abs().max().item()
+    wrong(
+        f"The covariance has the right shape, but differs by up to {worst:.3g} (largest entry "
+        f"{scale:.3g}). Each entry is a sum over images of products of two deviations."
+    )
+
+
+# --- 6.3 Fréchet distance ------------------------------------------------------------------------
+
+
+@exercise(
+    "6.3",
+    "The Fréchet distance",
+    signature="frechet_distance(mean_r, cov_r, mean_g, cov_g)",
+    takes="means: float64 tensors (d,); covariances: float64 tensors (d, d), perhaps singular",
+    returns="|mean_r - mean_g|^2 + Tr(cov_r + cov_g - 2 (cov_r cov_g)^(1/2)) as a number",
+    accepts="a float, or a tensor or array with one value; any way of finding the root's trace",
+    mistakes=("fid-no-square", "fid-missing-two", "fid-elementwise-root", "fid-separate-roots"),
+    reference=metrics.frechet_from_statistics,
+)
+def check_frechet_distance(answer) -> None:
+    mean_r, mean_g = torch.zeros(3, dtype=torch.float64), _vector([1.0, 2.0, 2.0])
+    a = _normal(40, 3, seed=4) @ _normal(3, 3, seed=9)
+    b = _normal(40, 3, seed=5) @ _normal(3, 3, seed=6)
+    cov_r, cov_g = torch.cov(a.T), torch.cov(b.T)
+
+    def ask(what: str, *statistics: Tensor) -> float:
+        with calling(f"frechet_distance({what})"):
+            got = answer(*[part.clone() for part in statistics])
+        return _number(got, f"frechet_distance({what})")
+
+    root = _trace_of_root(cov_r, cov_g)
+    traces = float(cov_r.trace() + cov_g.trace())
+    same_means = ask("equal means, two covariances", mean_r, cov_r, mean_r, cov_g)
+    _explain_root(same_means, traces, root, cov_r, cov_g)
+    shifted = ask("means 3 apart, equal covariances", mean_r, cov_r, mean_g, cov_r)
+    if _near(shifted, 3.0):
+        wrong(
+            "The covariance part is right. The two means are 3 apart, and that adds 3 to your "
+            "distance. What does the formula do to the length of the difference?",
+            "fid-no-square",
+        )
+    need(
+        _near(shifted, 9.0),
+        f"The covariance part is right. For equal covariances and means 3 apart, "
+        f"{_off_by(shifted, 9.0)}.",
+    )
+    flat = _vector([1.0, 2.0, -1.0])
+    singular = ask("...) with singular covariances", mean_r, torch.outer(flat, flat), mean_r, cov_g)
+    expected = float(flat @ flat + cov_g.trace()) - 2 * float(flat @ cov_g @ flat) ** 0.5
+    need(
+        abs(singular - expected) < 2e-3 * expected,
+        f"Right for full-rank covariances, but for one of rank 1, {_off_by(singular, expected)}. "
+        "Fewer samples than features always give such a matrix, and rounding then makes some "
+        "eigenvalues slightly negative.",
+    )
+
+
+def _vector(values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _trace_of_root(a: Tensor, b: Tensor) -> float:
+    return float(torch.linalg.eigvals(a @ b).real.clamp(min=0).sqrt().sum())
+
+
+def _explain_root(got: float, traces: float, root: float, a: Tensor, b: Tensor) -> None:
+    expected = traces - 2 * root
+    if _near(got, expected):
+        return
+    if _near(got, traces - root):
+        wrong(
+            "The root term is right, but it is counted once, so that even a set compared with "
+            "itself is not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab.",
+            "fid-missing-two",
+        )
+    if _near(got, traces - 2 * float((a @ b).clamp(min=0).sqrt().trace())) or math.isnan(got):
+        wrong(
+            "The traces of the two covariances are right. The root is taken of each entry by "
+            "itself; the root that is meant is a matrix whose product with itself is cov_r cov_g. "
+            "Its trace is the sum of the roots of that product's eigenvalues.",
+            "fid-elementwise-root",
+        )
+    if _near(got, traces - 2 * _trace_of_separate_roots(a, b)):
+        wrong(
+            "This takes the root of each covariance and multiplies the roots. That is only the "
+            "root of the product if the two matrices commute, which covariances of two data sets "
+            "do not.",
+            "fid-separate-roots",
+        )
+    wrong(
+        f"For equal means and two covariances with traces that sum to {traces:.4g}, "
+        f"{_off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
+        f"{traces - got:.4g}."
+    )
+
+
+def _trace_of_separate_roots(a: Tensor, b: Tensor) -> float:
+    roots = []
+    for matrix in (a, b):
+        values, vectors = torch.linalg.eigh(matrix)
+        roots.append((vectors * values.clamp(min=0).sqrt()) @ vectors.T)
+    return float((roots[0] @ roots[1]).trace())
+
+
+# --- 6.4 kernel distance -------------------------------------------------------------------------
+
+
+@exercise(
+    "6.4",
+    "The kernel distance",
+    signature="kernel_distance(x, y)",
+    takes="x: float64 tensor (n, d), y: (m, d); n and m may differ",
+    returns="the unbiased squared MMD with the kernel (x.y / d + 1)^3, as a number",
+    accepts="a float, or a tensor or array with one value; it may be below 0",
+    mistakes=("kid-diagonal", "kid-no-scale", "kid-missing-two"),
+    reference=metrics.polynomial_mmd2,
+)
+def check_kernel_distance(answer) -> None:
+    x, y = _normal(9, 4, seed=7), _normal(7, 4, seed=8) + 0.5
+    call = "kernel_distance(x (9, 4), y (7, 4))"
+    with calling(call):
+        got = answer(x.clone(), y.clone())
+    got = _number(got, call)
+    need(math.isfinite(got), f"`{call}` returned {got}.")
+    within_x, within_y, across = _kernel_means(x, y)
+    expected = within_x + within_y - 2 * across
+    if _near(got, expected):
+        return
+    if _near(got, within_x + within_y - across):
+        wrong(
+            "Both terms within a set are right, but the term across is counted once, so that equal "
+            "sets do not give 0. Compare with (a - b)^2.",
+            "kid-missing-two",
+        )
+    whole = [float(((s @ s.T) / 4 + 1).pow(3).mean()) for s in (x, y)]
+    if _near(got, sum(whole) - 2 * across):
+        wrong(
+            "Kernel and terms are right, but each sample is compared with itself too. That makes "
+            "every distance too large, the more so the fewer samples there are: leave out the "
+            "diagonal, and count the pairs that are left.",
+            "kid-diagonal",
+        )
+    raw_x, raw_y, raw = _kernel_means(x, y, scale=1.0)
+    if _near(got, raw_x + raw_y - 2 * raw):
+        wrong(
+            "All terms are there and unbiased, but the inner product goes into the kernel as it "
+            "is: with 2,048 features it would be thousands, and its cube noise. By what is it "
+            "divided?",
+            "kid-no-scale",
+        )
+    wrong(
+        f"For 9 and 7 samples, {_off_by(got, expected)}. The three means of the kernel should be "
+        f"{within_x:.4g} within x, {within_y:.4g} within y (without the diagonal) and "
+        f"{across:.4g} across."
+    )
+
+
+def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[float, float, float]:
+    scale = scale or x.shape[1]
+
+    def within(s: Tensor) -> float:
+        k = ((s @ s.T) / scale + 1) ** 3
+        return float(k.sum() - k.diagonal().sum()) / (len(s) * (len(s) - 1))
+
+    return within(x), within(y), float((((x @ y.T) / scale + 1) ** 3).mean())
+
+
+# --- 6.5 precision and recall --------------------------------------------------------------------
+
+
+def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
+    """The package's precision and recall as plain numbers."""
+    precision, recall = metrics.precision_recall(fake, real, neighbours=k)
+    return precision.value, recall.value
+
+
+@exercise(
+    "6.5",
+    "Precision and recall",
+    signature="precision_recall(fake, real, k=3)",
+    takes="fake: float64 tensor (n, d), real: (m, d), no two samples equal",
+    returns="(precision, recall): precision is the share of fakes in at least one ball around a "
+    "real sample that reaches to its k-th nearest other real sample; recall the reverse",
+    accepts="numbers, or tensors or arrays with one value; < or <= at the ball's edge",
+    mistakes=("pr-swapped", "pr-own-neighbour", "pr-wrong-balls"),
+    reference=precision_recall,
+)
+def check_precision_recall(answer) -> None:
+    fake = torch.cat([0.4 * _normal(30, 2, seed=21), 6 + 0.3 * _normal(14, 2, seed=22)])
+    real = 1.2 * _normal(50, 2, seed=20)
+    for k in (3, 1):
+        call = f"precision_recall(fake (44, 2), real (50, 2), k={k})"
+        with calling(call):
+            got = answer(fake.clone(), real.clone(), k)
+        need(
+            isinstance(got, tuple | list) and len(got) == 2,
+            f"`{call}` should return precision and recall; {describe_value(got)} came back.",
+        )
+        got = tuple(_number(part, call) for part in got)
+        _explain_precision_recall(got, fake, real, k)
+
+
+def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
+    """The share of samples inside a ball; k counts each centre itself as number 0."""
+    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
+    return float((torch.cdist(samples, centers) <= radii).any(dim=1).double().mean())
+
+
+def _explain_precision_recall(got: tuple, fake: Tensor, real: Tensor, k: int) -> None:
+    expected = (_inside(fake, real, k), _inside(real, fake, k))
+
+    def like(other: tuple) -> bool:
+        return all(abs(a - b) < 1e-6 for a, b in zip(got, other, strict=True))
+
+    if like(expected):
+        return
+    if like(expected[::-1]):
+        wrong(
+            "Both shares are right, in the other order. Precision asks whether the fakes are "
+            "believable: whose share is it?",
+            "pr-swapped",
+        )
+    if like((_inside(fake, real, k - 1), _inside(real, fake, k - 1))):
+        wrong(
+            f"The balls are too small: with k={k}, each sample was counted among its own nearest "
+            "neighbours, at distance 0.",
+            "pr-own-neighbour",
+        )
+    if like((_hold_any(fake, real, k), _hold_any(real, fake, k))):
+        wrong(
+            "The radii are right, but the balls stand around the set that is being judged. For "
+            "precision, a fake must lie in a ball around a *real* sample: an outlier among the "
+            "fakes should not be believed for reaching far itself.",
+            "pr-wrong-balls",
+        )
+    wrong(
+        f"With k={k}, precision and recall came back as {got[0]:.3f} and {got[1]:.3f}; "
+        f"{expected[0]:.3f} and {expected[1]:.3f} were expected. Look at one ball: its centre, its "
+        "radius, and who is asked whether it lies inside."
+    )
+
+
+def _hold_any(centers: Tensor, others: Tensor, k: int) -> float:
+    """The share of centres whose own ball holds one of the others."""
+    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
+    return float((torch.cdist(centers, others).amin(dim=1) <= radii).double().mean())
+
+
+# --- 6.6 prediction ------------------------------------------------------------------------------
+
+
+def predicted_orders() -> tuple[list[str], list[str]]:
+    """Best to worst by IS and by FD, as measured on MNIST in the notebook's full run."""
+    by_is = ["one of each", "memoriser", "blurred", "noisy", "half the classes", "speckle"]
+    by_fd = ["memoriser", "blurred", "one of each", "noisy", "half the classes", "speckle"]
+    return by_is, by_fd
+
+
+@exercise(
+    "6.6",
+    "Predict: six broken generators in order",
+    signature="predicted_orders()",
+    takes="nothing",
+    returns="two lists of the six names, best first: your order by IS, and by FD",
+    accepts="any order: a prediction is not marked",
+    reference=predicted_orders,
+)
+def check_predicted_orders(answer) -> None:
+    with calling("predicted_orders()"):
+        got = answer()
+    need(
+        isinstance(got, tuple | list) and len(got) == 2,
+        f"Two lists are expected, one by IS and one by FD; {describe_value(got)} came back.",
+    )
+    for score, order in zip(("IS", "FD"), got, strict=True):
+        need(
+            isinstance(order, tuple | list),
+            f"The order by {score} should be a list of names; it is {describe_value(order)}.",
+        )
+        missing = [name for name in GENERATORS if name not in order]
+        need(not missing, f"Your order by {score} does not mention: {', '.join(missing)}.")
+        need(
+            len(order) == len(GENERATORS),
+            f"Your order by {score} has {len(order)} entries for {len(GENERATORS)} generators.",
+        )
+
+
+# --- 6.8 a report of one's own -------------------------------------------------------------------
+
+
+def evaluate_gan(sample, reference: Tensor, judge: nn.Module) -> dict:
+    """The package's distance of as many samples as there are reference images."""
+    judge.eval()
+    score = metrics.frechet_distance(sample(len(reference)), reference, judge)
+    return {"FD": score.value, "n": score.n, "n_reference": len(reference)}
+
+
+@exercise(
+    "6.8",
+    "Evaluate a generator of your own",
+    signature="evaluate_gan(sample, reference, judge)",
+    takes="sample(n): n images, floats in [-1, 1]; reference: uint8 (M, C, H, W); judge as in 6.2",
+    returns='a dict with "FD" (number), "n" and "n_reference" (sample counts), n = M',
+    accepts="further entries in the dict; sampling in one call or many",
+    mistakes=("fid-n-mismatch", "fid-range", "fid-train-mode"),
+    reference=evaluate_gan,
+)
+def check_evaluate_gan(answer) -> None:
+    reference, judge = _pixels(60, seed=31), _TinyJudge().train()
+    pool, drawn = (1.4 * _normal(600, 1, 4, 4, seed=32)).tanh().float(), []
+
+    def sample(n: int) -> Tensor:
+        start = sum(drawn)
+        drawn.append(int(n))
+        return pool[start : start + int(n)].clone()
+
+    call = "evaluate_gan(sample, 60 reference images, judge)"
+    with calling(call):
+        got = answer(sample, reference.clone(), judge)
+    need(isinstance(got, dict), f"`{call}` should return a dict; {describe_value(got)} came back.")
+    missing = [key for key in ("FD", "n", "n_reference") if key not in got]
+    need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
+    n, m = (int(_number(got[key], call)) for key in ("n", "n_reference"))
+    if n != m:
+        wrong(
+            f"{n} generated images are compared with {m} real ones. The distance falls as either "
+            "count grows, so a score means something only beside scores at the same counts: how "
+            "many should you draw?",
+            "fid-n-mismatch",
+        )
+    need(
+        (n, m, sum(drawn)) == (60, 60, 60),
+        f"Use all 60 images of the reference and as many generated ones; the report says {m} and "
+        f"{n}, and {sum(drawn)} were drawn.",
+    )
+    _check_range(judge, torch.cat([pool[:60], reference.float() / 127.5 - 1]))
+    _check_mode(judge)
+    features = _truth(pool[:60]), _truth(reference.float() / 127.5 - 1)
+    expected = metrics.frechet_distance(*features).value
+    value = _number(got["FD"], call)
+    need(
+        _near(value, expected, rel=5e-3),
+        f"Counts and pixels are right, but the distance is not: {_off_by(value, expected)}. Do 6.2 "
+        "and 6.3 pass by themselves?",
+    )

@@ -1,0 +1,358 @@
+"""Judges: small classifiers whose features the scores are measured in.
+
+A Fréchet distance or an Inception score is only as good as the network that looks at the images.
+The course ships four small ones that work offline, trained by this file (the command is
+`python benchmarks/judges.py`): one each for MNIST, CIFAR-10, the drawn digits and the drawn shapes.
+`load_inception` adds the network that published numbers use, through torch-fidelity, where that and
+its weights can be reached.
+
+Every judge is a module with `name`, `feature_dim`, `num_classes`, `input_shape` (C, H, W; None is
+any), `card`, and `features_and_logits(images)` for float images in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .settings import pick_device
+
+WEIGHTS = Path(__file__).resolve().parent / "weights"
+
+
+class InceptionUnavailable(RuntimeError):
+    """Inception-v3 cannot be used here; the message says why, what to do, and what serves."""
+
+
+# --- the network ---------------------------------------------------------------------------------
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(_conv(width, width), _conv(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.block(x)
+
+
+class Judge(nn.Module):
+    """A small residual classifier: (N, C, H, W) in [-1, 1] -> logits (N, num_classes).
+
+    A 3x3 stem of widths[0] channels; for each further width a stride-2 convolution and a residual
+    block; the mean over positions gives `widths[-1]` features, and one linear layer the logits.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        input_shape: tuple[int, int, int],
+        widths: tuple[int, ...],
+        num_classes: int = 10,
+    ) -> None:
+        super().__init__()
+        self.name, self.input_shape = name, tuple(input_shape)
+        self.feature_dim, self.num_classes = widths[-1], num_classes
+        self.card: dict = {}
+        layers: list[nn.Module] = [_conv(input_shape[0], widths[0])]
+        for before, width in zip(widths, widths[1:], strict=False):
+            layers += [_conv(before, width, stride=2), _Residual(width)]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(widths[-1], num_classes)
+
+    def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, feature_dim) and logits (N, num_classes) of images in [-1, 1]."""
+        features = self.body(images).mean(dim=(2, 3))
+        return features, self.head(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.features_and_logits(images)[1]
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How training images are varied: shift and cutout side in pixels, rotation in degrees.
+
+    noise: each image gets Gaussian noise of a deviation drawn from 0 to this. Small GANs leave a
+    faint speckle; without it in training, a judge takes a plain 4 with a few grey dots for an 8.
+    """
+
+    flip: bool = False
+    shift: int = 0
+    rotate: float = 0.0
+    cutout: int = 0
+    noise: float = 0.0
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        n, _, height, width = images.shape
+
+        def uniform(scale: float) -> Tensor:
+            return (torch.rand(n, generator=generator) * 2 - 1) * scale
+
+        angle = uniform(self.rotate * torch.pi / 180)
+        mirror = torch.where(uniform(1.0) < 0, -1.0, 1.0) if self.flip else torch.ones(n)
+        move = [torch.round(uniform(self.shift + 0.49)) * 2 / side for side in (width, height)]
+        theta = torch.stack(
+            [
+                torch.stack([mirror * angle.cos(), -angle.sin(), move[0]], dim=1),
+                torch.stack([mirror * angle.sin(), angle.cos(), move[1]], dim=1),
+            ],
+            dim=1,
+        )
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        if self.cutout:
+            rows = torch.randint(height, (n, 1, 1, 1), generator=generator)
+            cols = torch.randint(width, (n, 1, 1, 1), generator=generator)
+            half = self.cutout / 2
+            hidden = ((torch.arange(height).view(1, 1, -1, 1) - rows).abs() < half) & (
+                (torch.arange(width).view(1, 1, 1, -1) - cols).abs() < half
+            )
+            images = images.masked_fill(hidden, 0.0)
+        if self.noise:
+            deviation = self.noise * torch.rand(n, 1, 1, 1, generator=generator)
+            images = images + deviation * torch.randn(images.shape, generator=generator)
+        return images.clamp(-1, 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a judge is trained with; `title` is the data set's name as `ImageDataset` has it."""
+
+    title: str
+    input_shape: tuple[int, int, int]
+    widths: tuple[int, ...]
+    epochs: int
+    augment: Augment
+
+    def build(self, key: str) -> Judge:
+        """The untrained network."""
+        return Judge(f"{key}-judge", self.input_shape, self.widths)
+
+
+RECIPES = {
+    "mnist": Recipe("MNIST", (1, 28, 28), (16, 32, 64), 8, Augment(shift=2, rotate=12, noise=0.4)),
+    "cifar10": Recipe(
+        "CIFAR-10", (3, 32, 32), (32, 64, 128, 128), 12, Augment(flip=True, shift=4, cutout=8)
+    ),
+    "digits": Recipe("drawn digits", (1, 28, 28), (16, 32, 64), 1, Augment(shift=1, noise=0.4)),
+    "shapes": Recipe("drawn shapes", (3, 32, 32), (16, 32, 64), 1, Augment(shift=2)),
+}
+
+
+def train_judge(
+    judge: Judge,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epochs: int,
+    augment: Augment,
+    lr: float = 0.1,
+    batch_size: int = 128,
+    weight_decay: float = 5e-4,
+    seed: int = 0,
+    mixed: bool = False,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> Judge:
+    """Train on uint8 images (N, C, H, W) and labels (N,): SGD, one-cycle rate, cross-entropy.
+
+    `mixed` computes in bfloat16, which halves the time on processors that have it.
+    `on_epoch(epoch, mean_loss)` is called after each epoch. Returns the judge, in eval mode.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.SGD(
+        judge.parameters(), lr, momentum=0.9, nesterov=True, weight_decay=weight_decay
+    )
+    per_epoch = len(images) // batch_size
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lr, total_steps=epochs * per_epoch, pct_start=0.2, anneal_strategy="linear"
+    )
+    judge.to(memory_format=torch.channels_last)
+    for epoch in range(epochs):
+        judge.train()
+        order, total = torch.randperm(len(images), generator=generator), 0.0
+        for chosen in order[: per_epoch * batch_size].split(batch_size):
+            batch = augment(images[chosen].float() / 127.5 - 1, generator)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+                logits = judge(batch)
+            loss = F.cross_entropy(logits.float(), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        judge.eval()
+        if on_epoch is not None:
+            on_epoch(epoch + 1, total / per_epoch)
+    return judge.eval()
+
+
+def accuracy(judge: Judge, images: Tensor, labels: Tensor, batch_size: int = 100) -> float:
+    """The share of uint8 images (N, C, H, W) that the judge gives their label."""
+    device = next(judge.parameters()).device
+    right = 0
+    with torch.inference_mode():
+        for batch, wanted in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+            logits = judge(batch.to(device).float() / 127.5 - 1)
+            right += int((logits.argmax(dim=1).cpu() == wanted).sum())
+    return right / len(labels)
+
+
+# --- shipped weights -----------------------------------------------------------------------------
+
+
+def save_judge(judge: Judge, card: dict, folder: Path = WEIGHTS) -> Path:
+    """Write weights (float16, safetensors) and card (JSON: data, epochs, seed, scores, ...)."""
+    from safetensors.torch import save_file
+
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in judge.state_dict().items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{judge.name}.safetensors"
+    save_file(state, path)
+    path.chmod(0o644)  # safetensors writes files that only their owner can read
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def load_judge(name: str, device: str | torch.device | None = None) -> Judge:
+    """A shipped judge, in eval mode: "mnist", "cifar10", "digits" or "shapes".
+
+    Raises ValueError for another name, FileNotFoundError if its weights are not installed.
+    """
+    from safetensors.torch import load_file
+
+    key = str(name).removesuffix("-judge")
+    if key not in RECIPES:
+        known = ", ".join(repr(known) for known in RECIPES)
+        raise ValueError(
+            f"name={name!r} is not a shipped judge; expected one of {known}. For Inception-v3 use "
+            "load_inception(); for data of your own, train one as benchmarks/judges.py does"
+        )
+    judge = RECIPES[key].build(key)
+    path = WEIGHTS / f"{judge.name}.safetensors"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path.name} is missing from the installed package; reinstall it, or make the file "
+            f"with: python benchmarks/judges.py --train {key}"
+        )
+    # load_state_dict converts the stored float16 to the network's float32.
+    judge.load_state_dict(load_file(path))
+    judge.card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    judge.requires_grad_(False)
+    return judge.eval().to(pick_device(device), memory_format=torch.channels_last)
+
+
+def judge_for(dataset: object, device: str | torch.device | None = None) -> Judge:
+    """The shipped judge of an `ImageDataset`, stand-ins included: their own judge, not MNIST's.
+
+    Raises ValueError for data that none of them was trained on.
+    """
+    for key, recipe in RECIPES.items():
+        if dataset.name == recipe.title:
+            return load_judge(key, device)
+    raise ValueError(
+        f"no shipped judge was trained on {dataset.name!r}; there are judges for "
+        f"{', '.join(recipe.title for recipe in RECIPES.values())}"
+    )
+
+
+# --- Inception-v3 --------------------------------------------------------------------------------
+
+
+class Inception(nn.Module):
+    """Inception-v3 as published FIDs use it, from torch-fidelity, in the form of a judge.
+
+    Features are the 2,048 pooled ones, logits the 1,008 without bias, as torch-fidelity takes them
+    for FID and IS. Images of any size are resized inside to 299 x 299 as the original did; grey
+    ones become three equal channels.
+    """
+
+    name, feature_dim, num_classes = "inception-v3", 2048, 1008
+    input_shape = (None, None, None)
+    batch_size = 32
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.card = {"weights": "torch-fidelity's port of the 2015-12-05 TensorFlow weights"}
+
+    def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, 2048) and logits (N, 1008) of images in [-1, 1], C 1 or 3."""
+        pixels = ((images + 1) * 127.5).round().to(torch.uint8)
+        if pixels.shape[1] == 1:
+            pixels = pixels.expand(-1, 3, -1, -1)
+        return self.network(pixels)
+
+
+def load_inception(
+    weights: str | Path | None = None, device: str | torch.device | None = None
+) -> Inception:
+    """Inception-v3 features through torch-fidelity; weights from a path, or downloaded by it.
+
+    The file is torch-fidelity's `weights-inception-2015-12-05-6726825d.pth` (91 MB).
+    Raises InceptionUnavailable with what to do, and which judge serves meanwhile.
+    """
+    meanwhile = (
+        "Meanwhile gh.judges.load_judge('cifar10') or ('mnist') serves: its distances are called "
+        "FD(cifar10-judge, ...) and compare with each other, not with published FIDs."
+    )
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    except ImportError as error:
+        raise InceptionUnavailable(
+            "torch-fidelity is not installed: pip install 'gan_helpers[inception]' (or pip "
+            f"install torch-fidelity). {meanwhile}"
+        ) from error
+    if weights is not None:
+        _check_inception_file(Path(weights), meanwhile)
+    try:
+        network = FeatureExtractorInceptionV3(
+            "inception-v3-compat",
+            ["2048", "logits_unbiased"],
+            feature_extractor_weights_path=None if weights is None else str(weights),
+        )
+    except OSError as error:  # URLError is one: no network, or a firewall
+        raise InceptionUnavailable(
+            f"the Inception-v3 weights could not be downloaded ({error}). On a machine with "
+            "network, fetch weights-inception-2015-12-05-6726825d.pth from torch-fidelity's "
+            f"releases, copy it here and pass weights=PATH. {meanwhile}"
+        ) from error
+    except RuntimeError as error:
+        raise InceptionUnavailable(
+            f"weights={str(weights)!r} does not fit torch-fidelity's Inception-v3: other ports of "
+            f"the network (torchvision's, say) give other scores. {meanwhile}"
+        ) from error
+    return Inception(network).eval().to(pick_device(device))
+
+
+def _check_inception_file(path: Path, meanwhile: str) -> None:
+    """Refuse a missing file, and one that is no plain state dict, before torch-fidelity runs it."""
+    if not path.is_file():
+        raise InceptionUnavailable(f"weights={str(path)!r}: there is no such file. {meanwhile}")
+    try:
+        torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise InceptionUnavailable(
+            f"weights={str(path)!r} is not a readable file of plain tensors ({error}). {meanwhile}"
+        ) from error

@@ -1,0 +1,228 @@
+"""The playground without its widgets: settings, training and pictures of a GAN in the plane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .. import synthetic, toys
+from ..losses import OBJECTIVES
+from .canvas import CHARTS, LIMIT, SIZE, Chart, Curve, draw_charts, draw_plane
+
+TARGETS = {
+    "gaussian": synthetic.gaussian,
+    "ring": synthetic.ring,
+    "grid": synthetic.grid,
+    "moons": synthetic.two_moons,
+}
+POINTS = "points"  # the target that the reader places
+SHOWN, ARROWS, COUNTED = 200, 100, 512  # points drawn, arrows drawn, points behind the scores
+_CELLS = 48  # D is asked on a grid of so many points both ways
+_KEEP = 400  # moments kept for the charts; every other one goes when they are full
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the reader can choose. `hidden`, `latent_dim` and `seed` start the run over."""
+
+    target: str = "ring"
+    points: tuple[tuple[float, float], ...] = ()
+    objective: str = "non-saturating"
+    lr_g: float = 1e-3
+    lr_d: float = 3e-3
+    d_steps: int = 1
+    r1: float = 0.0
+    latent_dim: int = 2
+    hidden: int = 32
+    seed: int = 1000
+
+    def __post_init__(self) -> None:
+        names = [*TARGETS, POINTS]
+        if self.target not in names:
+            raise ValueError(f"target={self.target!r} is unknown; choose one of {', '.join(names)}")
+        if self.objective not in OBJECTIVES:
+            names = ", ".join(OBJECTIVES)
+            raise ValueError(f"objective={self.objective!r} is unknown; choose one of {names}")
+        for name in ("lr_g", "lr_d", "r1"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must not be negative")
+        for name in ("d_steps", "latent_dim", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+
+
+class Plane:
+    """A GAN in the plane that can be stepped, steered and drawn. A run is a function of its
+    settings: the same ones, changed at the same steps, replay it exactly."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.reset()
+
+    # ---- steering
+    def change(self, **changes) -> None:
+        """Apply settings from here on; some of them start the run over."""
+        before, self.settings = self.settings, replace(self.settings, **changes)
+        now = self.settings
+        if any(getattr(now, n) != getattr(before, n) for n in ("hidden", "latent_dim", "seed")):
+            self.reset()
+            return
+        self.gan.objective = now.objective
+        self.gan.lr = (now.lr_g, now.lr_d)
+        self.gan.d_steps, self.gan.r1 = now.d_steps, now.r1
+        if (now.target, now.points) != (before.target, before.points):
+            self._aim()
+
+    def reset(self) -> None:
+        """Start over: fresh networks from the seed, empty charts."""
+        now = self.settings
+        self._aim()
+        self.gan = toys.ToyGAN(
+            self.target,
+            seeds=now.seed,
+            objective=now.objective,
+            latent_dim=now.latent_dim,
+            hidden=now.hidden,
+            lr=(now.lr_g, now.lr_d),
+            d_steps=now.d_steps,
+            r1=now.r1,
+        )
+        self.moments: list[dict[str, float]] = []
+        self._came_from: torch.Tensor | None = None
+        self._measure()
+
+    def _aim(self) -> None:
+        now = self.settings
+        if now.target == POINTS:
+            places = torch.tensor(now.points or ((0.0, 0.0),), dtype=torch.float32)
+            self.target = synthetic.Mixture(places, 0.05)
+        else:
+            self.target = TARGETS[now.target]()
+        self._real = self.target.sample(SHOWN, torch.Generator().manual_seed(0))
+        if hasattr(self, "gan"):
+            self.gan.target = self.target
+
+    # ---- training
+    def advance(self, steps: int, go_on: Callable[[], bool] = lambda: True) -> int:
+        """Take up to `steps` steps of the game while `go_on()`; returns how many were taken."""
+        self._came_from = None
+        d_losses, g_losses = [], []
+        while len(d_losses) < steps and go_on():
+            self.gan.step()
+            d_losses.append(self.gan.d_loss)
+            g_losses.append(self.gan.g_loss)
+        if d_losses:
+            self._measure(float(torch.stack(d_losses).mean()), float(torch.stack(g_losses).mean()))
+        return len(d_losses)
+
+    def one_d_step(self) -> None:
+        """Only D moves."""
+        self.gan.d_step()
+        self._came_from = None
+        self._measure(float(self.gan.d_loss), self.g_loss)
+
+    def one_g_step(self) -> None:
+        """Only G moves; the picture then shows where its points came from."""
+        before = self._fake
+        self.gan.g_step()
+        self._measure(self.d_loss, float(self.gan.g_loss))
+        self._came_from = before
+
+    def _measure(self, d_loss: float = math.nan, g_loss: float = math.nan) -> None:
+        """Look at the generated points, and keep the moment for the charts."""
+        points = self.gan.sample(COUNTED)
+        if not points.isfinite().all():
+            raise FloatingPointError(
+                "The generated points are no longer finite numbers: a learning rate is too large "
+                "for this objective. Lower it and start over."
+            )
+        self._fake = points[0, :SHOWN]
+        modes, share = toys.coverage(points, self.target)
+        self.modes, self.share = int(modes), float(share)
+        self.d_loss, self.g_loss = d_loss, g_loss
+        self.moments.append(
+            {
+                "step": self.gan.g_count,
+                "modes": self.modes / self.mode_count,
+                "share": self.share,
+                "d_loss": d_loss,
+                "g_loss": g_loss,
+                "d_norm": float(self.gan.d_norm),
+                "g_norm": float(self.gan.g_norm),
+            }
+        )
+        if len(self.moments) > _KEEP:
+            self.moments = self.moments[::2]
+
+    @property
+    def mode_count(self) -> int:
+        return toys.mode_count(self.target)
+
+    # ---- pictures
+    def surface(self) -> np.ndarray:
+        """D's verdict on the plane, (n, n) in [0, 1], row 0 at the top.
+
+        A probability for the cross-entropy objectives. The others give scores: least squares aims
+        at 0 and 1, hinge at -1 and 1, and the Wasserstein critic's scores have no scale of their
+        own, so that they are stretched between the lowest and the highest on the plane.
+        """
+        ticks = torch.linspace(-LIMIT, LIMIT, _CELLS)
+        y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
+        scores = self.gan.logits(torch.stack([x, y], -1).view(-1, 2)).view(_CELLS, _CELLS)
+        objective = self.settings.objective
+        if objective == "wasserstein":
+            low, high = scores.min(), scores.max()
+            scores = (scores - low) / (high - low).clamp_min(1e-12)
+        elif objective == "hinge":
+            scores = (scores + 1) / 2
+        elif objective != "least-squares":
+            scores = scores.sigmoid()
+        return scores.clamp(0, 1).numpy()
+
+    def picture(self, size: int = SIZE) -> Image.Image:
+        """D's surface, real and generated points, and G's pull on the generated ones."""
+        arrows = self.gan.pull(self._fake[None, :ARROWS])[0]
+        came_from = None if self._came_from is None else self._came_from.numpy()
+        real, fake = self._real.numpy(), self._fake.numpy()
+        return draw_plane(self.surface(), real, fake, arrows.numpy(), came_from, size)
+
+    def charts(self, size: tuple[int, int] = CHARTS) -> Image.Image:
+        """Coverage, losses and gradient norms over the G steps."""
+        steps = [moment["step"] for moment in self.moments]
+
+        def curve(label: str, key: str) -> Curve:
+            values = [moment[key] for moment in self.moments]
+            return Curve(label, steps, values)
+
+        coverage = [curve("modes covered", "modes"), curve("high-quality share", "share")]
+        losses = [curve("D", "d_loss"), curve("G", "g_loss")]
+        norms = [curve("D", "d_norm"), curve("G", "g_norm")]
+        charts = [
+            Chart("Share:", coverage, share=True),
+            Chart("Loss:", losses),
+            Chart("Gradient norm:", norms, log=True),
+        ]
+        return draw_charts(charts, size)
+
+    def status(self) -> str:
+        """Counters and scores in one line."""
+        noun = "pieces of the moons" if self.settings.target == "moons" else "modes"
+        return (
+            f"{self.gan.d_count:,} D steps, {self.gan.g_count:,} G steps; "
+            f"{self.modes} of {self.mode_count} {noun} covered; "
+            f"high-quality share {self.share:.0%}"
+        )
+
+    def alt(self) -> str:
+        """The picture in words, for readers who cannot see it."""
+        return (
+            f"A 2-D GAN on the target '{self.settings.target}' with the "
+            f"{self.settings.objective} objective: the discriminator's verdict as a coloured "
+            "surface, real points as blue squares, generated points as orange discs with arrows "
+            f"along the generator's pull. {self.status()}."
+        )

@@ -1,0 +1,312 @@
+"""Figures of one style: image grids drawn as one image, training curves, snapshots over time.
+
+Figures are made without pyplot (so that threads and notebooks cannot disturb each other) and are
+handed to `show`, which puts them under the cell together with their alternative text.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, distinguishable with every common form of colour blindness.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
+BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK, YELLOW = PALETTE
+
+STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "font.size": 10,
+    "legend.frameon": False,
+}
+DPI = 100
+
+_notes: dict[str, str] = {}
+
+
+def set_note(key: str, text: str) -> None:
+    """Print `text`, say "2.4: reference", small under every later figure, until `clear_note`."""
+    _notes[key] = text
+
+
+def clear_note(key: str) -> None:
+    """Take back the note under `key`, if there is one."""
+    _notes.pop(key, None)
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (7, 3), **options: object
+) -> tuple[Figure, Axes | np.ndarray]:
+    """A figure in the course's style, `size` in inches (width, height), and its axes.
+
+    Like `matplotlib.pyplot.subplots`, with the same further options; hand the figure to `show`.
+    The style is set for the whole session, so that figures of your own look alike.
+    """
+    import matplotlib
+    from cycler import cycler
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=PALETTE)})
+    fig = Figure(figsize=size, dpi=DPI, layout="constrained")
+    return fig, fig.subplots(rows, columns, **options)
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Put `fig` under the cell, with `alt` as its text for screen readers, and close it.
+
+    `alt` says what there is to see, in a sentence or two. Outside a notebook it is printed instead.
+    Raises ValueError without it: a figure that some readers cannot see is not shown.
+    """
+    if not alt or not alt.strip():
+        raise ValueError("show(fig, alt=...) needs alternative text: what does the figure show?")
+    _write_notes(fig)
+    if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
+        sys.modules["matplotlib.pyplot"].close(fig)
+    if not _in_notebook():
+        print(f"[figure] {alt}")
+        return
+    from IPython.display import display
+
+    # An <img> in HTML, because JupyterLab ignores the alt metadata of image/png outputs.
+    picture = base64.b64encode(figure_png(fig)).decode()
+    tag = f'<img src="data:image/png;base64,{picture}" alt="{html.escape(alt, quote=True)}">'
+    display({"text/html": tag, "text/plain": f"[figure] {alt}"}, raw=True)
+
+
+def figure_png(fig: Figure) -> bytes:
+    """`fig` as the bytes of a PNG file of at most 256 colours, at the course's resolution."""
+    from PIL import Image
+
+    buffer, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    # A palette makes the file two to four times smaller; a notebook holds dozens of figures.
+    picture = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _write_notes(fig: Figure) -> None:
+    if not _notes:
+        return
+    groups: dict[str, list[str]] = {}  # "2.1: reference", "2.4: reference" -> one line
+    for text in _notes.values():
+        key, _, rest = text.partition(": ")
+        groups.setdefault(rest, []).append(key)
+    line = "; ".join(
+        ", ".join(keys) + (f": {rest}" if rest else "") for rest, keys in groups.items()
+    )
+    if fig.get_layout_engine() is not None:  # a taller figure, with the lowest part left free
+        width, height = fig.get_size_inches()
+        fig.set_size_inches(width, height + 0.2)
+        below = 0.2 / (height + 0.2)
+        fig.get_layout_engine().set(rect=(0, below, 1, 1 - below))
+    fig.text(0.995, 0.005, line, ha="right", va="bottom", fontsize=7, color="#666666")
+
+
+def to_display(
+    images: torch.Tensor | np.ndarray, columns: int | None = None, padding: int = 2
+) -> np.ndarray:
+    """Images as one picture: a uint8 grid (height, width), or (height, width, 3) in colour.
+
+    images: (N, C, H, W), C 1 or 3, float in [-1, 1] or uint8. Image i stands in row i // columns,
+    column i % columns (default: as square as possible), with `padding` white pixels between. All
+    images share one scale, -1 black and 1 white: stretching each to its own range would hide how
+    alike they are. Raises ValueError for another shape or range.
+    """
+    pixels = _to_uint8(images)
+    n, channels, height, width = pixels.shape
+    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    rows = math.ceil(n / columns)
+    cell = (height + padding, width + padding)
+    grid = np.full((rows * cell[0] - padding, columns * cell[1] - padding, channels), 255, np.uint8)
+    for i, image in enumerate(pixels):
+        top, left = i // columns * cell[0], i % columns * cell[1]
+        grid[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return grid[:, :, 0] if channels == 1 else grid
+
+
+def _to_uint8(images: torch.Tensor | np.ndarray) -> np.ndarray:
+    images = torch.as_tensor(images).detach().cpu()
+    if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(
+            f"images has shape {tuple(images.shape)}; expected (N, 1 or 3, height, width) with "
+            "N >= 1. A single image needs image[None]; flat vectors need .view(-1, 1, 28, 28)"
+        )
+    if images.dtype == torch.uint8:
+        return images.numpy()
+    low, high = images.min().item(), images.max().item()
+    # A little slack for rounding. NaN fails the comparison and is refused too.
+    if not (low >= -1.001 and high <= 1.001):
+        raise ValueError(
+            f"images run from {low:.3g} to {high:.3g}; expected floats in [-1, 1] or uint8. "
+            "Does the generator end in tanh? Values up to 255 belong in a uint8 tensor"
+        )
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def show_images(
+    images: torch.Tensor | np.ndarray,
+    title: str = "",
+    *,
+    alt: str,
+    columns: int | None = None,
+    width: float = 5.0,
+) -> None:
+    """Show images (as `to_display` takes them) as one grid, `width` inches wide."""
+    grid = to_display(images, columns)
+    height = width * grid.shape[0] / grid.shape[1] + (0.35 if title else 0)
+    fig, ax = subplots(size=(width, height))
+    draw_grid(ax, grid, title)
+    show(fig, alt)
+
+
+def draw_grid(ax: Axes, grid: np.ndarray, title: str = "") -> None:
+    """Draw a uint8 grid from `to_display` on `ax`, without axes."""
+    # Nearest neighbour: pixels stay pixels, and the file stays small.
+    ax.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set_axis_off()
+    ax.set_title(title)
+
+
+def smooth(values: Sequence[float], window: int) -> np.ndarray:
+    """Running mean over `window` values, as long as the input; shorter windows at the ends."""
+    values = np.asarray(values, dtype=float)
+    if len(values) == 0 or window <= 1:
+        return values
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    low, high = np.maximum(at - window // 2, 0), np.minimum(at + (window + 1) // 2, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def draw_curves(ax: Axes, curves: dict[str, Sequence[float]], colors: Sequence[str], steps=None):
+    """Noisy curves over the same steps: values pale, running means strong, labels at their ends."""
+    ends = []
+    for (label, values), color in zip(curves.items(), colors, strict=False):
+        at = range(1, len(values) + 1) if steps is None else steps
+        mean = smooth(values, max(1, len(values) // 40))
+        ax.plot(at, values, color=color, alpha=0.25, linewidth=0.6)
+        ax.plot(at, mean, color=color)
+        ends.append((mean[-1], at[-1], label, color))
+    low, high = ax.get_ylim()
+    height = -math.inf
+    for value, at, label, color in sorted(ends, key=lambda end: end[0]):
+        height = max(value, height + 0.09 * (high - low))  # labels must not overlap
+        ax.annotate(label, (at, height), (4, 0), textcoords="offset points", color=color,
+                    va="center", fontsize=9, annotation_clip=False)  # fmt: skip
+    ax.set_xlabel("step")
+
+
+def plot_history(history, title: str = "", *, alt: str | None = None) -> None:
+    """Losses on the left, D(x) and D(G(z)) on the right, over the steps of a run.
+
+    history: a `TrainingRun`, or a dict of lists with `d_loss` and `g_loss` and, if there,
+    `d_real`, `d_fake` (mean probabilities) and `step`. Dashed: the values at equilibrium for the
+    non-saturating objective (2 log 2, log 2, and 1/2).
+    """
+    title = title or getattr(history, "dataset_title", "")
+    objective = getattr(history, "objective", "non-saturating")
+    probabilities = objective in ("non-saturating", "minimax", "custom")
+    values = getattr(history, "history", history)
+    steps = values.get("step") or list(range(1, len(values["d_loss"]) + 1))
+    panels = 2 if values.get("d_real") else 1
+    fig, axes = subplots(1, panels, size=(4.6 * panels, 2.9), squeeze=False)
+    losses = axes[0, 0]
+    if objective == "non-saturating":
+        losses.axhline(2 * math.log(2), color=BLUE, linestyle="--", linewidth=0.8)
+        losses.axhline(math.log(2), color=ORANGE, linestyle="--", linewidth=0.8)
+    draw_curves(losses, {"D": values["d_loss"], "G": values["g_loss"]}, [BLUE, ORANGE], steps)
+    losses.set_ylabel("loss")
+    losses.set_title(title)
+    if panels == 2:
+        if probabilities:
+            axes[0, 1].axhline(0.5, color=BLACK, linestyle="--", linewidth=0.8)
+            axes[0, 1].set_ylim(0, 1)
+        means = {"D(x)": values["d_real"], "D(G(z))": values["d_fake"]}
+        draw_curves(axes[0, 1], means, [GREEN, PINK], steps)
+        axes[0, 1].set_ylabel("probability of real" if probabilities else "mean output of D")
+    show(fig, alt or _describe_history(values))
+
+
+def _describe_history(values: dict[str, list[float]]) -> str:
+    """Alternative text that says where the curves start and end, measured from the run."""
+    parts = []
+    names = {"d_loss": "D's loss", "g_loss": "G's loss", "d_real": "D(x)", "d_fake": "D(G(z))"}
+    for key, name in names.items():
+        if values.get(key):
+            mean = smooth(values[key], max(1, len(values[key]) // 40))
+            parts.append(f"{name} from {mean[0]:.2f} to {mean[-1]:.2f}")
+    return f"Training curves over {len(values['d_loss'])} steps: " + ", ".join(parts) + "."
+
+
+def plot_comparison(
+    curves: dict[str, Sequence[float]], *, ylabel: str, alt: str, title: str = "", size=(7, 3)
+) -> None:
+    """Curves of several runs over the same steps on one axis, each labelled at its end.
+
+    curves: label -> one value a step; each is drawn pale, with its running mean on top. At most
+    eight, the number of colours that can be told apart.
+    """
+    fig, ax = subplots(size=size)
+    draw_curves(ax, curves, PALETTE)
+    ax.set(ylabel=ylabel, title=title)
+    show(fig, alt)
+
+
+def show_grids(
+    panels: dict[str, torch.Tensor | np.ndarray],
+    *,
+    alt: str,
+    columns: int | None = None,
+    per_row: int = 5,
+    width: float = 10.0,
+) -> None:
+    """Several sets of images side by side, each a grid of `columns` under its own label.
+
+    panels: label -> images as `to_display` takes them. At most `per_row` grids stand in a row.
+    """
+    across = min(per_row, len(panels))
+    down = math.ceil(len(panels) / across)
+    grids = [to_display(images, columns) for images in panels.values()]
+    tallest = max(grid.shape[0] / grid.shape[1] for grid in grids)
+    size = (width, down * (width / across * tallest + 0.35))
+    fig, axes = subplots(down, across, size=size, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, label, grid in zip(axes.flat, panels, grids, strict=False):
+        draw_grid(ax, grid, label)
+    show(fig, alt)
+
+
+def show_snapshots(run, count: int = 5, *, images: int = 16, alt: str, width: float = 10.0) -> None:
+    """The same noise drawn by the generator at `count` moments of a run, early to late."""
+    if not run.snapshots:
+        raise ValueError("the run holds no snapshots; train(..., snapshots=8) keeps some")
+    chosen = np.unique(np.linspace(0, len(run.snapshots) - 1, count).round().astype(int))
+    panels = {f"step {run.snapshots[i][0]:,}": run.snapshots[i][1][:images] for i in chosen}
+    show_grids(panels, alt=alt, per_row=len(panels), width=width)

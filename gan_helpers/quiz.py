@@ -1,0 +1,299 @@
+"""Predict-then-run cells and closing quizzes.
+
+    gh.predict("2.a", "Without detach, does D learn something different?", ["yes", "no"])
+    ...the experiment...
+    gh.outcome("2.a", "no", "D's own gradient is the same; it is G that is touched.")
+    gh.predictions_report()                              # in the notebook's last cells
+
+In a notebook with a front end the choice is a row of buttons; anywhere the reader may write it into
+the cell instead: `choice="b"`, the option's text, or its position counted from 0. Without a choice
+the cell runs all the same and stores "no prediction". No cell ever waits for the reader. Once a
+result has been shown its prediction stands. The record lives as long as the kernel.
+
+JupyterLab does not save widgets, so the question is always left as plain readable text, and the
+buttons are replaced by text as soon as they have done their work. Quiz questions have no buttons:
+the reply to each option is folded under it.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Choice = str | int | None
+
+
+@dataclass
+class _Asked:
+    """One prediction, and what became of it."""
+
+    id: str
+    text: str
+    options: tuple[str, ...]
+    choice: int | None = None
+    right: bool | None = None  # None: not known yet, or nothing was chosen
+    actual: str | None = None  # the outcome, once it was shown
+    buttons: Callable[[str], None] | None = field(default=None, repr=False)  # writes in their place
+
+    def tell(self, markdown: str) -> None:
+        """Write text where the buttons are, or below the question if there are none."""
+        if self.buttons is None:
+            _show(markdown)
+        else:
+            self.buttons(markdown)
+
+
+_predictions: dict[str, _Asked] = {}
+_answers: dict[str, bool] = {}  # quiz question -> right at the first try
+
+
+# ---------------------------------------------------------------------------- what readers call
+def predict(id: str, question: str, options: Sequence[str], *, choice: Choice = None) -> None:
+    """Ask the reader to commit to one of `options` before the result is shown; never blocks.
+
+    Args:
+        id: name of the prediction, such as "2.a"; `outcome` refers to it.
+        question: one or two sentences; Markdown and $formulas$ are welcome.
+        options: at least two different texts.
+        choice: an answer given in code: a letter ("b"), an option's text, or its index from 0.
+
+    Raises:
+        ValueError: fewer than two options, equal options, or a `choice` that is none of them.
+    """
+    options = _valid_options(options)
+    chosen = _position(choice, options, "choice")
+    earlier = _predictions.get(id)
+    if earlier is not None and earlier.actual is not None:
+        _say(f"The result of {id} has been shown: {_stands(earlier)}")
+        return
+    asked = _Asked(id, question, options, choice=chosen)
+    if chosen is None and earlier is not None and earlier.options == options:
+        asked.choice = earlier.choice
+    _predictions[id] = asked
+    _show_text(f"Predict {id}", question, options)
+    asked.buttons = _show_buttons(options, lambda index: _commit(asked, index))
+    if chosen is not None:
+        asked.tell(_chosen(asked))
+
+
+def outcome(id: str, actual: str | int, explanation: str = "") -> None:
+    """Compare what happened with what the reader predicted, in one or two sentences.
+
+    Args:
+        id: the id given to `predict`; if that cell was not run, the result is told all the same.
+        actual: the option that came true: its text, its letter, or its index from 0.
+        explanation: why, in Markdown; shown after the comparison.
+
+    Raises:
+        ValueError: `actual` is none of the options of this prediction.
+    """
+    asked = _predictions.get(id)
+    if asked is None:
+        asked = _predictions[id] = _Asked(id, "", (str(actual),))
+    index = _position(actual, asked.options, "actual")
+    asked.actual = asked.options[index]
+    asked.right = None if asked.choice is None else asked.choice == index
+    if asked.choice is None:
+        if asked.buttons is not None:
+            asked.tell("No prediction was made before the result was shown.")
+        verdict = "No prediction was made. What happened:"
+    elif asked.right:
+        verdict = "As you predicted:"
+    else:
+        verdict = f'You predicted "{asked.options[asked.choice]}". What happened:'
+    stop = "" if asked.actual.endswith((".", "?")) else "."
+    markdown = f"{verdict} **{asked.actual}{stop}** {explanation}".strip()
+    _show(markdown, textwrap.fill(_plain(markdown), width=100, break_long_words=False))
+
+
+def predictions_report() -> None:
+    """Print how many of the reader's predictions came true, and which did not."""
+    settled = [asked for asked in _predictions.values() if asked.actual is not None]
+    made = [asked for asked in settled if asked.right is not None]
+    true = sum(bool(asked.right) for asked in made)
+    if not settled:
+        _say("No predictions have been settled yet.")
+    elif not made:
+        _say(f"This notebook asked for {len(settled)} predictions; you made none of them.")
+    else:
+        _say(f"You made {len(made)} of {len(settled)} predictions, and {true} came true.")
+    for asked in made:
+        mark = "true " if asked.right else "false"
+        told = "" if asked.right else f"; what happened: {asked.actual}"
+        print(f"  {asked.id:<5} {mark} {asked.options[asked.choice]}{told}")
+    if _answers:
+        _say(f"Quiz: {sum(_answers.values())} of {len(_answers)} right at the first try.")
+
+
+def question(
+    id: str,
+    text: str,
+    options: Sequence[str],
+    answer: str | int,
+    why: str | Mapping[str, str],
+    *,
+    choice: Choice = None,
+) -> None:
+    """One quiz question, with a reply folded under each option: the reader opens the one chosen.
+
+    Nothing in it is a widget, so it works the same in a saved notebook or on paper.
+
+    Args:
+        id: name of the question, such as "quiz 3".
+        text, options: as in `predict`.
+        answer: the right option: its text, its letter, or its index from 0.
+        why: why it is right; or feedback per option, {option text or letter: sentence}.
+        choice: the reader's answer given in code; it is then counted in `predictions_report`.
+
+    Raises:
+        ValueError: as `predict`; also if `answer` or a key of `why` is none of the options.
+    """
+    options = _valid_options(options)
+    right = _position(answer, options, "answer")
+    feedback = {right: why} if isinstance(why, str) else _by_position(why, options)
+    replies = [
+        f"{'Right.' if index == right else 'Not this one.'} {feedback.get(index, '')}".strip()
+        for index in range(len(options))
+    ]
+    _show_question(id[:1].upper() + id[1:], text, options, replies, right)
+    given = _position(choice, options, "choice")
+    if given is not None:
+        _answers.setdefault(id, given == right)  # only the first try counts
+        _show(f"**{_letter(given)}** {replies[given]}")
+
+
+# ---------------------------------------------------------------------------- choices
+def _letter(index: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz"[index]
+
+
+def _valid_options(options: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(options, str) or not all(isinstance(option, str) for option in options):
+        raise ValueError(f"options must be a list of texts, but {options!r} came")
+    if not 2 <= len(set(options)) == len(options) <= 26:
+        raise ValueError(f"options must be two or more different texts, but {options!r} came")
+    return tuple(options)
+
+
+def _position(choice: Choice, options: tuple[str, ...], name: str) -> int | None:
+    """The index that a text, a letter or an index names; None stays None."""
+    if choice is None or choice == "":
+        return None
+    if isinstance(choice, int) and not isinstance(choice, bool) and 0 <= choice < len(options):
+        return choice
+    if isinstance(choice, str):
+        wanted = choice.strip()
+        if wanted in options:
+            return options.index(wanted)
+        letters = [_letter(index) for index in range(len(options))]
+        if wanted.lower() in letters:
+            return letters.index(wanted.lower())
+    last = len(options) - 1
+    known = "; ".join(f"{_letter(index)}: {option}" for index, option in enumerate(options))
+    raise ValueError(
+        f"{name}={choice!r} is none of the options ({known}); "
+        f"write a letter, the text, or an index from 0 to {last}"
+    )
+
+
+def _by_position(why: Mapping[str, str], options: tuple[str, ...]) -> dict[int, str]:
+    return {_position(key, options, "why"): sentence for key, sentence in why.items()}
+
+
+def _commit(asked: _Asked, index: int) -> None:
+    if asked.actual is None:
+        asked.choice = index
+        asked.tell(_chosen(asked))
+
+
+def _chosen(asked: _Asked) -> str:
+    letter, option = _letter(asked.choice), asked.options[asked.choice]
+    return f"Your prediction: **{letter}** {option}. (Run the cell again to change it.)"
+
+
+def _stands(asked: _Asked) -> str:
+    if asked.choice is None:
+        return "no prediction was made in time. Restart the kernel to predict anew."
+    return f'your prediction "{asked.options[asked.choice]}" stands.'
+
+
+# ---------------------------------------------------------------------------- drawing
+def _say(text: str) -> None:
+    print(textwrap.fill(text, width=100, break_long_words=False))
+
+
+def _plain(markdown: str) -> str:
+    return markdown.replace("**", "")
+
+
+def _kernel_display():
+    """IPython's display function inside a notebook kernel, else None."""
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        return None
+    return display if getattr(get_ipython(), "kernel", None) is not None else None
+
+
+def _show(markdown: str, plain: str | None = None) -> None:
+    """Show Markdown in a notebook, plain text elsewhere."""
+    plain = _plain(markdown) if plain is None else plain
+    display = _kernel_display()
+    if display is None:
+        print(plain)
+    else:
+        display({"text/markdown": markdown, "text/plain": plain}, raw=True)
+
+
+def _show_text(title: str, text: str, options: tuple[str, ...]) -> None:
+    lettered = [(_letter(index), option) for index, option in enumerate(options)]
+    listed = "\n".join(f"- **{letter}** {option}" for letter, option in lettered)
+    plain = f"{title}. {text}\n" + "\n".join(f"  {a} {option}" for a, option in lettered)
+    _show(f"**{title}.** {text}\n\n{listed}", plain)
+
+
+def _show_question(
+    title: str, text: str, options: tuple[str, ...], replies: list[str], right: int
+) -> None:
+    folded, plain = "", f"{title}. {text}\n"
+    for index, (option, reply) in enumerate(zip(options, replies, strict=True)):
+        letter = _letter(index)
+        # Markdown is not read on a line of HTML, but it is between blank lines.
+        line = re.sub(r"`([^`]*)`", r"<code>\1</code>", option)
+        line = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", line)
+        folded += f"<details><summary><b>{letter}</b> {line}</summary>\n\n{reply}\n\n</details>\n"
+        plain += f"  {letter} {option}\n"
+    plain += f"  (answer: {_letter(right)}. {replies[right]})"
+    _show(f"**{title}.** {text}\n\n{folded}", _plain(plain))
+
+
+def _show_buttons(
+    options: tuple[str, ...], clicked: Callable[[int], None]
+) -> Callable[[str], None] | None:
+    """Show one button per option; returns place(text), which writes text where the buttons are.
+
+    Without a front end there are no buttons, and None is returned.
+    """
+    from .live import has_front_end
+
+    display = _kernel_display()
+    if display is None or not has_front_end():
+        return None
+    import ipywidgets
+
+    buttons = []
+    for index, option in enumerate(options):
+        button = ipywidgets.Button(
+            description=_letter(index), tooltip=option, layout=ipywidgets.Layout(width="4em")
+        )
+        button.on_click(lambda _, index=index: clicked(index))
+        buttons.append(button)
+    row = display(ipywidgets.HBox(buttons), display_id=True)
+
+    def place(text: str) -> None:
+        row.update({"text/markdown": text, "text/plain": _plain(text)}, raw=True)
+
+    return place
