@@ -53,6 +53,17 @@ def _images(n: int = 50, seed: int = 0) -> torch.Tensor:
 # --- parity with torch-fidelity ------------------------------------------------------------------
 
 
+def _real_features(root) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of real digits, smoothed and as they are, under the judge of MNIST."""
+    from gan_helpers import judges
+    from gan_helpers.datasets import load_dataset
+
+    judge = judges.load_judge("mnist", device="cpu")
+    images = load_dataset("mnist", "test", root=root).subset(n=900, seed=0).images
+    smooth = nn.functional.avg_pool2d(images[:400].float(), 3, stride=1, padding=1)
+    return m.look(smooth.to(torch.uint8), judge).double, m.look(images[400:], judge).double
+
+
 def _judge_features() -> tuple[torch.Tensor, torch.Tensor]:
     """Features of drawn digits, well and faintly inked, under their shipped judge."""
     from gan_helpers import judges
@@ -80,9 +91,13 @@ SETS = {
 }
 
 
-@pytest.fixture(scope="module", params=SETS, ids=lambda name: name.replace(" ", "-"))
+@pytest.fixture(
+    scope="module", params=[*SETS, "real digits"], ids=lambda name: name.replace(" ", "-")
+)
 def pair(request):
     pytest.importorskip("torch_fidelity")
+    if request.param == "real digits":
+        return _real_features(request.getfixturevalue("mnist_root"))
     return SETS[request.param]()
 
 
