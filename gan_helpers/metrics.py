@@ -825,21 +825,23 @@ def evaluate(generated: object, reference: object, judge: nn.Module) -> list[Sco
 
 
 def course_scores() -> str:
-    """The scores of the course's own models as a table: medians over seeds, and the range of FD.
+    """The scores of the course's own models as a table: medians over seeds, for FD the range too.
 
     Made by `python benchmarks/scores.py`; the scores' full names stand below the table.
     """
     path = Path(__file__).resolve().parent / "weights" / "scores.json"
     table = json.loads(path.read_text(encoding="utf-8"))
-    columns = ["KD", "precision", "recall", "density", "coverage", "IS"]
-    head = f"{'':24}{'FD (lowest to highest)':>24}" + "".join(f"{name:>10}" for name in columns)
-    lines = [head]
+    short = {"KD": "KD", "precision": "prec.", "recall": "recall", "density": "dens.",
+             "coverage": "cover.", "IS": "IS"}  # fmt: skip
+    lines = [
+        f"{'':23}{'FD: median (range)':>21}" + "".join(f"{name:>7}" for name in short.values())
+    ]
     for model, row in table["rows"].items():
         middle = {name: float(np.median(values)) for name, values in row["scores"].items()}
         low, high = min(row["scores"]["FD"]), max(row["scores"]["FD"])
         cell = f"{_digits(middle['FD'])} ({_digits(low)} to {_digits(high)})"
-        rest = "".join(f"{_digits(middle[name]):>10}" for name in columns)
-        lines.append(f"{model:24}{cell:>24}{rest}")
-    names = ", ".join(row["names"][name] for name in ("FD", *columns))
+        rest = "".join(f"{middle[name]:z7.2f}" for name in short)
+        lines.append(f"{model:23}{cell:>21}{rest}")
+    names = ", ".join(row["names"][name] for name in ("FD", *short))
     lines += ["", f"Medians over the training seeds {', '.join(map(str, row['seeds']))}."]
-    return "\n".join([*lines, *textwrap.wrap(f"In full: {names}.", 100)])
+    return "\n".join([*lines, *textwrap.wrap(f"In full: {names}.", 90, break_on_hyphens=False)])

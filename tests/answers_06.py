@@ -24,8 +24,8 @@ def _is(logits, splits=10, *, probabilities=None, kl=None, shuffle=True, last=to
     p = log_p.exp() if probabilities is None else probabilities(logits)
     scores = []
     for part, log_part in zip(p.chunk(splits), log_p.chunk(splits), strict=True):
-        q = part.mean(0)
-        each = (part * (log_part - q.log())).sum(1) if kl is None else kl(part, q)
+        log_q = log_part.logsumexp(0) - math.log(len(part))
+        each = (part * (log_part - log_q)).sum(1) if kl is None else kl(part, part.mean(0))
         scores.append(last(each.mean()))
     return torch.stack(scores).mean().item()
 
@@ -75,6 +75,45 @@ class IsClass:
         )
 
 
+def is_dealt(logits, splits=10):
+    """Every part gets the same mix of classes: sorted by class, then dealt out like cards."""
+    log_p = logits.double().log_softmax(1)[logits.argmax(1).argsort(stable=True)]
+    parts = [log_p[i::splits] for i in range(splits)]
+    return sum(_part_score(a, a.exp().mean(0)) for a in parts) / splits
+
+
+def _part_score(log_p, q):
+    return (log_p.exp() * (log_p - q.log())).sum(1).mean().exp().item()
+
+
+def _in_parts(scores):
+    """Shuffled, in float64; `scores` makes the result of the parts' log p and the whole p."""
+
+    def answer(logits, splits=10):
+        log_p = logits.double().log_softmax(1)[torch.randperm(len(logits))]
+        return scores(log_p.chunk(splits), log_p.exp())
+
+    return answer
+
+
+def is_first_part(parts, p):
+    return _part_score(parts[0], parts[0].exp().mean(0))
+
+
+def is_last_exp(parts, p):
+    return math.exp(sum(math.log(_part_score(a, a.exp().mean(0))) for a in parts) / len(parts))
+
+
+def is_common_marginal(parts, p):
+    return sum(_part_score(a, p.mean(0)) for a in parts) / len(parts)
+
+
+def is_float32(logits, splits=10):
+    """log p(y|x) is safe; log p(y) is not, where a class never gets any mass."""
+    log_p = logits.log_softmax(1)[torch.randperm(len(logits))]
+    return sum(_part_score(a, a.exp().mean(0)) for a in log_p.chunk(splits)) / splits
+
+
 def _naive_kl(p, q):
     return (p * (p / q).log()).sum(1)
 
@@ -121,6 +160,18 @@ def mc_list(images, judge):
     f = judge.features_and_logits((images.float() - 127.5) / 127.5)[0]
     judge.train(was)
     return [f.mean(0), f.T.cov()]
+
+
+def _look_at_whole_batches(images, judge, size=5):
+    judge.eval()
+    starts = range(0, len(images) - size + 1, size)
+    parts = [judge.features_and_logits(images[i : i + size].float() / 127.5 - 1)[0] for i in starts]
+    return torch.cat(parts).detach()
+
+
+def _look_at_both(images, judge):
+    """Forgets that features come with logits."""
+    return judge.eval().features_and_logits(images.float() / 127.5 - 1)
 
 
 def _mc(look=None, cov=lambda f: torch.cov(f.T), mean=lambda f: f.mean(0)):
@@ -189,6 +240,19 @@ def fd_separate(mr, cr, mg, cg):
     return ((mr - mg) ** 2).sum() + cr.trace() + cg.trace() - 2 * root
 
 
+def fd_one_triangle(product, clamp=True):
+    def answer(mr, cr, mg, cg):
+        values = torch.linalg.eigvalsh(product(cr, cg))
+        root = (values.clamp(min=0) if clamp else values).sqrt().sum()
+        return ((mr - mg) ** 2).sum() + (cr + cg).trace() - 2 * root
+
+    return answer
+
+
+def fd_mean_square(mr, cr, mg, cg):
+    return fd_eigvals(mr, cr, mr, cg) + F.mse_loss(mr, mg)
+
+
 def fd_cholesky(mr, cr, mg, cg):
     """Right, but not for a singular covariance."""
     lower = torch.linalg.cholesky(cr)
@@ -246,6 +310,12 @@ def kd_one_matrix(x, y):
     n, m = len(x), len(y)
     a, b, c = k[:n, :n].sum(), k[n:, n:].sum(), k[:n, n:].sum()
     return np.array([float(a / (n * n - n) + b / (m * m - m) - 2 * c / (n * m))])
+
+
+def kd_zeroed_diagonal(x, y):
+    """The pairs of a sample with itself are set to 0, but counted."""
+    kxx, kyy, kxy = ((a @ b.T / x.shape[1] + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    return kxx.fill_diagonal_(0).mean() + kyy.fill_diagonal_(0).mean() - 2 * kxy.mean()
 
 
 def _kd(scale=None, two=2, diagonal=False, power=3, last=lambda v: v):
@@ -324,6 +394,31 @@ def pr_wrong_balls(fake, real, k=3):
     return share(fake, real), share(real, fake)
 
 
+def pr_coverage(fake, real, k=3):
+    """The second share asks of each real ball whether a fake lies in it."""
+    radii = torch.cdist(real, real).kthvalue(k + 1).values
+    inside = torch.cdist(fake, real) <= radii
+    return inside.any(1).double().mean(), inside.any(0).double().mean()
+
+
+def pr_wrong_axis(fake, real, k=3):
+    radii = torch.cdist(real, real).kthvalue(k + 1).values[:, None]
+    inside = torch.cdist(fake, real) <= radii
+    return inside.any(1).double().mean(), inside.any(0).double().mean()
+
+
+def pr_wrong_axis_numpy(fake, real, k=3):
+    fake, real = fake.numpy(), real.numpy()
+    distances = np.linalg.norm(fake[:, None] - real[None], axis=-1)
+    radii = np.sort(np.linalg.norm(real[:, None] - real[None], axis=-1))[:, k]
+    return (distances <= radii[:, None]).any(1).mean(), (distances <= radii[:, None]).any(0).mean()
+
+
+def pr_counts(fake, real, k=3):
+    precision, recall = pr_plain(fake, real, k)
+    return precision * len(fake), recall * len(real)
+
+
 def pr_all_balls(fake, real, k=3):
     def inside(a, b):
         radii = torch.cdist(b, b).kthvalue(k + 1).values
@@ -337,10 +432,11 @@ def pr_all_balls(fake, real, k=3):
 NAMES = ["memoriser", "one of each", "half the classes", "noisy", "blurred", "speckle"]
 
 
-def _report(n=None, *, evaluate=True, scale=None, reference_count=None, **extra):
+def _report(n=None, *, evaluate=True, scale=None, fake_scale=None, reference_count=None, **extra):
     def answer(sample, reference, judge):
         m = len(reference) if reference_count is None else reference_count
         fakes = sample(m if n is None else n)
+        fakes = fakes if fake_scale is None else fake_scale(fakes)
         if evaluate:
             judge.eval()
         x = reference[:m].float() / 127.5 - 1 if scale is None else scale(reference[:m])
@@ -368,8 +464,29 @@ def report_with_the_package(sample, reference, judge):
     return {"FD": float(score), "n": score.n, "n_reference": len(reference), "name": score.name}
 
 
+def report_a_score(sample, reference, judge):
+    """Counts as tensors, and the package's Score as it is."""
+    import gan_helpers as gh
+
+    score = gh.metrics.frechet_distance(sample(len(reference)), reference, judge.eval())
+    return {"FD": score, "n": torch.tensor(60), "n_reference": np.int64(len(reference))}
+
+
+def report_as_bytes(sample, reference, judge):
+    """By way of uint8, as a file would hold the images."""
+    fakes = ((sample(len(reference)) + 1) * 127.5).round().to(torch.uint8)
+    stats = [moment for images in (reference, fakes) for moment in mc_plain(images, judge)]
+    return {"FD": fd_eigvals(*stats), "n": len(fakes), "n_reference": len(reference)}
+
+
+def report_without_fakes(sample, reference, judge):
+    """Draws, and then looks at the reference twice."""
+    stats = [*mc_plain(reference, judge), *mc_plain(reference, judge)]
+    return {"FD": fd_eigvals(*stats), "n": len(sample(60)), "n_reference": 60}
+
+
 CORRECT = {
-    "6.1": [is_loop, is_numpy, is_entropies, IsClass(), _is],
+    "6.1": [is_loop, is_numpy, is_entropies, IsClass(), _is, is_dealt],
     "6.2": [mc_plain, mc_by_hand, mc_numpy_batches, mc_list],
     "6.3": [fd_eigvals, fd_scipy, fd_symmetric, FdClass()],
     "6.4": [kd_plain, kd_loop, kd_numpy, kd_one_matrix],
@@ -379,7 +496,14 @@ CORRECT = {
         lambda: [tuple(NAMES), tuple(sorted(NAMES))],
         lambda: ([NAMES[i] for i in (5, 4, 3, 2, 1, 0)], list(NAMES)),
     ],
-    "6.8": [_report(), _report(seed=1), report_in_batches, report_with_the_package],
+    "6.8": [
+        _report(),
+        _report(seed=1),
+        report_in_batches,
+        report_with_the_package,
+        report_a_score,
+        report_as_bytes,
+    ],
 }
 
 MUTANTS = {
@@ -395,6 +519,7 @@ MUTANTS = {
         (lambda x, splits=10: _is(x, splits, shuffle=False), "is-sorted-splits"),
         (lambda x, splits=10: _is(x, splits, last=lambda v: v), "is-no-exp"),
         (lambda x, splits=10: _is(x, splits, kl=_naive_kl), "is-log-zero"),
+        (is_float32, "is-log-zero"),
     ],
     "6.2": [
         (_mc(cov=lambda f: torch.cov(f)), "fid-rowvar"),
@@ -405,6 +530,8 @@ MUTANTS = {
             _mc(lambda x, j: _look(x, j, scale=lambda i: ((i.float() / 127.5 - 1) - 0.5) / 0.5)),
             "fid-range",
         ),
+        (_mc(lambda x, j: _look(x, j, scale=lambda i: i.float() / 128 - 1)), "fid-range"),
+        (_mc(lambda x, j: _look(x, j, scale=lambda i: (i.float() + 0.5) / 128 - 1)), "fid-range"),
         (_mc(lambda x, j: _look(x, j, evaluate=False)), "fid-train-mode"),
         (_mc(cov=lambda f: f.T @ f / (len(f) - 1)), "fid-not-centred"),
         (_mc(cov=lambda f: f.T @ f / len(f)), "fid-not-centred"),
@@ -429,6 +556,7 @@ MUTANTS = {
         (pr_swapped, "pr-swapped"),
         (pr_own_neighbour, "pr-own-neighbour"),
         (pr_wrong_balls, "pr-wrong-balls"),
+        (pr_coverage, "pr-coverage"),
     ],
     "6.6": [],
     "6.8": [
@@ -436,6 +564,13 @@ MUTANTS = {
         (_report(n=60, reference_count=40), "fid-n-mismatch"),
         (_report(scale=lambda r: r.float() / 255), "fid-range"),
         (_report(scale=lambda r: r.float()), "fid-range"),
+        (_report(scale=lambda r: r.float() / 128 - 1), "fid-range"),
+        (_report(fake_scale=lambda f: (f + 1) / 2), "fid-range"),
+        (_report(fake_scale=lambda f: f / 127.5 - 1), "fid-range"),
+        (
+            _report(scale=lambda r: r.float() / 255, fake_scale=lambda f: (f + 1) / 2),
+            "fid-range",
+        ),
         (_report(evaluate=False), "fid-train-mode"),
     ],
 }
@@ -452,6 +587,9 @@ UNFORESEEN = {
         ),
         (lambda x, splits=10: _is(x, splits, last=lambda v: 2**v), "too low"),
         (lambda x, splits=10: _is(x, 1), "Is `splits` used"),
+        (_in_parts(is_first_part), "score of a single part"),
+        (_in_parts(is_last_exp), "exponential is taken once"),
+        (_in_parts(is_common_marginal), "not of all images"),
         (lambda x, splits=10: x, "one number"),
         (lambda x, splits=10: None, "None"),
     ],
@@ -468,11 +606,28 @@ UNFORESEEN = {
             "logits",
         ),
         (lambda x, j: _look(x, j).mean(0), "two things"),
+        (_mc(_look_at_whole_batches), "only 10 of 12 images. What happens to the last"),
+        (_mc(lambda x, j: _look_at_whole_batches(x, j, size=100)), "Not one batch"),
+        (_mc(lambda x, j: _look(x.flip(0, 3), j)), "not the ones that came in"),
+        (_mc(_look_at_both), "features and logits"),
+        (_mc(_look_at_both, torch.cov, lambda f: f - 1), "features and logits"),
+        (
+            lambda x, j: (lambda parts: (torch.cat(parts).mean(0), torch.eye(3)))(
+                [_look_at_both(part, j) for part in x.split(5)]
+            ),
+            "features and logits",
+        ),
+        (lambda x, j: mc_plain(x, j)[::-1], "in the other order"),
     ],
     "6.3": [
         (fd_complex, "complex"),
         (lambda a, b, c, d: fd_eigvals(a, b, c, d) / 2, "should be 2 x"),
-        (lambda a, b, c, d: fd_eigvals(a, b, a, d), "9 was expected: too low"),
+        (lambda a, b, c, d: fd_eigvals(a, b, a, d), "49 was expected: too low"),
+        (fd_mean_square, "averaged, not summed"),
+        (lambda a, b, c, d: fd_eigvals(a, b, c, d).sqrt(), "root was taken at the end"),
+        (fd_one_triangle(lambda b, d: b @ d), "one triangle only"),
+        (fd_one_triangle(lambda b, d: d @ b), "one triangle only"),
+        (fd_one_triangle(lambda b, d: b @ d, clamp=False), "one triangle only"),
         (fd_cholesky, "cholesky"),
         (fd_no_clamp, "rank 1"),
         (lambda a, b, c, d: a - c, "one number"),
@@ -481,11 +636,19 @@ UNFORESEEN = {
         (_kd(power=2), "three means"),
         (_kd(last=lambda v: v.abs().sqrt()), "three means"),
         (lambda x, y: x @ y.T, "one number"),
+        (_kd(last=lambda v: max(0.0, float(v))), "cut off at 0"),
+        (_kd(last=lambda v: v.clamp(min=0)), "cut off at 0"),
+        (_kd(last=abs), "Below 0 is a possible value"),
+        (kd_zeroed_diagonal, "How many pairs are left"),
     ],
     "6.5": [
         (pr_all_balls, "Look at one ball"),
         (lambda f, r, k=3: pr_plain(f, r, 3), "k=1"),
         (lambda f, r, k=3: pr_plain(f, r, k)[0], "precision and recall"),
+        (lambda f, r, k=3: [100 * v for v in pr_plain(f, r, k)], "A share lies between 0 and 1"),
+        (pr_counts, "A share lies between 0 and 1"),
+        (pr_wrong_axis, "along which axis"),
+        (pr_wrong_axis_numpy, "along which axis"),
     ],
     "6.6": [
         (lambda: NAMES, "Two lists"),
@@ -498,5 +661,20 @@ UNFORESEEN = {
         (lambda s, r, j: {"FD": 1.0}, "'n'"),
         (lambda s, r, j: {**_report()(s, r, j), "FD": 3.0}, "too"),
         (_report(n=25, reference_count=25), "all 60"),
+        (lambda s, r, j: {**_report()(s, r, j), "n": "60"}, "The entry 'n' should be one number"),
+        (lambda s, r, j: {**_report()(s, r, j), "FD": [3.0]}, "a list of 1 stands there"),
+        (lambda s, r, j: {**_report()(s, r, j), "FD": 1j}, "The entry 'FD' is a complex number"),
+        (report_without_fakes, "never shown the generated images"),
+        (
+            lambda s, r, j: {**_report(fake_scale=lambda f: f[:50])(s, r, j), "n": 60},
+            "only 50 of 60 generated images",
+        ),
+        (
+            _report(scale=lambda r: r[:50].float() / 127.5 - 1),
+            "only 50 of 60 reference images",
+        ),
+        (_report(fake_scale=lambda f: (f * 255 % 256).floor() / 127.5 - 1), "cast to uint8"),
+        (_report(fake_scale=lambda f: f.to(torch.uint8) / 127.5 - 1), "all of one grey"),
+        (_report(scale=lambda r: r.flip(0, 3).float() / 127.5 - 1), "not the ones that came in"),
     ],
 }

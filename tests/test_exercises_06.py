@@ -82,3 +82,20 @@ def test_predictions_name_the_six_generators():
     assert sorted(answers.NAMES) == sorted(GENERATORS)
     for order in get_exercise("6.6").reference():
         assert sorted(order) == sorted(GENERATORS)
+
+
+@pytest.mark.parametrize("id", ["6.2", "6.8"])
+def test_a_range_is_only_blamed_with_the_values_that_were_wrong(id):
+    for answer, mistake in answers.MUTANTS[id]:
+        message = evaluate(id, answer).message
+        assert mistake != "fid-range" or "values from -1 to 1." not in message
+
+
+def test_the_check_of_the_parts_does_not_depend_on_the_shuffle():
+    for seed in range(40):
+
+        def answer(logits, splits=10, seed=seed):
+            order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed))
+            return answers.is_entropies(logits[order], splits)
+
+        assert evaluate("6.1", answer).passed

@@ -447,6 +447,12 @@ def test_evaluate_gives_every_score_once():
     assert judge.looks == 2  # each set once, whatever the number of scores
 
 
+def test_the_table_of_the_courses_models_fits_a_page_and_names_its_scores():
+    lines = m.course_scores().splitlines()
+    assert lines[1].startswith("training images") and max(map(len, lines)) <= 90
+    assert "FD(mnist-judge, 10k vs test)" in " ".join(lines)
+
+
 # --- the cache -----------------------------------------------------------------------------------
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -10,7 +13,8 @@ from torch import Tensor, nn
 
 from .. import metrics
 from .catalogue import MISTAKES
-from .framework import calling, describe_value, exercise, need, wrong
+from .explain import short, where
+from .framework import Raised, calling, describe_value, exercise, need, wrong
 
 MISTAKES.update(
     {
@@ -26,6 +30,7 @@ MISTAKES.update(
         "pr-swapped": "precision and recall are returned in the other order",
         "pr-own-neighbour": "each sample counts as its own nearest neighbour",
         "pr-wrong-balls": "the balls are drawn around the set that is being judged",
+        "pr-coverage": "recall, too, is counted with balls around real samples",
     }
 )
 
@@ -38,15 +43,23 @@ def _near(got: float, expected: float, rel: float = 2e-3, absolute: float = 1e-6
 
 def _number(value: object, call: str) -> float:
     """A float from a number or a tensor or array with one value; nan stays nan."""
+    number = _to_float(value, f"`{call}` returned")
+    if number is None:
+        wrong(f"`{call}` should return one number, but {describe_value(value)} came back.")
+    return number
+
+
+def _to_float(value: object, says: str) -> float | None:
+    """The one number in `value`, or None; rejects a complex one, as what `says` names."""
     if isinstance(value, complex) or (hasattr(value, "dtype") and "complex" in str(value.dtype)):
         wrong(
-            f"`{call}` returned a complex number. Rounding gives a matrix root tiny imaginary "
-            "parts; which part of them is the score?"
+            f"{says} a complex number. Rounding gives a matrix root tiny imaginary parts; which "
+            "part of them is the score?"
         )
     if hasattr(value, "item") and getattr(value, "size", None) is not None and _count(value) == 1:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        wrong(f"`{call}` should return one number, but {describe_value(value)} came back.")
+        return None
     return float(value)
 
 
@@ -68,6 +81,26 @@ def _tensor(value: object) -> Tensor:
 def _normal(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@contextlib.contextmanager
+def _calling(call: str, hints: tuple[tuple[str, str], ...]) -> Iterator[None]:
+    """`calling`, with hints (pattern, likely cause) on errors as this exercise brings them about.
+
+    They come before those of `explain`, which are about networks and their training.
+    """
+    try:
+        with calling(call):
+            yield
+    except Raised as raised:
+        error = raised.error
+        for pattern, cause in hints:
+            if re.search(pattern, str(error)):
+                place = where(error.__traceback__)
+                wrong(
+                    f"`{call}` stopped{place} with {type(error).__name__}: {short(error)}. {cause}"
+                )
+        raise
 
 
 # --- 6.1 Inception score -------------------------------------------------------------------------
@@ -106,7 +139,9 @@ def check_inception_score(answer) -> None:
     if not _near(got, expected):
         _explain_inception_score(answer, got, logits, p, expected)
     _check_large_logits(answer)
-    _check_splits(answer)
+    _check_unlikely_class(answer)
+    _check_sorted(answer)
+    _check_parts(answer)
 
 
 def _explain_inception_score(answer, got: float, logits: Tensor, p: Tensor, expected: float):
@@ -169,7 +204,28 @@ def _check_large_logits(answer) -> None:
     )
 
 
-def _check_splits(answer) -> None:
+def _check_unlikely_class(answer) -> None:
+    """One class is so unlikely everywhere that in float32 its p(y) is 0, too."""
+    logits = torch.cat([1.5 * _normal(24, 3, seed=2), torch.full((24, 1), -300.0)], dim=1)
+    expected = _score_of(logits.softmax(dim=1))
+    call = "inception_score(logits, splits=1) with a class that has logits of -300 everywhere"
+    with calling(call):
+        got = _number(answer(logits.float(), 1), call)
+    if not math.isfinite(got):
+        wrong(
+            "log p(y|x) is safe by now. But here one class is so unlikely for every image that "
+            "its p(y) rounds to 0, too, and the logarithm of that makes the score nan. How is "
+            "log p(y) made, and in how many digits?",
+            "is-log-zero",
+        )
+    need(
+        _near(got, expected, rel=1e-2),
+        f"With a class that no image shows, {_off_by(got, expected)}. Such a class should add "
+        "nothing.",
+    )
+
+
+def _check_sorted(answer) -> None:
     labels = torch.arange(5).repeat_interleave(120)
     logits = 20.0 * nn.functional.one_hot(labels, 5).float()
     call = "inception_score(logits sorted by class, splits=5)"
@@ -183,13 +239,38 @@ def _check_splits(answer) -> None:
             "is-sorted-splits",
         )
     need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {_off_by(got, 4.95)}.")
+
+
+def _check_parts(answer) -> None:
+    """20 parts of two sure samples, 10 of class 1 among 30 of class 0, in a random order.
+
+    A part scores 1, or 2 if its samples differ. As 10 is even, so is the number of parts that
+    differ, however the samples were shuffled: the mean is 1.1, 1.2, 1.3, 1.4 or 1.5. (It is 1 for
+    one order in 50,000.)
+    """
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(3))
+    labels = (torch.arange(40) < 10).long()[order]
     call = "inception_score(logits of 40 samples, splits=20)"
     with calling(call):
-        got = _number(answer(logits[::15], 20), call)
-    need(
-        0.99 < got < 2.01,
-        f"With 20 parts of 2 samples each, no part can score above 2, but {got:.3g} came back. "
-        "Is `splits` used, and is the mean taken over the parts' scores?",
+        got = _number(answer(20.0 * nn.functional.one_hot(labels, 5).float(), 20), call)
+    shares = [differing / 20 for differing in range(2, 11, 2)]
+    if any(_near(got, 1 + share) for share in shares):
+        return
+    if _near(got, 1.0) or _near(got, 2.0):
+        wrong(
+            f"With 20 parts of 2 samples each, {got:.3g} came back: that is the score of a single "
+            "part. Where do the scores of the others go?"
+        )
+    if any(_near(got, 2**share) for share in shares):
+        wrong(
+            "The parts are cut and their divergences are right, but the exponential is taken once, "
+            "of the mean over all parts. Each part has a score of its own, and those are averaged: "
+            "which of the two steps comes first?"
+        )
+    wrong(
+        f"With 20 parts of 2 samples each, {got:.4g} came back, which no order of the samples "
+        "gives. Is `splits` used, is the mean taken over the parts' scores, and is p(y) that of "
+        "the part, not of all images?"
     )
 
 
@@ -237,20 +318,60 @@ def _truth(images: Tensor) -> Tensor:
         return _TinyJudge().eval().features_and_logits(images)[0].double()
 
 
-def _check_range(judge: _TinyJudge, expected: Tensor) -> None:
-    """Reject if the judge never saw `expected` pixels; say what it saw instead."""
+def _check_shown(judge: _TinyJudge, images: Tensor) -> None:
+    """Reject unless the judge saw every one of these images, with pixels right to rounding."""
+    strangers, seen = _compare(judge, (images, 1e-3))
+    if not seen[0].all():
+        _explain_missing(strangers, seen[0], "images")
+        _explain_strangers(strangers, images, "images")
+
+
+def _compare(judge: _TinyJudge, *sets: tuple[Tensor, float]) -> tuple[Tensor, list[Tensor]]:
+    """What the judge saw beside certain images (s, 16), and for each set which of it was seen.
+
+    sets: images in [-1, 1], with how far a pixel may be off.
+    """
     need(judge.shown, "The judge was never shown an image: its `features_and_logits` gives both.")
     shown = torch.cat([part.reshape(-1, 16) for part in judge.shown])
-    wanted = expected.reshape(-1, 16)
-    if all((shown - row).abs().amax(dim=1).min() < 2e-2 for row in wanted):
+    pairs = [
+        (shown[:, None] - images.reshape(1, -1, 16)).abs().amax(dim=2) < tolerance
+        for images, tolerance in sets
+    ]
+    return shown[~torch.cat(pairs, dim=1).any(dim=1)], [pair.any(dim=0) for pair in pairs]
+
+
+def _explain_missing(strangers: Tensor, seen: Tensor, what: str) -> None:
+    """Reject if all that the judge saw was right, but not all of the set."""
+    if len(strangers):
         return
-    low, high = shown.min().item(), shown.max().item()
+    need(seen.any(), f"The judge was never shown the {what}.")
     wrong(
-        f"The judge was trained on pixels from -1 to 1, and was shown values from {low:.3g} to "
-        f"{high:.3g}. It does not complain; its features are merely those of other images. Look "
-        "at how uint8 becomes float.",
+        f"The judge saw only {int(seen.sum())} of {len(seen)} {what}. What happens to the last, "
+        "smaller batch?"
+    )
+
+
+def _explain_strangers(strangers: Tensor, images: Tensor, what: str, praise: str = "") -> None:
+    """Say what the judge saw in place of `images`, which were uint8 and are from -1 to 1 now."""
+    need(
+        not _has_range(strangers, images, 1e-3),
+        f"{praise}The {what} were shown with values from -1 to 1, as they should be, but these are "
+        "not the ones that came in. Was anything but their scale changed on the way?",
+    )
+    wrong(
+        f"{praise}The judge was trained on pixels from -1 to 1, and was shown {what} with values "
+        f"from {_span(strangers)}. It does not complain: look at how uint8 becomes float.",
         "fid-range",
     )
+
+
+def _has_range(strangers: Tensor, images: Tensor, tolerance: float) -> bool:
+    ends = (strangers.min() - images.min(), strangers.max() - images.max())
+    return all(abs(float(end)) < tolerance for end in ends)
+
+
+def _span(shown: Tensor) -> str:
+    return f"{shown.min().item():.3g} to {shown.max().item():.3g}"
 
 
 def _check_mode(judge: _TinyJudge) -> None:
@@ -261,6 +382,18 @@ def _check_mode(judge: _TinyJudge) -> None:
             "come to you in either mode.",
             "fid-train-mode",
         )
+
+
+_JUDGE_HINTS = (
+    (
+        r"'tuple' object has no attribute|\b(got|not) tuple|type\(s\) for .*'tuple'",
+        "`features_and_logits` gives two things: features and logits.",
+    ),
+    (
+        r"non-empty (list|TensorList)|need at least one array",
+        "Not one batch was made of these images. What happens to the last, smaller batch?",
+    ),
+)
 
 
 def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tensor]:
@@ -283,16 +416,20 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
 def check_mean_and_covariance(answer) -> None:
     images, judge = _pixels(12, seed=3), _TinyJudge().train()
     call = "mean_and_covariance(12 images, judge)"
-    with calling(call):
+    with _calling(call, _JUDGE_HINTS):
         got = answer(images.clone(), judge)
     need(
         isinstance(got, tuple | list) and len(got) == 2,
         f"`{call}` should return two things, mean and covariance; {describe_value(got)} came back.",
     )
-    _check_range(judge, images.float() / 127.5 - 1)
+    _check_shown(judge, images.float() / 127.5 - 1)
     _check_mode(judge)
     features = _truth(images.float() / 127.5 - 1)
     mean, covariance = (_tensor(part) for part in got)
+    need(
+        (tuple(mean.shape), tuple(covariance.shape)) != ((3, 3), (3,)),
+        "Both are there, in the other order: which does the contract name first?",
+    )
     _check_mean(mean, features)
     _check_covariance(covariance, features)
 
@@ -365,10 +502,10 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
     reference=metrics.frechet_from_statistics,
 )
 def check_frechet_distance(answer) -> None:
-    mean_r, mean_g = torch.zeros(3, dtype=torch.float64), _vector([1.0, 2.0, 2.0])
-    a = _normal(40, 3, seed=4) @ _normal(3, 3, seed=9)
-    b = _normal(40, 3, seed=5) @ _normal(3, 3, seed=6)
-    cov_r, cov_g = torch.cov(a.T), torch.cov(b.T)
+    mean_r, mean_g = _matrix([0, 0, 0]), _matrix([2, 3, 6])
+    # Both triangles of cov_r cov_g have positive eigenvalues, so that nan means another mistake.
+    cov_r = _matrix([[5, -2, 2], [-2, 9, -1], [2, -1, 6]])
+    cov_g = _matrix([[3, 0, 2], [0, 9, -3], [2, -3, 7]])
 
     def ask(what: str, *statistics: Tensor) -> float:
         with calling(f"frechet_distance({what})"):
@@ -379,19 +516,8 @@ def check_frechet_distance(answer) -> None:
     traces = float(cov_r.trace() + cov_g.trace())
     same_means = ask("equal means, two covariances", mean_r, cov_r, mean_r, cov_g)
     _explain_root(same_means, traces, root, cov_r, cov_g)
-    shifted = ask("means 3 apart, equal covariances", mean_r, cov_r, mean_g, cov_r)
-    if _near(shifted, 3.0):
-        wrong(
-            "The covariance part is right. The two means are 3 apart, and that adds 3 to your "
-            "distance. What does the formula do to the length of the difference?",
-            "fid-no-square",
-        )
-    need(
-        _near(shifted, 9.0),
-        f"The covariance part is right. For equal covariances and means 3 apart, "
-        f"{_off_by(shifted, 9.0)}.",
-    )
-    flat = _vector([1.0, 2.0, -1.0])
+    _explain_shift(ask("means 7 apart, equal covariances", mean_r, cov_r, mean_g, cov_r))
+    flat = _matrix([1, 2, -1])
     singular = ask("...) with singular covariances", mean_r, torch.outer(flat, flat), mean_r, cov_g)
     expected = float(flat @ flat + cov_g.trace()) - 2 * float(flat @ cov_g @ flat) ** 0.5
     need(
@@ -402,8 +528,24 @@ def check_frechet_distance(answer) -> None:
     )
 
 
-def _vector(values: list[float]) -> Tensor:
+def _matrix(values: list) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
+
+
+def _explain_shift(got: float) -> None:
+    """Say what went wrong with means that differ by (2, 3, 6), if anything did."""
+    if _near(got, 7.0):
+        wrong(
+            "The covariance part is right. The two means are 7 apart, and that adds 7 to your "
+            "distance. What does the formula do to the length of the difference?",
+            "fid-no-square",
+        )
+    start = "The covariance part is right. For equal covariances and means 7 apart, "
+    need(
+        not _near(got, 49 / 3),
+        f"{start}{_off_by(got, 49.0)}. The squares are averaged, not summed.",
+    )
+    need(_near(got, 49.0), f"{start}{_off_by(got, 49.0)}.")
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
@@ -414,12 +556,27 @@ def _explain_root(got: float, traces: float, root: float, a: Tensor, b: Tensor) 
     expected = traces - 2 * root
     if _near(got, expected):
         return
+    if _near(got, math.sqrt(expected)):
+        wrong(
+            "The distance is right, but its root was taken at the end. The formula gives the "
+            "square already."
+        )
     if _near(got, traces - root):
         wrong(
             "The root term is right, but it is counted once, so that even a set compared with "
             "itself is not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab.",
             "fid-missing-two",
         )
+    _explain_another_root(got, traces, a, b)
+    wrong(
+        f"For equal means and two covariances with traces that sum to {traces:.4g}, "
+        f"{_off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
+        f"{traces - got:.4g}."
+    )
+
+
+def _explain_another_root(got: float, traces: float, a: Tensor, b: Tensor) -> None:
+    """Reject if `got` has the trace of something that is easily taken for the root of a @ b."""
     if _near(got, traces - 2 * float((a @ b).clamp(min=0).sqrt().trace())) or math.isnan(got):
         wrong(
             "The traces of the two covariances are right. The root is taken of each entry by "
@@ -434,11 +591,13 @@ def _explain_root(got: float, traces: float, root: float, a: Tensor, b: Tensor) 
             "do not.",
             "fid-separate-roots",
         )
-    wrong(
-        f"For equal means and two covariances with traces that sum to {traces:.4g}, "
-        f"{_off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
-        f"{traces - got:.4g}."
-    )
+    triangles = [torch.linalg.eigvalsh(product).sqrt().sum() for product in (a @ b, b @ a)]
+    if any(_near(got, traces - 2 * float(root)) for root in triangles):
+        wrong(
+            "The traces of the two covariances are right, and so is the sum of roots of "
+            "eigenvalues, but they are not those of the product. A routine for symmetric matrices "
+            "looks at one triangle only. Is cov_r cov_g symmetric?"
+        )
 
 
 def _trace_of_separate_roots(a: Tensor, b: Tensor) -> float:
@@ -469,6 +628,11 @@ def check_kernel_distance(answer) -> None:
         got = answer(x.clone(), y.clone())
     got = _number(got, call)
     need(math.isfinite(got), f"`{call}` returned {got}.")
+    _explain_kernel_distance(got, x, y)
+    _check_below_zero(answer)
+
+
+def _explain_kernel_distance(got: float, x: Tensor, y: Tensor) -> None:
     within_x, within_y, across = _kernel_means(x, y)
     expected = within_x + within_y - 2 * across
     if _near(got, expected):
@@ -479,14 +643,7 @@ def check_kernel_distance(answer) -> None:
             "sets do not give 0. Compare with (a - b)^2.",
             "kid-missing-two",
         )
-    whole = [float(((s @ s.T) / 4 + 1).pow(3).mean()) for s in (x, y)]
-    if _near(got, sum(whole) - 2 * across):
-        wrong(
-            "Kernel and terms are right, but each sample is compared with itself too. That makes "
-            "every distance too large, the more so the fewer samples there are: leave out the "
-            "diagonal, and count the pairs that are left.",
-            "kid-diagonal",
-        )
+    _explain_diagonal(got + 2 * across, x, y)
     raw_x, raw_y, raw = _kernel_means(x, y, scale=1.0)
     if _near(got, raw_x + raw_y - 2 * raw):
         wrong(
@@ -502,6 +659,41 @@ def check_kernel_distance(answer) -> None:
     )
 
 
+def _explain_diagonal(within: float, x: Tensor, y: Tensor) -> None:
+    """Reject if the terms within a set sum to what mistakes with the diagonal make of them."""
+    if _near(within, sum(float(((s @ s.T) / 4 + 1).pow(3).mean()) for s in (x, y))):
+        wrong(
+            "Kernel and terms are right, but each sample is compared with itself too. That makes "
+            "every distance too large, the more so the fewer samples there are: leave out the "
+            "diagonal, and count the pairs that are left.",
+            "kid-diagonal",
+        )
+    means = zip(_kernel_means(x, y)[:2], (len(x), len(y)), strict=True)
+    if _near(within, sum(mean * (n - 1) / n for mean, n in means)):
+        wrong(
+            "Kernel and terms are right. The diagonal is left out of the sum, but not of the "
+            "count. How many pairs are left?"
+        )
+
+
+def _check_below_zero(answer) -> None:
+    x, y = _normal(8, 4, seed=74), _normal(10, 4, seed=174)
+    within_x, within_y, across = _kernel_means(x, y)
+    expected = within_x + within_y - 2 * across
+    call = "kernel_distance(x, y) of two draws from one distribution"
+    with calling(call):
+        got = _number(answer(x.clone(), y.clone()), call)
+    start = "Right for two different distributions. For two draws from one distribution"
+    if _near(got, expected):
+        return
+    need(
+        got != 0,
+        f"{start} it should be {expected:.3g}, and 0 came back. Below 0 is a possible value here; "
+        "cut off at 0, the score is biased again.",
+    )
+    wrong(f"{start}, {_off_by(got, expected)}. Below 0 is a possible value here.")
+
+
 def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[float, float, float]:
     scale = scale or x.shape[1]
 
@@ -513,6 +705,14 @@ def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[flo
 
 
 # --- 6.5 precision and recall --------------------------------------------------------------------
+
+
+_BALL_HINTS = (
+    (
+        r"must match the size of tensor|could not be broadcast",
+        "One radius belongs to each centre: along which axis of the distances do the centres run?",
+    ),
+)
 
 
 def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
@@ -529,7 +729,7 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
     returns="(precision, recall): precision is the share of fakes in at least one ball around a "
     "real sample that reaches to its k-th nearest other real sample; recall the reverse",
     accepts="numbers, or tensors or arrays with one value; < or <= at the ball's edge",
-    mistakes=("pr-swapped", "pr-own-neighbour", "pr-wrong-balls"),
+    mistakes=("pr-swapped", "pr-own-neighbour", "pr-wrong-balls", "pr-coverage"),
     reference=precision_recall,
 )
 def check_precision_recall(answer) -> None:
@@ -537,7 +737,7 @@ def check_precision_recall(answer) -> None:
     real = 1.2 * _normal(50, 2, seed=20)
     for k in (3, 1):
         call = f"precision_recall(fake (44, 2), real (50, 2), k={k})"
-        with calling(call):
+        with _calling(call, _BALL_HINTS):
             got = answer(fake.clone(), real.clone(), k)
         need(
             isinstance(got, tuple | list) and len(got) == 2,
@@ -567,6 +767,20 @@ def _explain_precision_recall(got: tuple, fake: Tensor, real: Tensor, k: int) ->
             "believable: whose share is it?",
             "pr-swapped",
         )
+    need(
+        max(got) <= 1 + 1e-6,
+        f"{got[0]:.4g} and {got[1]:.4g} came back. A share lies between 0 and 1.",
+    )
+    _explain_balls(like, fake, real, k)
+    wrong(
+        f"With k={k}, precision and recall came back as {got[0]:.3f} and {got[1]:.3f}; "
+        f"{expected[0]:.3f} and {expected[1]:.3f} were expected. Look at one ball: its centre, its "
+        "radius, and who is asked whether it lies inside."
+    )
+
+
+def _explain_balls(like: Callable[[tuple], bool], fake: Tensor, real: Tensor, k: int) -> None:
+    """Reject shares that are `like` those of balls of another size or in another place."""
     if like((_inside(fake, real, k - 1), _inside(real, fake, k - 1))):
         wrong(
             f"The balls are too small: with k={k}, each sample was counted among its own nearest "
@@ -580,11 +794,12 @@ def _explain_precision_recall(got: tuple, fake: Tensor, real: Tensor, k: int) ->
             "fakes should not be believed for reaching far itself.",
             "pr-wrong-balls",
         )
-    wrong(
-        f"With k={k}, precision and recall came back as {got[0]:.3f} and {got[1]:.3f}; "
-        f"{expected[0]:.3f} and {expected[1]:.3f} were expected. Look at one ball: its centre, its "
-        "radius, and who is asked whether it lies inside."
-    )
+    if like((_inside(fake, real, k), _hold_any(real, fake, k))):
+        wrong(
+            "Precision is right. This second share draws balls around *real* samples again; for "
+            "recall they stand around the fakes.",
+            "pr-coverage",
+        )
 
 
 def _hold_any(centers: Tensor, others: Tensor, k: int) -> float:
@@ -662,31 +877,77 @@ def check_evaluate_gan(answer) -> None:
         return pool[start : start + int(n)].clone()
 
     call = "evaluate_gan(sample, 60 reference images, judge)"
-    with calling(call):
+    with _calling(call, _JUDGE_HINTS):
         got = answer(sample, reference.clone(), judge)
     need(isinstance(got, dict), f"`{call}` should return a dict; {describe_value(got)} came back.")
     missing = [key for key in ("FD", "n", "n_reference") if key not in got]
     need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
-    n, m = (int(_number(got[key], call)) for key in ("n", "n_reference"))
-    if n != m:
-        wrong(
-            f"{n} generated images are compared with {m} real ones. The distance falls as either "
-            "count grows, so a score means something only beside scores at the same counts: how "
-            "many should you draw?",
-            "fid-n-mismatch",
-        )
-    need(
-        (n, m, sum(drawn)) == (60, 60, 60),
-        f"Use all 60 images of the reference and as many generated ones; the report says {m} and "
-        f"{n}, and {sum(drawn)} were drawn.",
-    )
-    _check_range(judge, torch.cat([pool[:60], reference.float() / 127.5 - 1]))
+    _check_counts(_entry(got, "n"), _entry(got, "n_reference"), sum(drawn))
+    real = reference.float() / 127.5 - 1
+    _check_both_shown(judge, pool[:60], real)
     _check_mode(judge)
-    features = _truth(pool[:60]), _truth(reference.float() / 127.5 - 1)
-    expected = metrics.frechet_distance(*features).value
-    value = _number(got["FD"], call)
+    expected = metrics.frechet_distance(_truth(pool[:60]), _truth(real)).value
+    value = _entry(got, "FD")
     need(
         _near(value, expected, rel=5e-3),
         f"Counts and pixels are right, but the distance is not: {_off_by(value, expected)}. Do 6.2 "
         "and 6.3 pass by themselves?",
+    )
+
+
+def _entry(report: dict, key: str) -> float:
+    """The number under this key: also from whatever turns into one, such as a `metrics.Score`."""
+    value = report[key]
+    if hasattr(value, "__float__") and not hasattr(value, "shape"):
+        value = float(value)
+    number = _to_float(value, f"The entry {key!r} is")
+    if number is None:
+        wrong(f"The entry {key!r} should be one number, but {describe_value(value)} stands there.")
+    return number
+
+
+def _check_counts(n: float, m: float, drawn: int) -> None:
+    if n != m:
+        wrong(
+            f"{n:g} generated images are compared with {m:g} real ones. The distance falls as "
+            "either count grows, so a score means something only beside scores at the same counts: "
+            "how many should you draw?",
+            "fid-n-mismatch",
+        )
+    need(
+        (n, m, drawn) == (60, 60, 60),
+        f"Use all 60 images of the reference and as many generated ones; the report says {m:g} and "
+        f"{n:g}, and {drawn} were drawn.",
+    )
+
+
+def _check_both_shown(judge: _TinyJudge, fakes: Tensor, real: Tensor) -> None:
+    """Reject unless the judge saw both sets; the fakes may have been rounded to uint8 before."""
+    strangers, (seen_fakes, seen_real) = _compare(judge, (fakes, 2e-2), (real, 1e-3))
+    for seen, what in ((seen_fakes, "generated images"), (seen_real, "reference images")):
+        if not seen.all():
+            _explain_missing(strangers, seen, what)
+    if seen_real.all() and not seen_fakes.all():
+        _explain_fakes(strangers, fakes)
+    if seen_fakes.all() and not seen_real.all():
+        praise = "The generated images were shown as they should be. "
+        _explain_strangers(strangers, real, "reference images", praise)
+    if not seen_real.all():
+        _explain_strangers(strangers, real, "images")
+
+
+def _explain_fakes(strangers: Tensor, fakes: Tensor) -> None:
+    """Say what the judge saw in place of the fakes, if the reference was shown as it should be."""
+    start = "The reference was shown as it should be; the generated images were"
+    cast = "Was a float cast to uint8 before it was scaled?"
+    need(strangers.max() > strangers.min(), f"{start} all of one grey. {cast}")
+    need(
+        not _has_range(strangers, fakes, 2e-2),
+        f"{start} not. Their range is right, but these are not the images that `sample` returned. "
+        f"{cast}",
+    )
+    wrong(
+        f"{start} not: values from {_span(strangers)}. Which range does `sample` give, and which "
+        "does the judge expect?",
+        "fid-range",
     )
