@@ -12,6 +12,7 @@ import pytest
 import torch
 from kill_target import TOTAL, D, G, small_digits, train
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 import gan_helpers as gh
 from gan_helpers import checkpoints, losses
@@ -137,9 +138,9 @@ def with_layer(layer):
         (with_layer(nn.Dropout(0.5)), True),
         (with_layer(nn.LayerNorm(8)), True),
         (with_layer(nn.BatchNorm1d(8)), False),
-        (with_layer(nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8))), False),
+        (with_layer(spectral_norm(nn.Linear(8, 8))), False),
         # Already settled: its logits no longer tell, but its vectors still move.
-        (with_layer(nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8), 200)), False),
+        (with_layer(spectral_norm(nn.Linear(8, 8), n_power_iterations=200)), False),
         (Pairwise(), False),
     ],
 )

@@ -176,7 +176,8 @@ class Playground:
                 trained = self._running
                 if trained:
                     self._carefully(self._train)
-                if notes or trained:  # a pause cuts a frame short; its steps are shown all the same
+                # A pause cuts a frame short; its steps are shown all the same, without a speed.
+                if notes or trained or self._speed_shown:
                     self._draw()
                 if self._running:
                     self._rest()
@@ -213,7 +214,8 @@ class Playground:
         self._picture.value = jpeg(self.plane.picture())
         self._charts.value = jpeg(self.plane.charts())
         text = self.plane.status()
-        if self._running and self._rates:
+        self._speed_shown = self._running and self._rates is not None
+        if self._speed_shown:
             text += "; {:.0f} frames/s, {:.0f} steps/s".format(*self._rates)
         self._say(f"{self._trouble} {text}".strip())
         self._drawn = True
