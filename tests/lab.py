@@ -120,10 +120,38 @@ def notebook_page(folder: Path, *cells: str, size: tuple[int, int] = (1280, 1400
         page.on("console", lambda message: _note(page.troubles, message))
         page.goto(f"{address}/lab/tree/try.ipynb?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        _run_all(page, len(cells))
         yield page
         browser.close()
+
+
+def _run_all(page, cells: int) -> None:
+    """Run the notebook's cells, once its kernel answers, and wait for their end.
+
+    The indicator in the toolbar says "idle" before the kernel is connected; what is run then is
+    dropped without a word.
+    """
+    from playwright.sync_api import TimeoutError
+
+    prompts = "[...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].map(p => p.innerText)"
+    page.wait_for_function(f"n => {prompts}.length === n", arg=cells)
+    page.wait_for_function(
+        """() => {
+            const context = window.jupyterapp.shell.currentWidget?.sessionContext;
+            const kernel = context?.session?.kernel;
+            return context?.isReady && kernel?.connectionStatus === 'connected'
+                && kernel.status === 'idle';
+        }"""
+    )
+    for last in (False, False, True):
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        try:  # a cell that waits or runs shows a star
+            page.wait_for_function(f"() => {prompts}.some(p => /[0-9*]/.test(p))", timeout=20_000)
+            break
+        except TimeoutError:
+            if last:
+                raise
+    page.wait_for_function(f"() => {prompts}.every(p => /[0-9]/.test(p))")
 
 
 def _note(troubles: list[str], message) -> None:

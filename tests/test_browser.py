@@ -1,4 +1,7 @@
-"""The playground and the predictions in JupyterLab, in a real browser."""
+"""The playground and the predictions in JupyterLab, in a real browser.
+
+When a test fails, a screenshot of the page is left in .pytest_cache/d/browser.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,15 @@ def page(tmp_path_factory):
     with notebook_page(tmp_path_factory.mktemp("lab"), *CELLS[:2]) as opened:
         opened.wait_for_selector(PICTURE)
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _screenshot_of_a_failure(request, page):
+    before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > before:
+        folder = request.config.cache.mkdir("browser")
+        page.screenshot(path=folder / f"{request.node.name}.png")
 
 
 def counters(page) -> tuple[int, int]:
@@ -71,11 +83,15 @@ def test_run_change_a_slider_pause_and_single_steps(page):
         "s => s.innerText.includes(text) && s.innerText.trim().endsWith('2'))",
         arg="D steps per G step",
     )
-    before = counters(page)
-    until_steps(page, before[0] + 120)
-    after = counters(page)
-    # From then on D moves about twice as often as G (a frame or two may still be the old ones).
-    assert (after[0] - before[0]) / (after[1] - before[1]) > 1.4
+    # From then on D moves twice as often as G. A busy machine may take some frames to hear of it.
+    for _ in range(20):
+        before = counters(page)
+        until_steps(page, before[0] + 40)
+        after = counters(page)
+        if after[0] - before[0] == 2 * (after[1] - before[1]):
+            break
+    else:
+        pytest.fail(f"the slider has no effect: (D steps, G steps) went from {before} to {after}")
 
     press(page, "Pause")
     page.wait_for_selector(".gan-playground button:has-text('Run')")

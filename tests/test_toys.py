@@ -113,7 +113,7 @@ def test_simultaneous_bilinear_steps_spiral_outwards_by_the_predicted_factor():
 
 
 def test_who_spirals_out_who_stays_and_who_comes_home():
-    """The radii that notebook 01 tells, after 500 steps of 0.1 from ten starts."""
+    """Radii after 500 steps of 0.1, from ten starts at distances from 0.5 to 2."""
     out = final_ratio(toys.dirac_game())
     assert out.min() > 1.2 and out.max() < 1.9
     stays = final_ratio(toys.dirac_game(), "alternating")
@@ -125,6 +125,32 @@ def test_who_spirals_out_who_stays_and_who_comes_home():
     assert final_ratio(toys.bilinear_game(), "optimistic").max() < 0.1
     assert final_ratio(toys.dirac_game(), "optimistic", steps=5000).max() < 0.01
     assert final_ratio(toys.dirac_game("non-saturating", consensus=1.0)).max() < 1e-4
+
+
+def test_what_500_steps_achieve_depends_on_the_start():
+    """Medians over ten starts at one distance, as in the table of notebook 01."""
+    circle = STARTS / RADII[:, None]
+
+    def medians(game, updates="simultaneous"):
+        paths = (toys.orbit(game, r * circle, updates=updates) for r in (0.1, 1.0, 3.0))
+        return [float(toys.radius_ratio(path).median()) for path in paths]
+
+    near, middle, far = medians(toys.dirac_game())
+    assert near > middle > far > 1
+    assert medians(toys.dirac_game(), "alternating") == pytest.approx([1, 1, 1], abs=0.05)
+    near, middle, far = medians(toys.dirac_game(), "optimistic")
+    assert near == pytest.approx(0.54, abs=0.02) and near <= middle < far < 1
+    near, middle, far = medians(toys.dirac_game("non-saturating"))
+    assert near > 1.5 and middle < 0.6 and far < 0.3
+    assert max(medians(toys.dirac_game(r1=1.0))) < 1e-6
+    assert max(medians(toys.dirac_game(instance_noise=1.0))) < 1e-3
+
+
+def test_near_the_centre_the_minimax_game_is_the_bilinear_one_at_half_speed_turned_round():
+    place = 1e-3 * STARTS.T
+    slow, fast = toys.dirac_game().velocity(*place), toys.bilinear_game().velocity(*place)
+    for mine, theirs in zip(slow, fast, strict=True):
+        torch.testing.assert_close(mine, -theirs / 2, rtol=1e-5, atol=1e-12)
 
 
 def test_the_flow_of_the_minimax_game_is_a_circle_and_the_non_saturating_one_shrinks():

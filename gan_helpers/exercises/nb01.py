@@ -29,12 +29,27 @@ MISTAKES.update(
         "jsd-jeffreys": "the two KL divergences of p and q, with no mixture between them",
         "jsd-no-half": "the two KL divergences to the mixture are added, not averaged",
         "jsd-middle": "the mixture is p + q, without the half",
+        "jsd-reversed": "the divergences of the mixture from p and q, not of p and q from it",
         "jsd-no-dx": "the sum over the grid is not multiplied by its spacing",
         "jsd-bits": "logarithms to base 2 where nats were asked",
         "jsd-distance": "the square root of the divergence",
         "jsd-nan": "0 log 0 is not finite where a density vanishes",
     }
 )
+
+
+def _call(function: Callable, call: str, *given: Tensor) -> object:
+    """What the reader's function returns for copies of these tensors, which it must not change."""
+    copies = [tensor.clone() for tensor in given]
+    with calling(call):
+        got = function(*copies)
+    need(
+        all(map(torch.equal, copies, given)),
+        f"`{call}` changes a tensor that was handed to it, so that whoever uses it next gets other "
+        "numbers. Look for `+=` and the like, and for methods whose name ends in an underscore.",
+    )
+    return got
+
 
 # --- 1.1: the losses -----------------------------------------------------------------------------
 
@@ -158,10 +173,16 @@ _NON_SATURATING_WRONGS: list[tuple[str, Callable[[Tensor], Tensor], str]] = [
     reference=(cross_entropy_d_loss, minimax_g_loss, non_saturating_g_loss),
 )
 def check_losses(answer: Sequence[Callable]) -> None:
-    if not isinstance(answer, tuple | list) or len(answer) != 3 or not all(map(callable, answer)):
+    if not isinstance(answer, tuple | list) or len(answer) != 3:
         wrong(
             f"Three functions are expected, in the order {', '.join(_NAMES)}, but "
             f"{describe_value(answer)} came."
+        )
+    for name, loss in zip(_NAMES, answer, strict=True):
+        need(
+            callable(loss),
+            f"Three functions are expected, but in the place of `{name}` came "
+            f"{describe_value(loss)}. Was it called where only its name was needed?",
         )
     d_loss, saturating, non_saturating = answer
     real, fake = torch.tensor(_REAL), torch.tensor(_FAKE)
@@ -183,8 +204,7 @@ def check_losses(answer: Sequence[Callable]) -> None:
 def _value(loss: Callable, name: str, logits: tuple[Tensor, ...]) -> Tensor:
     """What the reader's loss returns, as a scalar; the call is described by `name`."""
     call = f"{name}({'real_logits, ' if len(logits) == 2 else ''}fake_logits)"
-    with calling(call):
-        got = loss(*logits)
+    got = _call(loss, call, *logits)
     need_tensor(got, call, finite=False)
     need(
         got.numel() == 1,
@@ -213,9 +233,8 @@ def _judge_loss(
         for mistake, formula, message in wrongs:
             if _same(got, formula(*logits)):
                 wrong(f"`{name}`: {message}", mistake)
-        wrong(
-            f"`{name}` gives {got.item():.4f} where {wanted.item():.4f} is right, {_hint(logits)}"
-        )
+        right_and_yours = f"`{name}` gives {got.item():.4f} where {wanted.item():.4f} is right"
+        wrong(f"{right_and_yours}, {_hint(name, loss, reference, logits)}")
     columns = tuple(logit[:, None] for logit in logits)
     need(
         _same(_value(loss, name, columns), wanted),
@@ -225,16 +244,33 @@ def _judge_loss(
     _judge_far_out(name, loss, reference, len(logits))
 
 
-def _hint(logits: tuple[Tensor, ...]) -> str:
+def _hint(name: str, loss: Callable, reference: Callable, logits: tuple[Tensor, ...]) -> str:
     """Where to look when a value is wrong in a way that has no name."""
+    single = list(zip(*(logit.split(1) for logit in logits), strict=True))
+    if all(_same(_value(loss, name, one), reference(*one)) for one in single):
+        return (
+            "though it is right for every single sample: what is averaged over the batch, the loss "
+            "of each sample or something that comes before it?"
+        )
     if len(logits) == 1:
         return f"for fake logits {_FAKE}. Compute it for one of them by hand, with a calculator."
-    real, fake = (
-        F.softplus(sign * logit).mean() for sign, logit in zip((-1, 1), logits, strict=True)
-    )
+
+    # Each term is moved by its own logits only: double them, and see whether it follows.
+    def follows(*moved: Tensor) -> bool:
+        mine = _value(loss, name, moved) - _value(loss, name, logits)
+        return _same(mine, reference(*moved) - reference(*logits))
+
+    real, fake = logits
+    found = {
+        (True, True): "Both terms are right, but something constant is added to them.",
+        (True, False): "The real term is right; look at the fake one.",
+        (False, True): "The fake term is right; look at the real one.",
+        (False, False): "Neither is right yet: take one of them first.",
+    }[follows(2 * real, fake), follows(real, 2 * fake)]
+    terms = F.softplus(-real).mean(), F.softplus(fake).mean()
     return (
         f"for real logits {_REAL} and fake logits {_FAKE}. The real term alone should be "
-        f"{real:.4f} and the fake term {fake:.4f}; which of them is off?"
+        f"{terms[0]:.4f} and the fake term {terms[1]:.4f}. {found}"
     )
 
 
@@ -292,32 +328,44 @@ def check_optimal_discriminator(answer: Callable) -> None:
     call = "optimal_discriminator(p_data, p_g)"
     p_data = torch.tensor([0.8, 0.5, 0.1, 0.3, 0.02])
     p_g = torch.tensor([0.2, 0.5, 0.4, 0.0, 0.7])
-    with calling(call):
-        got = answer(p_data, p_g)
+    got = _call(answer, call, p_data, p_g)
     if isinstance(got, Tensor) and got.dtype == torch.bool:
         got = got.float()
     need_tensor(got, call, shape=(5,), finite=False)
     right = p_data / (p_data + p_g)
     if not _close(got, right):
-        _name_wrong_discriminator(got, p_data, p_g, right)
-    empty = torch.zeros(3)
-    with calling(f"{call} where both are 0"):
-        got = answer(empty, empty)
+        _name_wrong_discriminator(answer, got, p_data, p_g, right)
+    # Two empty points, and between them one where there is mass.
+    empty, full = torch.tensor([0.0, 0.6, 0.0]), torch.tensor([0.0, 0.2, 0.0])
+    got = _call(answer, f"{call} where both are 0", empty, full)
     need_tensor(got, call, shape=(3,), finite=False)
+    there, mass = float(got[0]), float(got[1])
     need(
-        torch.isfinite(got).all() and (got >= 0).all() and (got <= 1).all(),
-        f"Right wherever there is mass. Where neither density has any, it gives {got[0].item()}: "
-        "0/0. Any probability would do there; keep the division from happening.",
+        math.isfinite(there),
+        f"Right wherever there is mass. Where neither density has any, it gives {there}: 0/0. Any "
+        "probability would do there; keep the division from happening.",
         "dstar-nan",
+    )
+    need(
+        0 <= there <= 1,
+        f"Right wherever there is mass. Where neither density has any, it gives {there:g}, which "
+        "is no probability; any number from 0 to 1 would do.",
+    )
+    need(
+        abs(mass - 0.75) < 1e-3,
+        "Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point that has "
+        f"empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty points "
+        "are to be sorted out one by one.",
     )
     # Densities far out in the tails: a constant in the denominator must not take over.
     thin = torch.tensor([1e-4, 3e-4])
-    with calling(call):
-        got = answer(thin, thin.flip(0))
+    got = _call(answer, call, thin, thin.flip(0))
+    need_tensor(got, call, shape=(2,), finite=False)
     need(
         torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01),
         f"Right at large densities. At densities of 0.0001 and 0.0003 it gives {got[0].item():.3f} "
-        "where 0.25 is right: a constant in the denominator is too large beside them.",
+        "where 0.25 is right: the constant or threshold that keeps 0/0 out is too large beside "
+        "them.",
     )
 
 
@@ -329,7 +377,9 @@ def _close(got: Tensor, wanted: Tensor, atol: float = 1e-4) -> bool:
     )
 
 
-def _name_wrong_discriminator(got: Tensor, p_data: Tensor, p_g: Tensor, right: Tensor) -> None:
+def _name_wrong_discriminator(
+    answer: Callable, got: Tensor, p_data: Tensor, p_g: Tensor, right: Tensor
+) -> None:
     there = p_g > 0  # elsewhere a ratio with p_g below the line is not finite
     ratio = (p_data / p_g)[there]
     named = (
@@ -361,10 +411,18 @@ def _name_wrong_discriminator(got: Tensor, p_data: Tensor, p_g: Tensor, right: T
     for mistake, met, message in named:
         if met:
             wrong(message, mistake)
+    worst = int(torch.nan_to_num((got - right).abs(), nan=math.inf).argmax())
+    a, b = p_data[worst : worst + 1], p_g[worst : worst + 1]
+    alone = _call(answer, "optimal_discriminator(p_data, p_g) at one point", a, b)
+    hint = (
+        "Asked about this point alone, it is right: each point is decided for itself, without "
+        "looking at the others."
+        if isinstance(alone, Tensor) and alone.shape == (1,) and _close(alone, right[worst][None])
+        else "Of all the samples that turn up at such a point, which share is real?"
+    )
     wrong(
-        f"Where p_data = 0.8 and p_g = 0.2, D* is 0.8, and yours gives {got[0].item():.4f}; where "
-        f"both are 0.5 it is 0.5, and yours gives {got[1].item():.4f}. Each point is decided for "
-        "itself, without looking at the others."
+        f"Where p_data = {a.item():g} and p_g = {b.item():g}, D* is {right[worst].item():.4g}, and "
+        f"yours gives {got[worst].item():.4g}. {hint}"
     )
 
 
@@ -384,6 +442,7 @@ def _name_wrong_discriminator(got: Tensor, p_data: Tensor, p_g: Tensor, right: T
         "jsd-jeffreys",
         "jsd-no-half",
         "jsd-middle",
+        "jsd-reversed",
         "jsd-no-dx",
         "jsd-bits",
         "jsd-distance",
@@ -421,8 +480,7 @@ def check_js_divergence(answer: Callable) -> None:
 
 def _divergence(answer: Callable, p: Tensor, q: Tensor, dx: float) -> float:
     call = "js_divergence(p, q, dx)"
-    with calling(call):
-        got = answer(p, q, dx)
+    got = _call(lambda *densities: answer(*densities, dx), call, p, q)
     if isinstance(got, Tensor) and got.numel() > 1:
         wrong(f"`{call}` returned shape {tuple(got.shape)}; one number is asked for.")
     try:
@@ -433,6 +491,9 @@ def _divergence(answer: Callable, p: Tensor, q: Tensor, dx: float) -> float:
 
 def _name_wrong_divergence(got: float, p: Tensor, q: Tensor, dx: float, right: float) -> None:
     forth, back = kl_divergence(p, q, dx), kl_divergence(q, p, dx)
+    middle = (p + q) / 2
+    to_middle = kl_divergence(p, middle, dx), kl_divergence(q, middle, dx)
+    reversed_ = (kl_divergence(middle, p, dx) + kl_divergence(middle, q, dx)) / 2
     named: tuple[tuple[str, tuple[float, ...], str], ...] = (
         (
             "jsd-no-dx",
@@ -451,6 +512,13 @@ def _name_wrong_divergence(got: float, p: Tensor, q: Tensor, dx: float, right: f
             (right - math.log(2),),
             "A divergence cannot be negative, and this one is. Does the density in the middle "
             "integrate to 1?",
+        ),
+        (
+            "jsd-reversed",
+            (reversed_,),
+            "The mixture is right, but the average is taken over samples of the mixture: in "
+            "KL(first || second) the density stands first and the mixture second. Mind the order "
+            "of arguments, which some libraries turn around.",
         ),
         (
             "jsd-bits",
@@ -481,7 +549,7 @@ def _name_wrong_divergence(got: float, p: Tensor, q: Tensor, dx: float, right: f
         if any(abs(got - value) < 1e-3 * max(1.0, abs(value)) for value in values):
             wrong(message, mistake)
     wrong(
-        f"For N(-0.5, 1) and N(0.9, 0.7^2) the divergence is {right:.4f} nats, and yours gives "
-        f"{got:.4f} ({got / right:.2f} times as much). Print the two Kullback-Leibler terms to the "
-        "mixture: both should be positive."
+        "For N(-0.5, 1) and N(0.9, 0.7^2) the two divergences to the mixture are "
+        f"{to_middle[0]:.4f} and {to_middle[1]:.4f}, and their average is {right:.4f} nats. Yours "
+        f"gives {got:.4f} ({got / right:.2f} times as much). Print your two: which one is off?"
     )
