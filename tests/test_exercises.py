@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from gan_helpers import plotting
@@ -280,6 +281,17 @@ def test_an_exception_is_reported_with_call_line_and_likely_cause():
         f"`double(x)` stopped at line {line} (`return y @ torch.ones(3)`) with RuntimeError: "
     )
     assert "Likely cause: two neighbouring sizes do not fit" in message
+
+
+def test_common_exceptions_get_their_likely_cause():
+    def a_number(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
+        return F.binary_cross_entropy_with_logits(real_logits, real_target)
+
+    def an_if(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
+        return real_logits if real_logits > 0 else fake_logits
+
+    assert "a plain number stands where a tensor" in evaluate("2.8", a_number).message
+    assert "`if` decides once" in evaluate("2.8", an_if).message
 
 
 def test_a_wrong_call_is_explained():

@@ -118,6 +118,17 @@ CAUSES: list[tuple[str, str | None, str]] = [
     ),
     (r"maximum recursion depth", None, "a function calls itself without an end."),
     (r"same device|[Ee]xpected .* on device", None, DEVICES),
+    (
+        r"[Bb]oolean value of Tensor|truth value of an array",
+        None,
+        "`if` decides once, and here stand many values. `torch.where` decides for each of them.",
+    ),
+    (
+        r"'(float|int)' object has no attribute '(size|shape|dtype|dim|to)'",
+        None,
+        "a plain number stands where a tensor is expected. A loss's targets, for one, are a tensor "
+        "of the logits' shape.",
+    ),
     (r"has no attribute", None, "an attribute is spelled differently, or was never set."),
 ]
 
