@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from .datasets import stand_ins
+
 if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -111,10 +113,11 @@ def _in_notebook() -> bool:
 
 
 def _write_notes(fig: Figure) -> None:
-    if not _notes:
+    notes = [*stand_ins(), *_notes.values()]
+    if not notes:
         return
     groups: dict[str, list[str]] = {}  # "2.1: reference", "2.4: reference" -> one line
-    for text in _notes.values():
+    for text in notes:
         key, _, rest = text.partition(": ")
         groups.setdefault(rest, []).append(key)
     line = "; ".join(

@@ -26,11 +26,13 @@ def _one_thread() -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
     """A test that wants fast or strict mode or a data folder sets it; it never meets one by chance.
 
-    The data folder is an empty one, so that no test reads or writes the checkout's.
+    The data folder is an empty one, so that no test reads or writes the checkout's; no stand-in of
+    another test's is remembered.
     """
     for name in [name for name in os.environ if name.startswith("GAN_HELPERS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path_factory.getbasetemp() / "no-data"))
+    monkeypatch.setattr("gan_helpers.datasets._stand_ins", {})
 
 
 @pytest.fixture(scope="session")

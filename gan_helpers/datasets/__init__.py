@@ -15,7 +15,7 @@ from .folders import read_folder
 from .memory import SPLITS, DatasetUnavailable, ImageDataset
 from .real import DIGIT_NAMES, SOURCES, load_real
 
-__all__ = ["SPLITS", "DatasetUnavailable", "ImageDataset", "load_dataset"]
+__all__ = ["SPLITS", "DatasetUnavailable", "ImageDataset", "load_dataset", "stand_ins"]
 
 
 def load_dataset(
@@ -32,7 +32,7 @@ def load_dataset(
         "digits" or "shapes" (drawn on the spot), or a Path: a folder, or a tar archive of one, with
         a subfolder for each class or just images. A folder with train/ and test/ honours `split`.
     fallback: "digits" or "shapes" to go on with drawn images if the data cannot be reached. This
-        warns, and the result's `title` says what stands in for what.
+        warns, and the result's `title` and every later figure say what stands in for what.
     image_size: resize to this many pixels square (from a folder: the shorter side, then the middle
         is cut out).
 
@@ -58,6 +58,7 @@ def load_dataset(
         missing = Path(key).name if isinstance(key, os.PathLike) else SOURCES[key].title
         _warn_of_fallback(missing, fallback, error)
         data = replace(_drawn(fallback, split), stand_in_for=missing)
+        _stand_ins[missing] = data.title
     return data if image_size is None else _resized(data, image_size)
 
 
@@ -79,6 +80,12 @@ _DRAWN = {
     "shapes": (draw_shapes, SHAPE_NAMES, 50_000),
 }
 _warned: set[tuple[str, str]] = set()
+_stand_ins: dict[str, str] = {}
+
+
+def stand_ins() -> list[str]:
+    """The titles of the data that stand in for others in this session; every figure shows them."""
+    return list(_stand_ins.values())
 
 
 def _warn_of_fallback(missing: str, fallback: str, error: Exception) -> None:
