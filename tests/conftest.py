@@ -32,7 +32,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Non
     for name in [name for name in os.environ if name.startswith("GAN_HELPERS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path_factory.getbasetemp() / "no-data"))
-    monkeypatch.setattr("gan_helpers.datasets._stand_ins", {})
+    monkeypatch.setattr("gan_helpers.datasets._stand_ins", [])
 
 
 @pytest.fixture(scope="session")

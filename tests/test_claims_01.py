@@ -5,13 +5,13 @@ and radii is in test_toys.py.
 """
 
 import copy
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from cells import cell_sources
 from torch.nn import functional as F
 
 import gan_helpers as gh
@@ -30,8 +30,7 @@ CELLS = [
 @pytest.fixture(scope="module")
 def notebook():
     """The namespace of the notebook after its defining cells have run, in fast mode."""
-    cells = json.loads(SOLVED.read_text(encoding="utf-8"))["cells"]
-    sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
+    sources = cell_sources(SOLVED.name)
     names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_HELPERS_FAST", "1")
@@ -136,9 +135,7 @@ def test_the_saturating_gradient_falls_behind_as_d_gets_better(notebook):
 
 
 def test_what_g_follows_with_a_perfect_d(notebook, capsys):
-    cells = json.loads(SOLVED.read_text(encoding="utf-8"))["cells"]
-    source = next(cell["source"] for cell in cells if cell["id"] == "what-is-followed-verify")
-    exec("".join(source), notebook)
+    exec(cell_sources(SOLVED.name)["what-is-followed-verify"], notebook)
     for row in capsys.readouterr().out.splitlines()[1:]:
         _, saturating, jsd2, other, kl_minus = map(float, row.split())
         assert saturating == pytest.approx(jsd2, abs=2e-6)

@@ -3,17 +3,16 @@
 The quick tests run always; those that train over several seeds are marked slow.
 """
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from cells import cell_sources
 
 import gan_helpers as gh
 
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "solutions" / "02_mlp_gan.ipynb"
+NOTEBOOK = "02_mlp_gan.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
 CELLS = (  # noqa: SIM905
     "setup exercise-2-1 exercise-2-2 bce slopes exercise-2-3 step-d-loss detach-run exercise-2-4 "
@@ -26,15 +25,13 @@ SEEDS = range(1000, 1005)
 @pytest.fixture(scope="module")
 def notebook(mnist_root):
     """The namespace of the notebook after its defining cells have run, in fast mode."""
-    cells = {
-        cell["id"]: "".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"]
-    }
+    cells = cell_sources(NOTEBOOK)
     names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_HELPERS_FAST", "1")
         patch.setenv("GAN_HELPERS_DATA", str(mnist_root))
         for cell in CELLS:
-            exec(compile(cells[cell], f"{NOTEBOOK.name}:{cell}", "exec"), names)
+            exec(compile(cells[cell], f"{NOTEBOOK}:{cell}", "exec"), names)
         yield names
 
 

@@ -5,25 +5,23 @@ The functions are the notebook's own, taken from its cells. What needs trained G
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from cells import cell_sources
 
 import gan_helpers as gh
 from gan_helpers import metrics
 from gan_helpers.exercises.nb06 import predicted_orders
-from gan_helpers.release import read_notebook
 
-SOLVED = Path(__file__).parent.parent / "notebooks" / "solutions" / "06_evaluation.ipynb"
+SOLVED = "06_evaluation.ipynb"
 N = 1000
 SEEDS = (1000, 1001, 1002)
 
 
 def definitions(*cell_ids: str, **names) -> dict:
     """The functions that these cells of the notebook define; the lines that run come after them."""
-    cells = {cell.id: cell.source for cell in read_notebook(SOLVED).cells}
+    cells = cell_sources(SOLVED)
     setup = [line for line in cells["setup"].split("\n") if "import" in line]
     scope: dict = {}
     exec("\n".join(setup), scope)
@@ -189,10 +187,10 @@ def test_single_precision_is_off_and_the_thin_way_is_exact():
 
 def test_one_outlier_fools_recall_and_not_coverage():
     # The points of the notebook's cell, with other seeds.
-    cells = {cell.id: cell.source for cell in read_notebook(SOLVED).cells}
+    source = cell_sources(SOLVED)["balls"]
     for seed in range(1000, 1010):
         scope = {"torch": torch, "gh": gh}
-        exec(cells["balls"].replace("gh.set_seed(1000)", f"gh.set_seed({seed})"), scope)
+        exec(source.replace("gh.set_seed(1000)", f"gh.set_seed({seed})"), scope)
         data, fakes = scope["data"], scope["fakes"]
         _, without = metrics.precision_recall(fakes[:-1], data)
         precision, recall = metrics.precision_recall(fakes, data)

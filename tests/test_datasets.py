@@ -481,12 +481,11 @@ def test_fashion_mnist_in_the_place_of_mnist_is_noticed(place, offline):
 
 
 @pytest.fixture
-def never_warned(monkeypatch):
-    monkeypatch.setattr(datasets, "_warned", set())
+def fast(monkeypatch):
     monkeypatch.setenv("GAN_HELPERS_FAST", "1")
 
 
-def test_the_fallback_warns_once_and_its_title_says_so(place, offline, never_warned):
+def test_the_fallback_warns_once_and_its_title_says_so(place, offline, fast):
     with pytest.warns(UserWarning, match="MNIST cannot be read.*unreachable.*drawn digits"):
         data = load_dataset("mnist", fallback="digits", root=place)
     assert data.stand_in_for == "MNIST"
@@ -501,7 +500,7 @@ def test_the_fallback_warns_once_and_its_title_says_so(place, offline, never_war
     assert other.title == "drawn shapes, standing in for CIFAR-10"
 
 
-def test_the_fallback_is_not_used_where_the_data_are_there(place, files, never_warned):
+def test_the_fallback_is_not_used_where_the_data_are_there(place, files, fast):
     store(place, files)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -509,7 +508,7 @@ def test_the_fallback_is_not_used_where_the_data_are_there(place, files, never_w
     assert data.stand_in_for is None and is_whole(data, files)
 
 
-def test_a_missing_folder_falls_back_and_a_subset_still_says_so(tmp_path, never_warned):
+def test_a_missing_folder_falls_back_and_a_subset_still_says_so(tmp_path, fast):
     with pytest.warns(UserWarning, match="There is no folder .*celebs"):
         data = load_dataset(tmp_path / "celebs", fallback="shapes", image_size=16)
     assert data.title == "drawn shapes, standing in for celebs"

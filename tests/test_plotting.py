@@ -79,10 +79,7 @@ def test_show_puts_an_image_with_its_text_into_a_notebook(monkeypatch):
     assert sent[0]["text/html"].startswith('<img src="data:image/png;base64,')
 
 
-def test_every_figure_says_what_stands_in_for_what(monkeypatch, tmp_path):
-    from gan_helpers import datasets
-
-    monkeypatch.setattr(datasets, "_warned", set())
+def test_every_figure_says_what_stands_in_for_what(tmp_path):
     with pytest.warns(UserWarning, match="Going on with drawn digits"):
         gh.load_dataset(tmp_path / "nowhere", fallback="digits")
     fig, _ = gh.subplots()

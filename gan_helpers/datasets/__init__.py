@@ -56,9 +56,8 @@ def load_dataset(
         if fallback is None:
             raise
         missing = Path(key).name if isinstance(key, os.PathLike) else SOURCES[key].title
-        _warn_of_fallback(missing, fallback, error)
         data = replace(_drawn(fallback, split), stand_in_for=missing)
-        _stand_ins[missing] = data.title
+        _warn_of_stand_in(data.title, fallback, error)
     return data if image_size is None else _resized(data, image_size)
 
 
@@ -79,20 +78,19 @@ _DRAWN = {
     "digits": (draw_digits, DIGIT_NAMES, 60_000),
     "shapes": (draw_shapes, SHAPE_NAMES, 50_000),
 }
-_warned: set[tuple[str, str]] = set()
-_stand_ins: dict[str, str] = {}
+_stand_ins: list[str] = []  # titles
 
 
 def stand_ins() -> list[str]:
     """The titles of the data that stand in for others in this session; every figure shows them."""
-    return list(_stand_ins.values())
+    return list(_stand_ins)
 
 
-def _warn_of_fallback(missing: str, fallback: str, error: Exception) -> None:
+def _warn_of_stand_in(title: str, fallback: str, error: Exception) -> None:
     """Say it once for each data set, not in every cell that loads it."""
-    if (missing, fallback) in _warned:
+    if title in _stand_ins:
         return
-    _warned.add((missing, fallback))
+    _stand_ins.append(title)
     reason = str(error).splitlines()[0]
     warnings.warn(f"{reason} Going on with drawn {fallback} instead.", UserWarning, stacklevel=3)
 

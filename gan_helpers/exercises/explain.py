@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import linecache
 import re
+from collections.abc import Sequence
 from types import TracebackType
 
 from .guard import is_library
@@ -12,7 +13,8 @@ from .guard import is_library
 DEVICES = "Tensors on different devices met. Make new tensors on the device of those you are given."
 
 # What an exception usually means: (pattern, mistake or None, likely cause). First match wins.
-CAUSES: list[tuple[str, str | None, str]] = [
+Cause = tuple[str, str | None, str]
+CAUSES: list[Cause] = [
     (
         r"all elements of (input|target) should be between 0 and 1|Assertion .*>= *0.*<= *1",
         "loss-no-sigmoid",
@@ -133,11 +135,13 @@ CAUSES: list[tuple[str, str | None, str]] = [
 ]
 
 
-def explain_exception(call: str, error: BaseException) -> tuple[str | None, str]:
-    """(mistake or None, message) for an exception raised during `call`."""
+def explain_exception(
+    call: str, error: BaseException, hints: Sequence[Cause] = ()
+) -> tuple[str | None, str]:
+    """(mistake or None, message) for an exception raised during `call`; `hints` come first."""
     kind, text = type(error).__name__, short(error)
     mistake, cause = None, ""
-    for pattern, name, why in CAUSES:
+    for pattern, name, why in (*hints, *CAUSES):
         if re.search(pattern, str(error)):
             mistake, cause = name, f" Likely cause: {why}"
             break

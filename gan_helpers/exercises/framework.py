@@ -46,7 +46,7 @@ import numbers
 import pkgutil
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -55,7 +55,7 @@ from torch import nn
 
 from ..settings import is_strict, pick_device
 from .catalogue import MISTAKES
-from .explain import DEVICES, explain_exception, is_stub, short, where
+from .explain import DEVICES, Cause, explain_exception, is_stub, short, where
 from .guard import TimeUp, run_limited, sandbox
 
 SECONDS = 20.0  # a check's time limit; the checks themselves take a fraction of a second
@@ -121,9 +121,9 @@ class _Blank(Exception):
 class Raised(Exception):
     """From `calling`: the reader's code raised `error` during the call described by `call`."""
 
-    def __init__(self, call: str, error: BaseException):
+    def __init__(self, call: str, error: BaseException, hints: Sequence[Cause] = ()):
         super().__init__(call)
-        self.call, self.error = call, error
+        self.call, self.error, self.hints = call, error, hints
 
 
 _exercises: dict[str, Exercise] = {}
@@ -178,8 +178,11 @@ def need(condition: object, message: str, mistake: str | None = None) -> None:
 
 
 @contextlib.contextmanager
-def calling(call: str) -> Iterator[None]:
-    """Run the reader's code in the body; what it raises is reported as the fault of `call`."""
+def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
+    """Run the reader's code in the body; what it raises is reported as the fault of `call`.
+
+    hints: what an error usually means in this exercise, asked before `explain.CAUSES`.
+    """
     try:
         yield
     except (Rejected, _Blank, Raised):
@@ -187,7 +190,7 @@ def calling(call: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if is_stub(error):
             raise _Blank(where(error.__traceback__)) from error
-        raise Raised(call, error) from error
+        raise Raised(call, error, hints) from error
 
 
 def need_tensor(
@@ -440,7 +443,7 @@ def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
 
 
 def _explain(found: Exercise, raised: Raised) -> Result:
-    mistake, message = explain_exception(raised.call, raised.error)
+    mistake, message = explain_exception(raised.call, raised.error, raised.hints)
     return Result(False, True, mistake if mistake in found.mistakes else None, message)
 
 

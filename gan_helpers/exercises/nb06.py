@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,8 +11,7 @@ from torch import Tensor, nn
 
 from .. import metrics
 from .catalogue import MISTAKES
-from .explain import short, where
-from .framework import Raised, calling, describe_value, exercise, need, wrong
+from .framework import calling, describe_value, exercise, need, wrong
 
 MISTAKES.update(
     {
@@ -81,26 +78,6 @@ def _tensor(value: object) -> Tensor:
 def _normal(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-@contextlib.contextmanager
-def _calling(call: str, hints: tuple[tuple[str, str], ...]) -> Iterator[None]:
-    """`calling`, with hints (pattern, likely cause) on errors as this exercise brings them about.
-
-    They come before those of `explain`, which are about networks and their training.
-    """
-    try:
-        with calling(call):
-            yield
-    except Raised as raised:
-        error = raised.error
-        for pattern, cause in hints:
-            if re.search(pattern, str(error)):
-                place = where(error.__traceback__)
-                wrong(
-                    f"`{call}` stopped{place} with {type(error).__name__}: {short(error)}. {cause}"
-                )
-        raise
 
 
 # --- 6.1 Inception score -------------------------------------------------------------------------
@@ -387,10 +364,12 @@ def _check_mode(judge: _TinyJudge) -> None:
 _JUDGE_HINTS = (
     (
         r"'tuple' object has no attribute|\b(got|not) tuple|type\(s\) for .*'tuple'",
+        None,
         "`features_and_logits` gives two things: features and logits.",
     ),
     (
         r"non-empty (list|TensorList)|need at least one array",
+        None,
         "Not one batch was made of these images. What happens to the last, smaller batch?",
     ),
 )
@@ -416,7 +395,7 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
 def check_mean_and_covariance(answer) -> None:
     images, judge = _pixels(12, seed=3), _TinyJudge().train()
     call = "mean_and_covariance(12 images, judge)"
-    with _calling(call, _JUDGE_HINTS):
+    with calling(call, _JUDGE_HINTS):
         got = answer(images.clone(), judge)
     need(
         isinstance(got, tuple | list) and len(got) == 2,
@@ -710,6 +689,7 @@ def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[flo
 _BALL_HINTS = (
     (
         r"must match the size of tensor|could not be broadcast",
+        None,
         "One radius belongs to each centre: along which axis of the distances do the centres run?",
     ),
 )
@@ -737,7 +717,7 @@ def check_precision_recall(answer) -> None:
     real = 1.2 * _normal(50, 2, seed=20)
     for k in (3, 1):
         call = f"precision_recall(fake (44, 2), real (50, 2), k={k})"
-        with _calling(call, _BALL_HINTS):
+        with calling(call, _BALL_HINTS):
             got = answer(fake.clone(), real.clone(), k)
         need(
             isinstance(got, tuple | list) and len(got) == 2,
@@ -877,7 +857,7 @@ def check_evaluate_gan(answer) -> None:
         return pool[start : start + int(n)].clone()
 
     call = "evaluate_gan(sample, 60 reference images, judge)"
-    with _calling(call, _JUDGE_HINTS):
+    with calling(call, _JUDGE_HINTS):
         got = answer(sample, reference.clone(), judge)
     need(isinstance(got, dict), f"`{call}` should return a dict; {describe_value(got)} came back.")
     missing = [key for key in ("FD", "n", "n_reference") if key not in got]
