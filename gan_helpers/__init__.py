@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 # Public name -> module that holds it. One table, so that a reader sees the whole package at once.
 _EXPORTS = {
-    "settings": ["budget", "data_dir", "is_fast", "is_strict", "pick_device", "set_seed"],
+    "settings": ["budget", "data_dir", "is_fast", "pick_device", "set_seed"],
     "synthetic": ["draw_digits", "draw_shapes"],
     "datasets": ["DatasetUnavailable", "ImageDataset", "load_dataset"],
     "models": [
@@ -32,10 +32,8 @@ _EXPORTS = {
         "subplots",
         "to_display",
     ],
-    "quiz": ["outcome", "predict", "predictions_report", "question"],
-    "exercises": ["check", "summary"],
 }
-_MODULES = [*_EXPORTS, "losses", "checkpoints", "release", "toys", "live", "judges", "metrics"]
+_MODULES = [*_EXPORTS, "losses", "checkpoints", "toys", "live", "judges", "metrics"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})
 

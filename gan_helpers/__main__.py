@@ -1,4 +1,4 @@
-"""The command line: `python -m gan_helpers train | release | exercises`."""
+"""The command line: `python -m gan_helpers train`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ DATA_SETS = ("mnist", "fashion-mnist", "cifar10", "digits", "shapes")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 if the work found a fault, 2 for bad usage."""
-    options = _parser().parse_args(arguments)
+    return run_command(_parser().parse_args(arguments))
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Call `options.run(options)`; the package's own errors become a line and the exit code 1."""
     try:
         code = options.run(options)
         sys.stdout.flush()
@@ -31,17 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m gan_helpers",
-        description="Long training runs, the student notebooks, and the list of exercises.",
+        description="Long training runs from the shell.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_train(commands)
-    _add_release(commands)
-    listing = commands.add_parser(
-        "exercises",
-        help="list the contract of every exercise",
-        description="Print every exercise with its signature, what it returns, and its mistakes.",
-    )
-    listing.set_defaults(run=_exercises)
     return parser
 
 
@@ -119,50 +116,6 @@ def _save_grid(grid, path: Path) -> None:
 
     Image.fromarray(grid).save(path)
     print(f"samples: {path}")
-
-
-# --- release and exercises -----------------------------------------------------------------------
-
-
-def _add_release(commands) -> None:
-    parser = commands.add_parser(
-        "release",
-        help="write the student notebooks from the solved ones",
-        description=(
-            "Write FOLDER/NN_name.ipynb from FOLDER/solutions/NN_name.ipynb. Only the solved "
-            "notebooks are edited by hand."
-        ),
-    )
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("notebooks"), help="notebooks")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if anything differs"
-    )
-    parser.set_defaults(run=_release)
-
-
-def _release(options: argparse.Namespace) -> int:
-    from .release import problems, release_all
-
-    faults = [
-        f"solutions/{path.name}, {text}"
-        for path in sorted((options.folder / "solutions").glob("*.ipynb"))
-        for text in problems(path, student=False)
-    ]
-    print("\n".join(faults), end="\n" if faults else "")
-    changes = release_all(options.folder, check=options.check)
-    print("\n".join(changes), end="\n" if changes else "")
-    if not faults and not changes:
-        print("the student notebooks are in step with the solved ones")
-    elif changes and not options.check:
-        print(f"wrote the student notebooks in {options.folder}")
-    return 1 if faults or (options.check and changes) else 0
-
-
-def _exercises(options: argparse.Namespace) -> int:
-    from .exercises import contracts_table
-
-    print(contracts_table())
-    return 0
 
 
 if __name__ == "__main__":

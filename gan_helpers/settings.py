@@ -16,24 +16,14 @@ T = TypeVar("T")
 _TRUE = {"1", "true", "yes", "on"}
 
 
-def _switch(name: str) -> bool:
+def switch(name: str) -> bool:
+    """True when the environment variable `name` is set to 1, true, yes or on."""
     return os.environ.get(name, "").strip().lower() in _TRUE
 
 
 def is_fast() -> bool:
     """True when GAN_HELPERS_FAST=1 asks for shortened runs (tests, CI, a quick look)."""
-    return _switch("GAN_HELPERS_FAST")
-
-
-def is_strict() -> bool:
-    """True when a failed or blank exercise check is to be an exception: for marking and for tests.
-
-    GAN_HELPERS_STRICT=1 asks for it. nbgrader, when it marks or validates a notebook, says so in a
-    variable of its own, so that marking needs no setting.
-    """
-    if "GAN_HELPERS_STRICT" in os.environ:
-        return _switch("GAN_HELPERS_STRICT")
-    return "NBGRADER_EXECUTION" in os.environ
+    return switch("GAN_HELPERS_FAST")
 
 
 def budget(full: T, fast: T) -> T:

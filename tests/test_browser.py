@@ -15,9 +15,10 @@ from lab import browser_path, notebook_page
 PICTURE, CHARTS = ".gan-picture img", ".gan-playground img >> nth=1"
 STATUS = ".gan-playground [role=status]"
 CELLS = (
-    "import gan_helpers as gh\nplayground = gh.live.playground('ring', hidden=16)",
+    "import gan_course as course\nimport gan_helpers as gh\n"
+    "playground = gh.live.playground('ring', hidden=16)",
     "playground.wait()\ngh.predict('1.a', 'What is $x$?', ['this', 'that'])",
-    "gh.outcome('1.a', 'that', 'So it is.')",
+    "course.outcome('1.a', 'that', 'So it is.')",
 )
 
 

@@ -11,8 +11,8 @@ import torch
 from cells import cell_sources
 
 import gan_helpers as gh
+from gan_course.exercises.nb06 import predicted_orders
 from gan_helpers import metrics
-from gan_helpers.exercises.nb06 import predicted_orders
 
 SOLVED = "06_evaluation.ipynb"
 N = 1000

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gan_course.__main__ as course_commands
 from gan_helpers.__main__ import main
 
 
@@ -14,12 +15,21 @@ def _few_images(monkeypatch):
     monkeypatch.setenv("GAN_HELPERS_FAST", "1")
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["release"], ["exercises"]])
-def test_every_command_explains_itself(command, capsys):
+@pytest.mark.parametrize(
+    ("package", "run", "command"),
+    [
+        ("gan_helpers", main, []),
+        ("gan_helpers", main, ["train"]),
+        ("gan_course", course_commands.main, []),
+        ("gan_course", course_commands.main, ["release"]),
+        ("gan_course", course_commands.main, ["exercises"]),
+    ],
+)
+def test_every_command_explains_itself(package, run, command, capsys):
     with pytest.raises(SystemExit) as end:
-        main([*command, "--help"])
+        run([*command, "--help"])
     assert end.value.code == 0
-    assert "usage: python -m gan_helpers" in capsys.readouterr().out
+    assert f"usage: python -m {package}" in capsys.readouterr().out
 
 
 def train(folder, *arguments):
@@ -69,7 +79,7 @@ def test_a_wrong_argument_is_named_with_what_would_do(arguments, message, tmp_pa
 
 
 def test_exercises_prints_the_contracts(capsys):
-    assert main(["exercises"]) == 0
+    assert course_commands.main(["exercises"]) == 0
     printed = capsys.readouterr().out
     assert "what it returns" in printed
     assert "2.4" in printed

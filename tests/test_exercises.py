@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_helpers import plotting
-from gan_helpers.exercises import (
+from gan_course.exercises import (
     ExerciseError,
     Result,
     all_exercises,
@@ -26,8 +25,9 @@ from gan_helpers.exercises import (
     get_exercise,
     summary,
 )
-from gan_helpers.exercises.catalogue import MISTAKES
-from gan_helpers.exercises.guard import TimeUp, run_limited
+from gan_course.exercises.catalogue import MISTAKES
+from gan_course.exercises.guard import TimeUp, run_limited
+from gan_helpers import plotting
 
 all_exercises()  # loads them all, so that the registry below can be put back
 

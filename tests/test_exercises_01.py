@@ -6,7 +6,7 @@ import answers_01 as answers
 import pytest
 import torch
 
-from gan_helpers.exercises import evaluate, framework, get_exercise
+from gan_course.exercises import evaluate, framework, get_exercise
 
 IDS = list(answers.CORRECT)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from gan_helpers.exercises import evaluate, framework, get_exercise
-from gan_helpers.exercises.nb02 import CLINIC_BUGS, clinic_source
+from gan_course.exercises import evaluate, framework, get_exercise
+from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source
 
 IDS = ["2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.11"]
 

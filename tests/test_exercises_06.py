@@ -6,8 +6,8 @@ import answers_06 as answers
 import pytest
 import torch
 
-from gan_helpers.exercises import evaluate, get_exercise
-from gan_helpers.exercises.nb06 import GENERATORS
+from gan_course.exercises import evaluate, get_exercise
+from gan_course.exercises.nb06 import GENERATORS
 
 IDS = list(answers.CORRECT)
 

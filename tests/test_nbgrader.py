@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from gan_helpers.release import problems, read_notebook, release, role, write_notebook
+from gan_course.release import problems, read_notebook, release, role, write_notebook
 
 pytest.importorskip("nbgrader", reason="marking needs: pip install -e '.[instructor]'")
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Object of type <Submitted")
 ROOT = Path(__file__).parent.parent
 
 SETUP = """\
-import gan_helpers as gh
-from gan_helpers.exercises.framework import calling, exercise, need
+import gan_course as course
+from gan_course.exercises.framework import calling, exercise, need
 
 contract = dict(takes="x", returns="a number", reference=None)
 
@@ -71,9 +71,9 @@ def tiny_notebook():
     cells = [
         new_code_cell(SETUP, id="setup"),
         answer("exercise-9-1", DOUBLE),
-        check("check-9-1", 'double = gh.check("9.1", double)', 2),
+        check("check-9-1", 'double = course.check("9.1", double)', 2),
         answer("exercise-9-2", SQUARE),
-        check("check-9-2", 'square = gh.check("9.2", square)', 3),
+        check("check-9-2", 'square = course.check("9.2", square)', 3),
         cell("markdown", "exercise-9-3", "Why.", grade=True, solution=True, points=4),
     ]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

@@ -11,7 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from gan_helpers.release import read_notebook
+from gan_course.release import read_notebook
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -81,7 +81,7 @@ def top_level_imports(tree):
 
 def imports_of(*folders):
     """Every third-party module that the Python files and notebooks in these folders import."""
-    own = {"gan_helpers", "tests", "benchmarks", "conftest"}
+    own = {"gan_helpers", "gan_course", "tests", "benchmarks", "conftest"}
     own |= {path.stem for folder in folders for path in (ROOT / folder).glob("*.py")}
     found = set()
     for folder in folders:
@@ -104,7 +104,9 @@ COME_ALONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("folders", [("gan_helpers", "notebooks"), ("tests", "benchmarks")])
+@pytest.mark.parametrize(
+    "folders", [("gan_helpers", "gan_course", "notebooks"), ("tests", "benchmarks")]
+)
 def test_everything_imported_is_asked_for(folders):
     asked = distributions(PROJECT["dependencies"]) | COME_ALONG
     for lines in PROJECT["optional-dependencies"].values():

@@ -7,75 +7,94 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "gan_helpers"
+ROOT = Path(__file__).parent.parent
 
-# From the bottom up: a module imports only from rows above its own. `__init__` only forwards names.
-LAYERS = [
-    "settings", "synthetic", "datasets", "models", "losses", "checkpoints", "training",
-    "experiments", "judges", "metrics", "diagnostics", "toys", "plotting", "live", "quiz",
-    "exercises", "release", "__main__",
-]  # fmt: skip
+# From the bottom up: a module imports only from rows above its own, and `gan_course` from all of
+# `gan_helpers`, which never imports it. `__init__` only forwards names.
+LAYERS = {
+    "gan_helpers": [
+        "settings", "synthetic", "datasets", "models", "losses", "checkpoints", "sampling", "runs",
+        "callbacks", "verify", "training", "judges", "pretrained", "metrics", "diagnostics",
+        "toys", "plotting", "experiments", "live", "__main__",
+    ],
+    "gan_course": ["quiz", "exercises", "release", "__main__"],
+}  # fmt: skip
 
 # Each of these costs a reader who does not use it between a tenth of a second and two.
 HEAVY = ("torchvision", "ipywidgets", "scipy", "IPython", "matplotlib.pyplot")
 
 
 def modules():
-    return sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+    return sorted(p.relative_to(ROOT) for package in LAYERS for p in (ROOT / package).rglob("*.py"))
 
 
 def layer(path):
-    """The row of a file: `exercises/nb02.py` belongs to "exercises"."""
-    return path.with_suffix("").parts[0]
+    """Package and row of a file: `gan_course/exercises/nb02.py` belongs to "exercises"."""
+    package, row, *_ = path.with_suffix("").parts
+    return package, row
 
 
 def imported_layers(path):
-    """The rows of gan_helpers that a file imports from, anywhere in it."""
-    tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+    """(package, row) of each import of our own packages in a file, anywhere in it."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package_of(path, node.level) if node.level else ""
+            base = ".".join(path.parts[: len(path.parts) - node.level]) if node.level else ""
             stem = ".".join(part for part in (base, node.module) if part)
             names = [f"{stem}.{alias.name}" for alias in node.names]
         else:
             continue
         for name in names:
-            parts = name.split(".")
-            if parts[0] == "gan_helpers" and len(parts) > 1:
-                yield parts[1]
+            package, _, rest = name.partition(".")
+            if package in LAYERS:
+                yield package, rest.split(".")[0]
 
 
-def package_of(path, level):
-    parts = ["gan_helpers", *path.parts[:-1]]
-    return ".".join(parts[: len(parts) - (level - 1)])
+def rank(package, row):
+    """The place from the bottom; None for the package itself and for plain names in it."""
+    below = len(LAYERS["gan_helpers"]) if package == "gan_course" else 0
+    return below + LAYERS[package].index(row) if row in LAYERS[package] else None
 
 
 def test_every_module_has_a_row():
-    assert {layer(path) for path in modules()} - {"__init__"} <= set(LAYERS)
+    rows = {layer(path) for path in modules()}
+    assert [name for name in rows if name[1] != "__init__" and rank(*name) is None] == []
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if layer(p) != "__init__"], ids=str)
+@pytest.mark.parametrize("path", [p for p in modules() if layer(p)[1] != "__init__"], ids=str)
 def test_a_module_imports_only_from_rows_above(path):
-    mine = LAYERS.index(layer(path))
-    rows = [name for name in imported_layers(path) if name in LAYERS]
-    assert [name for name in rows if LAYERS.index(name) > mine] == []
+    mine = rank(*layer(path))
+    found = list(imported_layers(path))
+    assert [name for name in found if (rank(*name) or 0) > mine] == []
+    if layer(path)[0] == "gan_helpers":
+        assert [name for name in found if name[0] == "gan_course"] == []
+
+
+def test_gan_helpers_does_not_name_the_course():
+    text = {
+        p: (ROOT / p).read_text(encoding="utf-8") for p in modules() if "gan_course" not in p.parts
+    }
+    assert [str(path) for path, source in text.items() if "gan_course" in source] == []
 
 
 def test_the_import_reader_sees_each_way_of_importing(tmp_path, monkeypatch):
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "a.py").write_text(
+    (tmp_path / "gan_helpers" / "models").mkdir(parents=True)
+    (tmp_path / "gan_helpers" / "models" / "a.py").write_text(
         "from ..losses import x\nfrom .layers import y\nfrom .. import live\n"
-        "import gan_helpers.quiz\nfrom gan_helpers import toys\n"
-        "def f():\n    from gan_helpers.release import z\n"
+        "import gan_course.quiz\nfrom gan_helpers import toys\n"
+        "def f():\n    from gan_course.release import z\n"
     )
-    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
-    found = list(imported_layers(Path("models/a.py")))
-    assert sorted(found) == ["live", "losses", "models", "quiz", "release", "toys"]
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    found = list(imported_layers(Path("gan_helpers/models/a.py")))
+    assert sorted(found) == [
+        ("gan_course", "quiz"), ("gan_course", "release"), ("gan_helpers", "live"),
+        ("gan_helpers", "losses"), ("gan_helpers", "models"), ("gan_helpers", "toys"),
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("use", ["", "; gh.set_seed(0); gh.train; gh.MLPGenerator; gh.check"])
+@pytest.mark.parametrize("use", ["", "; gh.set_seed(0); gh.train; gh.MLPGenerator; course.check"])
 def test_importing_the_package_leaves_heavy_modules_alone(use):
     code = f"import sys, gan_helpers as gh{use}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_helpers import quiz
+from gan_course import quiz
 
 
 @pytest.fixture(autouse=True)

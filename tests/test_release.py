@@ -7,9 +7,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gan_helpers import release as rel
+from gan_course import release as rel
+from gan_course.release import ReleaseError, problems, release, release_all
 from gan_helpers.__main__ import main
-from gan_helpers.release import ReleaseError, problems, release, release_all
 
 
 def graded(grade_id, *, solution=False, grade=False, locked=False, points=None):
@@ -28,7 +28,7 @@ def answer(source, grade_id="exercise-2-4"):
     return new_code_cell(source, id=grade_id, metadata=graded(grade_id, solution=True))
 
 
-def check(source='d_step = gh.check("2.4", d_step)', grade_id="check-2-4", points=2):
+def check(source='d_step = course.check("2.4", d_step)', grade_id="check-2-4", points=2):
     meta = graded(grade_id, grade=True, locked=True, points=points)
     return new_code_cell(source, id=grade_id, metadata=meta)
 
@@ -272,13 +272,13 @@ FAULTS = {
         "no check cell for exercise 2.4 after it",
     ),
     "check calls another id": (
-        put(3, source='d_step = gh.check("2.5", d_step)'),
-        'does not call gh.check("2.4"',
+        put(3, source='d_step = course.check("2.5", d_step)'),
+        'does not call course.check("2.4"',
     ),
     "check without metadata": (put(3, metadata={}), "no nbgrader metadata"),
     "check not locked": (change(3, locked=False), "must be locked"),
     "check ends in a value": (
-        put(3, source='d_step = gh.check("2.4", d_step)\nd_step'),
+        put(3, source='d_step = course.check("2.4", d_step)\nd_step'),
         "read its value as points",
     ),
     "check writes to stderr": (

@@ -488,7 +488,7 @@ def test_killed_ten_times_it_is_still_the_same_run(uninterrupted, tmp_path, monk
     targets = sorted(chance.sample(range(3, TOTAL - 3), 10))
     killed_at = []
     for target in targets:
-        position = context.Value("i", 0)
+        position = context.RawValue("i", 0)  # without a lock, which a killed child may hold
         child = context.Process(target=train_slowly, args=(tmp_path, position))
         child.start()
         while position.value < target and child.is_alive():

@@ -20,7 +20,8 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from ..datasets import ImageDataset
+from gan_helpers.datasets import ImageDataset
+
 from .framework import probe_device, wrong
 
 LATENT = 50  # not the course's default, so that a size written as a number is noticed

@@ -1,9 +1,9 @@
 """Predict-then-run cells and closing quizzes.
 
-    gh.predict("2.a", "Without detach, does D learn something different?", ["yes", "no"])
+    course.predict("2.a", "Without detach, does D learn something different?", ["yes", "no"])
     ...the experiment...
-    gh.outcome("2.a", "no", "D's own gradient is the same; it is G that is touched.")
-    gh.predictions_report()                              # in the notebook's last cells
+    course.outcome("2.a", "no", "D's own gradient is the same; it is G that is touched.")
+    course.predictions_report()                              # in the notebook's last cells
 
 In a notebook with a front end the choice is a row of buttons; anywhere the reader may write it into
 the cell instead: `choice="b"`, the option's text, or its position counted from 0. Without a choice
@@ -277,7 +277,7 @@ def _show_buttons(
 
     Without a front end there are no buttons, and None is returned.
     """
-    from .live import has_front_end
+    from gan_helpers.live import has_front_end
 
     display = _kernel_display()
     if display is None or not has_front_end():

@@ -1,13 +1,14 @@
 """Student notebooks from solved notebooks, and the gate that keeps the two in step.
 
-Only the solved notebooks (`notebooks/solutions/NN_name.ipynb`) are edited; `python -m gan_helpers
+Only the solved notebooks (`notebooks/solutions/NN_name.ipynb`) are edited; `python -m gan_course
 release` writes the students' (`notebooks/NN_name.ipynb`) from them. The form of a notebook:
 
 * An answer cell is code with nbgrader metadata solution=true and grade_id `exercise-2-4`. What
   lies between `### BEGIN SOLUTION` and `### END SOLUTION` becomes a stub that raises
   NotImplementedError. Where students start from a text instead of a blank (a script to repair),
   that text follows the region as comments between `### BEGIN STUDENT` and `### END STUDENT`.
-* The check cell after it is locked, graded code with grade_id `check-2-4` and `gh.check("2.4", …)`.
+* The check cell after it is locked, graded code with grade_id `check-2-4` and a call of
+  `course.check("2.4", …)`.
 * A written answer is markdown with solution and grade both true; it holds the model answer and the
   rubric, and the student gets an empty answer cell. An open experiment is the same in code, and its
   regions become a comment.
@@ -357,7 +358,7 @@ def _metadata_problems(cell: NotebookNode) -> list[str]:
     """nbgrader's metadata (schema 3), as far as nbgrader would refuse it or misread it."""
     meta = cell.metadata.get("nbgrader")
     if meta is None:
-        return ["calls gh.check but has no nbgrader metadata"] if _checked_ids(cell) else []
+        return ["calls course.check but has no nbgrader metadata"] if _checked_ids(cell) else []
     found = []
     for key in ("solution", "grade", "locked"):
         if not isinstance(meta.get(key), bool):
@@ -387,7 +388,7 @@ def _check_cell_problems(cell: NotebookNode) -> list[str]:
         return ["a check cell must be code"]
     found = []
     if exercise_of(cell) not in _checked_ids(cell):
-        found.append(f'does not call gh.check("{exercise_of(cell)}", …)')
+        found.append(f'does not call course.check("{exercise_of(cell)}", …)')
     tree = _parsed(cell.source)
     if tree and tree.body and isinstance(tree.body[-1], ast.Expr):
         found.append("ends in an expression; nbgrader would read its value as points")
@@ -405,7 +406,7 @@ def _parsed(source: str) -> ast.Module | None:
 
 
 def _checked_ids(cell: NotebookNode) -> set[str]:
-    """The exercises that a code cell passes to `check(...)` or `gh.check(...)`."""
+    """The exercises that a code cell passes to `check(...)` or `course.check(...)`."""
     tree = _parsed(cell.source) if cell.cell_type == "code" else None
     return {
         node.args[0].value

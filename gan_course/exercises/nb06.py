@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import metrics
+from gan_helpers import metrics
+
 from .catalogue import MISTAKES
 from .framework import calling, describe_value, exercise, need, wrong
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..datasets import ImageDataset
-from ..losses import smooth_d_loss
-from ..models import MLPDiscriminator, MLPGenerator
-from ..plotting import to_display
+from gan_helpers.datasets import ImageDataset
+from gan_helpers.losses import smooth_d_loss
+from gan_helpers.models import MLPDiscriminator, MLPGenerator
+from gan_helpers.plotting import to_display
+
 from .architecture import (
     build,
     judge_image_output,

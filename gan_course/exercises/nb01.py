@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..losses import cross_entropy_d_loss, minimax_g_loss, non_saturating_g_loss
-from ..toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
+from gan_helpers.losses import cross_entropy_d_loss, minimax_g_loss, non_saturating_g_loss
+from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
+
 from .catalogue import MISTAKES
 from .framework import calling, describe_value, exercise, need, need_tensor, wrong
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..losses import get_objective
+from gan_helpers.losses import get_objective
+
 from .framework import describe_value, need, need_number, wrong
 from .steps import SIDE, Step, Watch
 

@@ -1,0 +1,30 @@
+"""gan_course: what makes the notebooks a course. Use it as `import gan_course as course`.
+
+Exercises that are checked at once, predictions and quizzes, and the release of the students'
+notebooks. What the notebooks compute with is in `gan_helpers`, which does not know of this package.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+# Public name -> module that holds it; loaded when first used.
+_EXPORTS = {
+    "quiz": ["outcome", "predict", "predictions_report", "question"],
+    "exercises": ["check", "summary"],
+}
+_MODULES = [*_EXPORTS, "release"]
+_HOME = {name: module for module, names in _EXPORTS.items() for name in names}
+__all__ = sorted({*_HOME, *_MODULES})
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,76 @@
+"""The command line: `python -m gan_course release | exercises`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gan_helpers.__main__ import run_command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 if the work found a fault, 2 for bad usage."""
+    return run_command(_parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_course",
+        description="The student notebooks, and the list of exercises.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_release(commands)
+    listing = commands.add_parser(
+        "exercises",
+        help="list the contract of every exercise",
+        description="Print every exercise with its signature, what it returns, and its mistakes.",
+    )
+    listing.set_defaults(run=_exercises)
+    return parser
+
+
+def _add_release(commands) -> None:
+    parser = commands.add_parser(
+        "release",
+        help="write the student notebooks from the solved ones",
+        description=(
+            "Write FOLDER/NN_name.ipynb from FOLDER/solutions/NN_name.ipynb. Only the solved "
+            "notebooks are edited by hand."
+        ),
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("notebooks"), help="notebooks")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if anything differs"
+    )
+    parser.set_defaults(run=_release)
+
+
+def _release(options: argparse.Namespace) -> int:
+    from .release import problems, release_all
+
+    faults = [
+        f"solutions/{path.name}, {text}"
+        for path in sorted((options.folder / "solutions").glob("*.ipynb"))
+        for text in problems(path, student=False)
+    ]
+    print("\n".join(faults), end="\n" if faults else "")
+    changes = release_all(options.folder, check=options.check)
+    print("\n".join(changes), end="\n" if changes else "")
+    if not faults and not changes:
+        print("the student notebooks are in step with the solved ones")
+    elif changes and not options.check:
+        print(f"wrote the student notebooks in {options.folder}")
+    return 1 if faults or (options.check and changes) else 0
+
+
+def _exercises(options: argparse.Namespace) -> int:
+    from .exercises import contracts_table
+
+    print(contracts_table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
