@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from gan_course import release as rel
 from gan_course.release import ReleaseError, problems, release, release_all
-from gan_helpers.__main__ import main
+from gan_course.__main__ import main
 
 
 def graded(grade_id, *, solution=False, grade=False, locked=False, points=None):
