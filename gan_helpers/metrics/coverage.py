@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .features import as_features, check_matrix
 from .score import Score, wilson
@@ -41,13 +42,25 @@ def modes_covered(
     check_matrix("points", points)
     if centers.ndim != 2 or centers.shape[1] != points.shape[1]:
         raise ValueError(f"centers are {tuple(centers.shape)} for points {tuple(points.shape)}")
-    distance, nearest = torch.cdist(points.double(), centers.double()).min(dim=1)
-    good = distance <= within * sigma
-    counts = torch.bincount(nearest[good], minlength=len(centers)).numpy()
-    n, hits = len(points), int(good.sum())
+    counts = mode_counts(points.double(), centers.double(), within * sigma).numpy()
+    n, hits = len(points), int(counts.sum())
     modes = _covered("modes", counts, n, share, "coordinates", None)
     band = wilson(hits, n)
     return modes, Score("high-quality share", hits / n, band, n, "coordinates", None, "higher")
+
+
+def mode_counts(
+    points: Tensor, centers: Tensor, reach: float, mode_of: Tensor | None = None
+) -> Tensor:
+    """How many of the points (..., n, 2) belong to each mode: int64 (..., M).
+
+    A point belongs to its nearest centre (C, 2) if it lies within `reach` of it, else to none.
+    mode_of: (C,) for modes of several centres, such as an arc; without it each centre is one.
+    """
+    distance, nearest = torch.cdist(points, centers.expand(*points.shape[:-2], -1, -1)).min(-1)
+    owner = torch.arange(len(centers)) if mode_of is None else mode_of
+    which = F.one_hot(owner[nearest], int(owner.max()) + 1)
+    return (which * (distance <= reach).unsqueeze(-1)).sum(-2)
 
 
 def _covered(
