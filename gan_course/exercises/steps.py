@@ -70,6 +70,7 @@ class Call:
     back: list[Tensor] = field(default_factory=list)  # gradients by logit, one a backward pass
     through: list[Tensor] = field(default_factory=list)  # of those that went on to the images
     node: object = None
+    origins: list[tuple] | None = None  # see Watch.origins
 
     @property
     def kept(self) -> bool:
@@ -97,7 +98,8 @@ class _Probe(nn.Module):
     def _check_labels(self, labels: object, n: int, name: str) -> None:
         classes = self._watch[0].classes
         if (labels is None) != (classes is None):
-            wrong(f"{name} was called {'with' if classes is None else 'without'} labels.")
+            one, two = (2, 3) if classes is None else (3, 2)
+            raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
         if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
             wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
 
@@ -127,7 +129,9 @@ class ProbeGenerator(_Probe):
         self._check_labels(labels, len(z), "The generator")
         inside = self.picture + 0.7 * torch.sin(z @ self.mix)
         if labels is not None:
-            inside = torch.cat([inside[:, :_LABELLED] + self.table[labels], inside[:, _LABELLED:]], 1)
+            inside = torch.cat(
+                [inside[:, :_LABELLED] + self.table[labels], inside[:, _LABELLED:]], 1
+            )
         rows = torch.tanh(inside)
         watch.record(
             self, Call(
@@ -152,14 +156,14 @@ class ProbeDiscriminator(_Probe):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         watch = self._watch[0]
         pixels = len(self.weight)
-        if not isinstance(images, Tensor) or images.dim() < 2 or images[0].numel() != pixels:
+        if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
             expected = "(" + ", ".join(map(str, ("N", *watch.shape))) + ")"
             wrong(
                 f"D was called with {_shape(images)}, where images {expected} were expected. Which "
                 "value is handed to D there?"
             )
         self._check_labels(labels, len(images), "D")
-        functional = _functorch.is_functorch_wrapped_tensor(self.weight + images.flatten()[0])
+        functional = any(map(_functorch.is_functorch_wrapped_tensor, (self.weight, images)))
         call = Call(
             _plain(images).reshape(-1, pixels), None, None, labels, self.flat(), self.training,
             watch.epoch, images.grad_fn is not None, functional,
@@ -206,6 +210,7 @@ class Step:
     optimizer: object
     first: dict[str, int]  # the call with which each network's account of this step begins
     held: dict[str, Tensor | None]  # what each held already after its last step, or before a call
+    states: dict[str, int]  # how many states of each network were known before it
     last: int = 0  # the call after the account's end
     epoch: int = 0
     grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
@@ -252,11 +257,14 @@ class Watch:
         picture = torch.randn(pixels, generator=_dice(9)) * 0.4
         picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
+        self._fakes_by_row: dict[bytes, tuple] = {}
         self.epoch = 0  # number of optimiser steps so far, those of others included
         self.G = ProbeGenerator(self, picture).to(device)
         self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(device)
         self.states = {name: [net.flat()] for name, net in self.networks.items()}
         self.steps: list[Step] = []
+        self.past: list[Step] = []  # of earlier calls
+        self.held_from_g = False  # what D holds at the start was left by a step of G
         self.disturbed: set[str] = set()  # networks whose weights changed without an optimiser
         self.begin()
 
@@ -266,6 +274,10 @@ class Watch:
     @property
     def networks(self) -> dict[str, _Probe]:
         return {"G": self.G, "D": self.D}
+
+    @staticmethod
+    def fresh_images(shape: tuple[int, int, int]) -> Tensor:
+        return _pixels(shape)
 
     @property
     def used(self) -> bool:
@@ -277,6 +289,7 @@ class Watch:
 
     def begin(self) -> None:
         """Before a further call of the reader's code: a clean record of steps."""
+        self.past += self.steps
         self.steps = []
         self._begun = len(self.calls)
         self.epoch += 1
@@ -287,6 +300,9 @@ class Watch:
         if not call.functional:
             self._look(network)
         self.calls.append(call)
+        if call.z is not None:
+            for i, row in enumerate(call.rows.cpu().numpy()):
+                self._fakes_by_row[row.tobytes()] = ("fake", call, i)
 
     def _look(self, network: _Probe) -> None:
         """Notice weights that changed since the last step, then take them as they are."""
@@ -295,12 +311,11 @@ class Watch:
                 self.disturbed.add(name)
                 self.states[name].append(own.flat())
 
-    def age(self, name: str, call: Call) -> int | None:
-        """How many states ago the network had the weights of this call; None: never."""
-        states = self.states[name]
-        return next(
-            (i for i, old in enumerate(reversed(states)) if torch.equal(old, call.weights)), None
-        )
+    def age(self, name: str, call: Call, step: Step) -> int | None:
+        """How many states before a step the network had the weights of this call; None: never."""
+        states = self.states[name][: step.states[name]]
+        ages = enumerate(reversed(states))
+        return next((age for age, old in ages if torch.equal(old, call.weights)), None)
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
@@ -321,7 +336,9 @@ class Watch:
         mine = [n for n, net in self.networks.items() if held & {id(p) for p in net.parameters()}]
         for network in self.networks.values():
             self._look(network)
-        self.steps.append(Step(frozenset(mine), optimizer, dict(self._first), dict(self._held)))
+        known = {name: len(states) for name, states in self.states.items()}
+        first, held = dict(self._first), dict(self._held)
+        self.steps.append(Step(frozenset(mine), optimizer, first, held, known))
 
     def _after_step(self, _optimizer, _args, _kwargs) -> None:
         step = self.steps[-1]
@@ -337,7 +354,9 @@ class Watch:
 
     def origins(self, call: Call) -> list[tuple]:
         """Where D's images came from: ("real", index), ("fake", call of G, row) or ("other",)."""
-        found: list[tuple] = []
+        if call.origins is not None:
+            return call.origins
+        found = call.origins = []
         levels = ((call.rows + 1) * 127.5).round()
         whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
         for row, level, is_whole in zip(call.rows, levels, whole, strict=True):
@@ -349,13 +368,13 @@ class Watch:
             found.append(origin or ("other",))
         return found
 
-    @property
-    def _fakes_by_row(self) -> dict[bytes, tuple]:
-        return {
-            row.tobytes(): ("fake", call, i)
-            for call in self.fakes()
-            for i, row in enumerate(call.rows.cpu().numpy())
-        }
+    def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
+        """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
+        for call in self.fakes():
+            rows = images.detach().flatten(1).to(call.rows)
+            if rows.shape == call.rows.shape and torch.allclose(rows, call.rows, atol=1e-5):
+                return call.z, call.weights
+        return None
 
     @functools.cached_property
     def _real_by_row(self) -> dict[bytes, int]:
@@ -404,6 +423,8 @@ class Watch:
         torch.func, and what the network held before. Least squares finds their factors.
         """
         calls = [c for c in self.calls[step.first[name] : step.last] if c.logits is not None]
+        if name == "G":  # only what went on to the images can have come to G
+            calls = [call for call in calls if call.through or call.functional]
         columns, owners = [], []
         for call in calls:
             slopes = self.slopes(name, call).double().cpu()
@@ -415,6 +436,8 @@ class Watch:
                     owners.append((call, one))
             for back in call.back:
                 back = back.reshape(-1).double().cpu()
+                if not torch.isfinite(back).all():
+                    continue
                 columns.append(back @ slopes)
                 owners.append((call, back))
         held = step.held[name]
@@ -439,6 +462,8 @@ def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor
     if not columns:
         return torch.zeros(0), found
     table = torch.stack(columns, 1)
-    size = table.norm(dim=0).clamp(min=1e-30)
-    solved = torch.linalg.lstsq(table / size, found[:, None], rcond=1e-7, driver="gelsd").solution
-    return solved[:, 0] / size, found - (table / size) @ solved[:, 0]
+    size = table.norm(dim=0)
+    table = table / size.clamp(min=1e-30)
+    solved = torch.linalg.lstsq(table, found[:, None], rcond=1e-7, driver="gelsd").solution[:, 0]
+    factors = torch.where(size > 1e-9 * size.max(), solved / size.clamp(min=1e-30), 0)
+    return factors, found - table @ solved
