@@ -51,13 +51,13 @@ def _add_release(commands) -> None:
 def _release(options: argparse.Namespace) -> int:
     from .release import problems, release_all
 
+    changes = release_all(options.folder, check=options.check)
     faults = [
         f"solutions/{path.name}, {text}"
         for path in sorted((options.folder / "solutions").glob("*.ipynb"))
         for text in problems(path, student=False)
     ]
     print("\n".join(faults), end="\n" if faults else "")
-    changes = release_all(options.folder, check=options.check)
     print("\n".join(changes), end="\n" if changes else "")
     if not faults and not changes:
         print("the student notebooks are in step with the solved ones")
