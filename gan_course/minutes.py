@@ -74,7 +74,7 @@ def parts(notebook: NotebookNode | str | Path) -> list[Part]:
         elif cell.cell_type == "markdown":
             now.minutes += WRITTEN_ANSWER
         else:
-            seconds = _computing(cell)
+            seconds = seconds_run(cell)
             now.minutes += _code(cell) + seconds / 60
             now.computing += seconds / 60
         exercise = re.match(r"Exercise (\d+\.\d+)", now.title)
@@ -285,7 +285,7 @@ def _figures(cell: NotebookNode) -> int:
     )
 
 
-def _computing(cell: NotebookNode) -> float:
+def seconds_run(cell: NotebookNode) -> float:
     """Seconds that the cell ran, as the run left them in its metadata; 0 where nothing is kept."""
     kept = cell.metadata.get("execution", {})
     try:

@@ -51,7 +51,7 @@ _IMG_ALT = re.compile(r"""\balt\s*=\s*("\s*[^"\s][^"]*"|'\s*[^'\s][^']*')""", re
 _MARKDOWN_IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(")
 
 # The metadata that a student's notebook keeps; run times and widget state do not belong in it.
-_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 class ReleaseError(ValueError):
@@ -313,7 +313,7 @@ def release(solution: NotebookNode | str | Path) -> NotebookNode:
             cells.append(_student_cell(cell))
         except ReleaseError as error:
             raise ReleaseError(f"{_name(cell, number)}: {error}") from error
-    metadata = {"kernelspec": dict(_KERNEL), "language_info": {"name": "python"}}
+    metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     return nbformat.from_dict(
         {
             "cells": cells,
