@@ -17,7 +17,7 @@ STATUS = ".gan-playground [role=status]"
 CELLS = (
     "import gan_course as course\nimport gan_helpers as gh\n"
     "playground = gh.live.playground('ring', hidden=16)",
-    "playground.wait()\ngh.predict('1.a', 'What is $x$?', ['this', 'that'])",
+    "playground.wait()\ncourse.predict('1.a', 'What is $x$?', ['this', 'that'])",
     "course.outcome('1.a', 'that', 'So it is.')",
 )
 
