@@ -107,17 +107,6 @@ def test_colours_have_a_value_of_their_own_where_there_is_no_theme(shown):
     assert "<details" not in text
 
 
-def test_a_notebook_shows_the_panel_with_what_came_and_goes_on():
-    wrong = f"{ANSWER}def double(x):\n    return [x, x]"
-    right = f"{ANSWER}def double(x):\n    return x + x"
-    _, first, use, _, second = run(wrong, CHECK, USE, right, CHECK)
-    assert "Twice <as> much: not yet. `double(2)` is not 4." in told(first)
-    page = told(first, "text/html")
-    assert "Twice &lt;as&gt; much" in page and "double(2)</code> gave a list of 2" in page
-    assert told(use) == "10"
-    assert "passed. From here on the notebook runs on your code." in told(second)
-
-
 def test_a_strict_check_binds_the_reference_before_it_raises():
     pair = 'up, down = course.check("9.2", (up, down))'
     cells = run(
@@ -138,35 +127,52 @@ def test_a_strict_check_binds_the_reference_before_it_raises():
 
 NEVER = "The cell above has not been run"
 STOPPED = "The cell above did not run: it stopped"
-GOOD = "def double(x):\n    return 2 * x"
-NOT_RUN = {
-    "never": ("pass", f"open. {NEVER}"),
+GOOD = "def double(x):\n    return x + x"
+BROKEN = "def double(x)\n    return x"
+GONE = "del double"  # no cell has defined the name yet
+# What is run before the check cell, and what the check says.
+ANSWERED = {
+    "never": ([GONE], f"open. {NEVER}"),
     "syntax error": (
-        f"{ANSWER}def double(x)\n    return x",
-        f"{STOPPED} at line 2 with SyntaxError",
+        [GONE, ANSWER + BROKEN],
+        f"not yet. {STOPPED} at line 2 with SyntaxError: expect",
     ),
-    "no comment": ("def double(x:\n    return x", f"{STOPPED} at line"),
-    "stopped before": (f"{ANSWER}1 / 0\n{GOOD}", f"{STOPPED} with ZeroDivisionError: division by"),
-    "stopped after": (f"{ANSWER}{GOOD}\n1 / 0", "passed."),
+    "no comment": ([GONE, "def double(x:\n    return x"], f"{STOPPED} at line"),
+    "stopped before": (
+        [GONE, f"{ANSWER}1 / 0\n{GOOD}"],
+        f"{STOPPED} with ZeroDivisionError: division",
+    ),
+    "stopped after": (
+        [GONE, f"{ANSWER}{GOOD}\n1 / 0"],
+        "passed. From here on the notebook runs on your",
+    ),
+    "broken after it was right": ([ANSWER + BROKEN, "print('elsewhere')"], f"{STOPPED} at line 2"),
+    "mended": ([ANSWER + GOOD], "passed."),
+    "wrong": (
+        [f"{ANSWER}def double(x):\n    return [x, x]"],
+        "not yet. `double(2)` is not 4. (Going",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
-def after_each():
-    """Each answer alone, then a right one: what the check cell after it says."""
-    cells = run(*(cell for answer, _ in NOT_RUN.values() for cell in (answer, CHECK, "del double")))
-    return dict(zip(NOT_RUN, cells[1::3], strict=True))
+def checked():
+    """The check cells after each of ANSWERED, in one session; the last cell uses the name."""
+    sources, places = ["double = 0"], {}
+    for case, (cells, _) in ANSWERED.items():
+        sources += [*cells, CHECK]
+        places[case] = len(sources) - 1
+    cells = run(*sources, USE)
+    return {case: cells[place] for case, place in places.items()} | {"use": cells[-1]}
 
 
-@pytest.mark.parametrize("case", NOT_RUN)
-def test_a_cell_that_did_not_run_is_said_to_be_so(case, after_each):
-    assert NOT_RUN[case][1] in told(after_each[case])
-    assert raised(after_each[case]) == []
+@pytest.mark.parametrize("case", ANSWERED)
+def test_a_check_says_what_became_of_the_cell_above_and_goes_on(case, checked):
+    assert ANSWERED[case][1] in told(checked[case])
+    assert raised(checked[case]) == []
 
 
-def test_a_right_answer_that_was_run_before_does_not_pass_for_the_broken_one():
-    good, broken = ANSWER + GOOD, ANSWER + "def double(x)\n    return 7"
-    _, first, *rest = run(good, CHECK, broken, "print('elsewhere')", CHECK, good, CHECK)
-    assert "passed" in told(first)
-    assert f"not yet. {STOPPED} at line 2" in told(rest[2])
-    assert "passed" in told(rest[4])
+def test_the_panel_of_a_notebook_shows_what_came_and_the_reference_is_used(checked):
+    page = told(checked["wrong"], "text/html")
+    assert "Twice &lt;as&gt; much" in page and "double(2)</code> gave a list of 2" in page
+    assert told(checked["use"]) == "10"
