@@ -470,6 +470,17 @@ def _explain(found: Exercise, raised: Raised) -> Result:
     return Result(False, True, mistake if mistake in found.mistakes else None, message)
 
 
+def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What came into the one name that is new or changed, in a few words; "" if there are more."""
+    new = [value for name, value in after.items() if before.get(name, before) is not value]
+    if len(new) != 1:
+        return ""
+    (value,) = new
+    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
+        return f"{describe_value(value)}, {value.tolist()}"
+    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
+
+
 def _on_two_devices(raised: Raised) -> bool:
     return re.search(r"same device|on device|is on cpu|device type", str(raised.error)) is not None
 
