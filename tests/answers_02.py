@@ -1688,8 +1688,8 @@ UNFORESEEN["2.8"] = {
     "negative": (smooth_variant(total=lambda r, f: -(r + f)), "sign"),
     "real term scaled": (
         smooth_variant(ce=lambda x, t: (t if t else 1) * BCE(x, torch.full_like(x, t))),
-        "times as large",
+        "the real logits count 0.9 times",
     ),
-    "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "times as large"),
+    "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "squares of the logits"),
     "other names": (lambda real, fake, a=0.9, b=0.0: smooth_bce(real, fake, a, b), "real_target"),
 }

@@ -129,6 +129,22 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
         ),
         (
             None,
+            lambda x: levels(x)[::-1],
+            "The grey levels are right, but each image stands upside down: the first row of an "
+            "image belongs at its top.",
+        ),
+        (
+            None,
+            lambda x: levels(x)[:, ::-1],
+            "The grey levels are right, but left and right of each image have changed places.",
+        ),
+        (
+            None,
+            lambda x: levels(x)[::-1, ::-1],
+            "The grey levels are right, but each image is turned by half a turn.",
+        ),
+        (
+            None,
             lambda x: levels(x).T,
             "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
             "image have changed places.",
@@ -145,9 +161,9 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
     wrong(
-        "The grey levels are there, but no image stands in the grid in one piece: the pixels of "
-        "several images are interleaved. A reshape does not swap axes; which axes have to be "
-        "neighbours first?"
+        "The grey levels are there, but no image stands in the grid in one piece: its pixels are "
+        "interleaved with those of others, or in another order. A reshape does not swap axes; "
+        "which axes have to be neighbours first?"
         if same
         else "The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): "
         f"its mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from "
