@@ -7,6 +7,7 @@ UNFORESEEN[id] {name: (answer, words)}: wrong in a way without a name; the messa
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
@@ -1032,6 +1033,199 @@ UNFORESEEN["2.5"] = {
 }
 
 
+# --- unusual styles of a step --------------------------------------------------------------------
+
+
+def d_accumulated(G, D, d_optimizer, real, latent_dim):
+    """Three pieces, whose gradients add up."""
+    d_optimizer.zero_grad()
+    total = 0.0
+    for part in real.split(16):
+        fake = G(torch.randn(len(part), latent_dim)).detach()
+        loss = (F.softplus(-D(part)).sum() + F.softplus(D(fake)).sum()) / len(real)
+        loss.backward()
+        total += loss.item()
+    d_optimizer.step()
+    return total
+
+
+def d_copied(G, D, d_optimizer, real, latent_dim):
+    """Gradients of a copy of D, on fakes by a frozen copy of G."""
+    twin, frozen = copy.deepcopy(D), copy.deepcopy(G).requires_grad_(False)
+    twin.zero_grad()
+    fake = frozen(torch.randn(len(real), latent_dim))
+    loss = F.softplus(-twin(real)).mean() + F.softplus(twin(fake)).mean()
+    loss.backward()
+    for mine, its in zip(D.parameters(), twin.parameters(), strict=True):
+        mine.grad = its.grad.clone()
+    d_optimizer.step()
+    return loss.item()
+
+
+def d_torch_func(G, D, d_optimizer, real, latent_dim):
+    with torch.no_grad():
+        fake = G(torch.randn(len(real), latent_dim))
+
+    def loss(weights):
+        return (
+            F.softplus(-torch.func.functional_call(D, weights, (real,))).mean()
+            + F.softplus(torch.func.functional_call(D, weights, (fake,))).mean()
+        )
+
+    weights = {name: p.detach() for name, p in D.named_parameters()}
+    grads, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in D.named_parameters():
+        p.grad = grads[name]
+    d_optimizer.step()
+    return value.item()
+
+
+def d_shuffled(G, D, d_optimizer, real, latent_dim):
+    """One shuffled batch of both kinds; D's numbers are looked at before and after."""
+    fake = G(torch.randn(len(real), latent_dim)).detach()
+    images = torch.cat([fake, real])
+    targets = torch.cat([torch.zeros(len(fake)), torch.ones(len(real))])
+    order = torch.randperm(len(images))
+    assert torch.isfinite(D(real)).all()
+    loss = BCE(D(images[order]).view(-1), targets[order], reduction="sum") / len(real)
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    assert torch.isfinite(D(fake)).all()
+    return loss.item()
+
+
+CORRECT["2.4"] |= {
+    "accumulated": d_accumulated,
+    "copied networks": d_copied,
+    "torch.func": d_torch_func,
+    "shuffled": d_shuffled,
+}
+
+
+def g_torch_func(G, D, g_optimizer, batch_size, latent_dim):
+    z = torch.randn(batch_size, latent_dim)
+
+    def loss(weights):
+        return F.softplus(-D(torch.func.functional_call(G, weights, (z,)))).mean()
+
+    weights = {name: p.detach() for name, p in G.named_parameters()}
+    grads, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in G.named_parameters():
+        p.grad = grads[name]
+    g_optimizer.step()
+    return value.item()
+
+
+def g_one_by_one(G, D, g_optimizer, batch_size, latent_dim):
+    g_optimizer.zero_grad()
+    total = 0.0
+    for _ in range(batch_size):
+        loss = F.softplus(-D(G(torch.randn(1, latent_dim)))).sum() / batch_size
+        loss.backward()
+        total += loss.item()
+    g_optimizer.step()
+    return total
+
+
+def g_by_the_images(G, D, g_optimizer, batch_size, latent_dim):
+    """The gradient by the images first, then on to G; D is a copy whose weights hold still."""
+    judge = copy.deepcopy(D).requires_grad_(False)
+    images = G(torch.randn(batch_size, latent_dim))
+    leaf = images.detach().requires_grad_()
+    loss = F.softplus(-judge(leaf)).mean()
+    g_optimizer.zero_grad()
+    images.backward(torch.autograd.grad(loss, leaf)[0])
+    g_optimizer.step()
+    return loss.item()
+
+
+CORRECT["2.5"] |= {
+    "torch.func": g_torch_func,
+    "one by one": g_one_by_one,
+    "by the images": g_by_the_images,
+}
+
+
+def d_part_of_the_batch(G, D, d_optimizer, real, latent_dim):
+    return d_plain(G, D, d_optimizer, real[:32], latent_dim)
+
+
+def d_noisy_real(G, D, d_optimizer, real, latent_dim):
+    return d_plain(G, D, d_optimizer, real + 0.3 * torch.randn_like(real), latent_dim)
+
+
+def d_darker_fakes(G, D, d_optimizer, real, latent_dim):
+    return d_variant(prepare=lambda fake: 0.5 * fake.detach())(G, D, d_optimizer, real, latent_dim)
+
+
+def d_decays(G, D, d_optimizer, real, latent_dim):
+    def total(r, f):
+        return r + f + 0.05 * sum(p.square().sum() for p in D.parameters())
+
+    return d_variant(total=total)(G, D, d_optimizer, real, latent_dim)
+
+
+def d_clips_weights(G, D, d_optimizer, real, latent_dim):
+    loss = d_plain(G, D, d_optimizer, real, latent_dim)
+    for p in D.parameters():
+        p.data.clamp_(-0.01, 0.01)
+    return loss
+
+
+def d_writes_into_real(G, D, d_optimizer, real, latent_dim):
+    loss = d_plain(G, D, d_optimizer, real, latent_dim)
+    real.mul_(0.5)
+    return loss
+
+
+def d_real_twice(G, D, d_optimizer, real, latent_dim):
+    G(torch.randn(len(real), latent_dim))
+    loss = F.softplus(-D(real)).mean() + F.softplus(D(real)).mean()
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
+def _scaled_uniform(*shape):
+    return (torch.rand(*shape) - 0.5) * 12**0.5
+
+
+UNFORESEEN["2.4"] |= {
+    "part of the batch": (d_part_of_the_batch, "only 32 have a part"),
+    "noise on the real images": (d_noisy_real, "has a correlation of only"),
+    "darker fakes": (d_darker_fakes, "with values from -0.5 to 0.5"),
+    "a decay of the weights": (d_decays, "as a decay of the weights does"),
+    "weights clipped": (d_clips_weights, "something else than its optimiser's step"),
+    "writes into real": (d_writes_into_real, "changes the real images"),
+    "wide uniform noise": (d_variant(noise=_scaled_uniform), "not its shape"),
+    "columns of z alike": (
+        d_variant(noise=lambda n, k: torch.randn(n, 1).expand(n, k)),
+        "depend on each other",
+    ),
+    "G in eval mode": (
+        d_variant(prepare=lambda fake: fake.detach(), after=lambda G, D: G.eval()),
+        "evaluation mode",
+    ),
+    "the loss after the update": (
+        lambda G, D, d_optimizer, real, latent_dim: (
+            d_plain(G, D, d_optimizer, real, latent_dim)
+            and (
+                F.softplus(-D(real)).mean()
+                + F.softplus(D(G(torch.randn(len(real), latent_dim)))).mean()
+            ).item()
+        ),
+        "reports another loss",
+    ),
+}
+MUTANTS["2.4"]["real images in both terms"] = (d_real_twice, "step-only-real")
+MUTANTS["2.4"]["one z for all"] = (
+    d_variant(noise=lambda n, k: torch.randn(1, k).repeat(n, 1)),
+    "step-same-noise",
+)
+
+
 # --- 2.6 and 2.11: whole scripts, as text, with one part exchanged -------------------------------
 
 LOOP = """
@@ -1348,6 +1542,63 @@ UNFORESEEN["2.6"] = {
     for name, (words, *changes) in _UNFORESEEN_LOOPS.items()
 }
 
+UNFORESEEN["2.6"] |= {
+    "G first": (
+        PlantedBug(
+            LOOP,
+            (
+                "        for _ in range(d_steps):\n",
+                "        g_half(G, D, g_optimizer, 128, latent_dim)\n"
+                "        for _ in range(d_steps):\n",
+            ),
+            ("        g_loss.backward()\n        g_optimizer.step()\n", ""),
+            ("    drawn = 0\n", "    drawn = 0\n    from answers_02 import g_plain as g_half\n"),
+        ),
+        "first D, then G",
+    ),
+    "optimisers built anew": (
+        PlantedBug(
+            LOOP,
+            (
+                "        g_optimizer.zero_grad()\n",
+                "        g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3)\n"
+                "        g_optimizer.zero_grad()\n",
+            ),
+        ),
+        "4 different optimisers",
+    ),
+    "optimizers ignored": (
+        PlantedBug(LOOP, ("d_steps=1)", "d_steps=1, optimizers=None)")),
+        "was given optimisers",
+    ),
+    "stops when balanced": (
+        PlantedBug(
+            LOOP,
+            (
+                "        g_optimizer.zero_grad()\n",
+                "        if abs(d_loss.item() - 1.386) < 0.01:\n            break\n"
+                "        g_optimizer.zero_grad()\n",
+            ),
+        ),
+        "with 300 images",
+    ),
+    "data set overwritten": (
+        PlantedBug(LOOP, ("    return history", "    dataset.images.zero_()\n    return history")),
+        "the data set's own images",
+    ),
+}
+MUTANTS["2.6"]["one batch for all D steps of a round"] = (
+    PlantedBug(LOOP, ("batch_indices(drawn, 128", "batch_indices(step, 128")),
+    "loop-same-batch",
+)
+CORRECT["2.6"]["goes on with optimisers"] = PlantedBug(
+    LOOP,
+    ("d_steps=1)", "d_steps=1, optimizers=None)"),
+    (
+        "    drawn = 0\n",
+        "    drawn = 0\n    g_optimizer, d_optimizer = optimizers or (g_optimizer, d_optimizer)\n",
+    ),
+)
 UNFORESEEN["2.6"]["simultaneous"] = (train_gan_simultaneous, "both gradients are taken first")
 
 CLINIC = clinic_source(())

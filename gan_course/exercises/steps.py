@@ -234,6 +234,7 @@ class Account:
     shares: list[Share]
     held: float  # how much of what was there before is in it
     rest: Tensor  # what belongs to none of the images
+    decays: bool  # the rest points along the network's weights
 
 
 class Watch:
@@ -453,6 +454,9 @@ class Watch:
             columns.append(held.double().cpu())
         found = step.grad[name].double().cpu()
         factors, rest = _least_squares(columns, found)
+        before = self.states[name][step.states[name] - 1].double().cpu()
+        before = _least_squares(columns, before)[1]
+        decays = torch.cosine_similarity(rest, before, dim=0).abs().item() > 0.99
         weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
         for (call, part), factor in zip(owners, factors, strict=False):
             weights[call] = weights[call] + factor * part
@@ -466,7 +470,8 @@ class Watch:
             and call.back
             and max(back.abs().max() for back in call.back) <= 1e-4 * largest
         ]
-        return Account(shares, float(factors[-1]) if held is not None else 0.0, rest)
+        before = float(factors[-1]) if held is not None else 0.0
+        return Account(shares, before, rest, decays)
 
 
 def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:

@@ -133,7 +133,7 @@ def judge_step(
     if wrong_slopes:
         if extreme:
             _say_flat(name)
-        _judge_in_between(account, fits, step, name, watch)
+        _judge_in_between(account, fits, step, name)
         _name_loss(watch, step, name, groups, right, objective, account.shares)
     _judge_ages(watch, account.shares, name, step)
     _judge_modes(account.shares, groups, name)
@@ -363,7 +363,7 @@ def _judge_leftovers(watch, step: Step, name: str, account: Account, objective) 
             wrong(g_left, "step-g-grad-left-in-d")
 
 
-def _judge_in_between(account: Account, fits: bool, step: Step, name: str, watch: Watch) -> None:
+def _judge_in_between(account: Account, fits: bool, step: Step, name: str) -> None:
     """Reject a gradient that is not the sum of what the backward passes brought."""
     found = step.grad[name].double().cpu()
     factors = []
@@ -384,17 +384,13 @@ def _judge_in_between(account: Account, fits: bool, step: Step, name: str, watch
             f"Between `backward` and the optimiser's step {name}'s gradient is cut off at "
             f"{top:.3g}, entry by entry. What happens between these two lines?"
         )
-    before = watch.states[name][step.states[name] - 1].double().cpu()
-    share = (account.rest.norm() / found.norm()).item()
-    decay = account.rest @ before / (account.rest.norm() * before.norm())
+    share = account.rest.norm() / found.norm()
+    decays = "; it points along the weights themselves, as a decay of the weights does"
     wrong(
         f"{name}'s gradient contains something that comes from none of the images that D was "
-        f"shown ({share:.0%} of it"
-        + ("; it points along the weights themselves, as a decay of the weights does" * (
-            abs(decay) > 0.99
-        ))
-        + "). What else is in the loss, or changes the gradient before the optimiser's step?"
-    )  # fmt: skip
+        f"shown ({share:.0%} of it{decays if account.decays else ''}). What else is in the loss, "
+        "or changes the gradient before the optimiser's step?"
+    )
 
 
 def _judge_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
@@ -662,6 +658,12 @@ def judge_noise(watch: Watch, steps: list[Step] | None = None) -> None:
 
 
 def _judge_distribution(z: Tensor) -> None:
+    across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
+    need(
+        len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
+        "The numbers within one z depend on each other: the same value stands in several of its "
+        "places. How many numbers does each image need?",
+    )
     values = z.flatten()
     slack = 5 / len(values) ** 0.5
     mean, spread = values.mean().item(), values.std().item()
@@ -679,12 +681,6 @@ def _judge_distribution(z: Tensor) -> None:
         "The noise has the mean and the standard deviation of a standard normal, but not its "
         f"shape: its values run from {values.min():.2f} to {values.max():.2f}. Which function "
         "draws it?",
-    )
-    across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
-    need(
-        len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
-        "The numbers within one z depend on each other: the same value stands in several of its "
-        "places. How many numbers does each image need?",
     )
 
 
