@@ -146,14 +146,18 @@ def exercise(
     returns: str,
     reference: Any,
     accepts: str = "",
-    mistakes: tuple[str, ...] = (),
+    mistakes: str | tuple[str, ...] = (),
     uses_optimizers: bool = False,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
+    `mistakes`: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them.
+
     `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
     that happens before the clock of the time limit starts.
     """
+    if isinstance(mistakes, str):
+        mistakes = tuple(mistakes.split())
     unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
     if unknown:
         raise ValueError(f"exercise {id}: no such mistakes in the catalogue: {unknown}")
