@@ -160,7 +160,6 @@ def check_losses(answer: Sequence[Callable]) -> None:
         )
     d_loss, saturating, non_saturating = answer
     real, fake = _batches(_REAL, seed=1), _batches(_FAKE, seed=2)
-    pairs = list(zip(real, fake, strict=True))
     _assess_loss(
         "d_loss", d_loss, cross_entropy_d_loss, _D_WRONGS, list(zip(real, fake, strict=True))
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +13,18 @@ from torch import Tensor, nn
 from gan_helpers import metrics
 
 from .catalogue import MISTAKES
-from .framework import calling, describe_value, exercise, need, wrong
+from .compare import (
+    Known,
+    as_tensor,
+    ask,
+    close,
+    explain,
+    name_wrong,
+    need_number,
+    need_parts,
+    off_by,
+)
+from .framework import Raised, calling, describe_value, exercise, need, wrong
 
 MISTAKES.update(
     {
@@ -39,41 +51,13 @@ def _near(got: float, expected: float, rel: float = 2e-3, absolute: float = 1e-6
     return math.isclose(got, expected, rel_tol=rel, abs_tol=absolute)
 
 
-def _number(value: object, call: str) -> float:
-    """A float from a number or a tensor or array with one value; nan stays nan."""
-    number = _to_float(value, f"`{call}` returned")
-    if number is None:
-        wrong(f"`{call}` should return one number, but {describe_value(value)} came back.")
-    return number
+def _all_near(got: Sequence[float], expected: Sequence[float]) -> bool:
+    return all(_near(*pair) for pair in zip(got, expected, strict=True))
 
 
-def _to_float(value: object, says: str) -> float | None:
-    """The one number in `value`, or None; rejects a complex one, as what `says` names."""
-    if isinstance(value, complex) or (hasattr(value, "dtype") and "complex" in str(value.dtype)):
-        wrong(
-            f"{says} a complex number. Rounding gives a matrix root tiny imaginary parts; which "
-            "part of them is the score?"
-        )
-    if hasattr(value, "item") and getattr(value, "size", None) is not None and _count(value) == 1:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        return None
-    return float(value)
-
-
-def _count(value: object) -> int:
-    return value.numel() if isinstance(value, Tensor) else int(np.size(value))
-
-
-def _off_by(got: float, expected: float) -> str:
-    where = "too high" if got > expected else "too low"
-    return f"{got:.5g} came back, {expected:.5g} was expected: {where}"
-
-
-def _tensor(value: object) -> Tensor:
-    if isinstance(value, Tensor):
-        return value.detach().double().cpu()
-    return torch.as_tensor(np.asarray(value, dtype=float))
+def _number(answer: Callable, call: str, *given: object, **options: object) -> float:
+    """The one number that the reader's function returns for these arguments; it may be nan."""
+    return need_number(ask(answer, call, *given, **options), call, plain=False, finite=False)
 
 
 def _normal(*shape: int, seed: int) -> Tensor:
@@ -96,6 +80,57 @@ def _score_of(p: Tensor, reverse: bool = False) -> float:
     return math.exp(kl.sum(dim=1).mean())
 
 
+def _entropies(p: Tensor) -> tuple[float, float]:
+    """The entropy of p(y), and the mean entropy of p(y|x)."""
+    return float(torch.special.entr(p.mean(dim=0)).sum()), float(torch.special.entr(p).sum(1).mean())
+
+
+_IS_WRONGS: list[Known] = [
+    (
+        "is-kl-reversed",
+        lambda p: _score_of(p, reverse=True),
+        "Probabilities and marginal are right, but the divergence is taken the wrong way round: "
+        "this is KL(p(y) || p(y|x)). Which of the two weights the logarithm?",
+    ),
+    (
+        "is-no-exp",
+        lambda p: math.log(_score_of(p)),
+        "The mean divergence is right. The score is on another scale, on which it runs from 1 to "
+        "the number of classes: what is done with the divergence last?",
+    ),
+    (
+        None,
+        lambda p: math.log2(_score_of(p)),
+        "This is the mean divergence in bits, without its exponential. The logarithm is the "
+        "natural one, and the score runs from 1 to the number of classes.",
+    ),
+    (
+        None,
+        lambda p: _score_of(p) ** (1 / p.shape[1]),
+        "The divergence of a sample is a sum over the classes. Here it is averaged over them, so "
+        "that it is divided by their number.",
+    ),
+    (
+        None,
+        lambda p: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
+        "Each p(y|x) is compared with the same share for every class. It should be compared with "
+        "the p(y) of these samples, which is a mean over them.",
+    ),
+    (
+        None,
+        lambda p: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
+        "The exponential is taken of each sample's divergence, and then the mean. Which of the two "
+        "comes first in the formula?",
+    ),
+    (
+        None,
+        lambda p: math.exp(_entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]),
+        "Each sample counts only for its likeliest class here. p(y|x) says how sure the judge is, "
+        "too: use all of it.",
+    ),
+]
+
+
 @exercise(
     "6.1",
     "The Inception score",
@@ -107,68 +142,70 @@ def _score_of(p: Tensor, reverse: bool = False) -> float:
     reference=inception_score,
 )
 def check_inception_score(answer) -> None:
-    logits = (1.5 * _normal(60, 4, seed=1) + torch.tensor([0.5, 0, 0, -0.5])).float()
-    p = logits.double().softmax(dim=1)
-    expected = _score_of(p)
-    call = "inception_score(logits, splits=1)"
-    with calling(call):
-        got = answer(logits.clone(), 1)
-    got = _number(got, call)
-    if not _near(got, expected):
-        _explain_inception_score(answer, got, logits, p, expected)
+    shapes = ((60, 4), (44, 3), (30, 6), (25, 5), (50, 2), (36, 7))
+    problems = [(1.5 * _normal(*shape, seed=i)).float() for i, shape in enumerate(shapes, 1)]
+    problems = [part + torch.linspace(0.5, -0.5, part.shape[1]) for part in problems]
+    p = [part.double().softmax(dim=1) for part in problems]
+    got = [_number(answer, "inception_score(logits, splits=1)", part, splits=1) for part in problems]
+    if not _all_near(got, [_score_of(part) for part in p]):
+        _explain_inception_score(answer, got, problems, p)
     _check_large_logits(answer)
     _check_unlikely_class(answer)
+    _check_splits(answer)
     _check_sorted(answer)
     _check_parts(answer)
 
 
-def _explain_inception_score(answer, got: float, logits: Tensor, p: Tensor, expected: float):
-    with calling("inception_score(values that sum to one in each row, splits=1)"):
-        direct = float(answer(p.float(), 1))
-    if _near(direct, _score_of(p.float().double())):
+def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p: list[Tensor]):
+    direct = _number(
+        answer, "inception_score(values that sum to one in each row, 1)", p[0].float(), splits=1
+    )
+    if _near(direct, _score_of(p[0].float().double())):
         wrong(
             "The divergence itself is computed as asked, but the rows of `logits` go into it as "
             "they are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
             "is-logits",
         )
-    if math.isnan(got):
+    name_wrong(got, _IS_WRONGS, [(part,) for part in p], _near)
+    expected = [_score_of(part) for part in p]
+    if not all(map(math.isfinite, got)):
         wrong(
-            "For 60 ordinary rows of logits the result is nan. Is the logarithm taken of something "
-            "that can be negative?"
+            f"For 60 ordinary rows of logits, {off_by(got[0], expected[0])}. Print the steps one "
+            "by one: which is the first that is not finite?"
         )
-    if _near(got, _score_of(p, reverse=True)):
+    start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
+    shift = torch.linspace(-2, 2, len(problems[0]))[:, None]
+    call = "inception_score(logits + a constant for each row, splits=1)"
+    moved = _number(answer, call, problems[0] + shift, splits=1)
+    if not _near(moved, got[0]):
         wrong(
-            "Probabilities and marginal are right, but the divergence is taken the wrong way "
-            "round: this is KL(p(y) || p(y|x)). Which of the two weights the logarithm?",
-            "is-kl-reversed",
+            f"{start}The score changes when all logits of a sample are raised by the same amount, "
+            "which leaves a softmax over the classes as it was. Look at how p(y|x) is made, and "
+            "over which dimension."
         )
-    if _near(got, math.log(expected)):
-        wrong(
-            "The mean divergence is right. The score is on another scale, on which it runs from 1 "
-            "to the number of classes: what is done with the divergence last?",
-            "is-no-exp",
-        )
-    shift = torch.linspace(-2, 2, len(logits))[:, None]
-    with calling("inception_score(logits + a constant for each row, splits=1)"):
-        moved = float(answer(logits + shift, 1))
-    if not _near(moved, got):
-        wrong(
-            "The score changes when all logits of a sample are raised by the same amount, which "
-            "leaves a softmax over the classes as it was. Look at how p(y|x) is made, and over "
-            "which dimension."
-        )
+    entropies = [_entropies(part) for part in p]
+    marginal, conditional = zip(*entropies, strict=True)
+    terms = {
+        "the entropy of p(y)": (marginal, 1.0),
+        "the mean entropy of p(y|x)": (conditional, -1.0),
+        "a constant": ([1.0] * len(got), 0.0),
+    }
+    told = ""
+    if min(got) > 0:
+        exponent = [math.log(value) for value in got]
+        told = explain(exponent, [math.log(value) for value in expected], terms)
+        told = told and f"In the exponent: {told[0].lower()}{told[1:]} "
     wrong(
-        f"For 60 samples in one part, {_off_by(got, expected)}. Check the three steps one by one: "
-        "the marginal p(y) is a mean over samples, the divergence a sum over classes, the score "
-        "the exponential of its mean over samples."
+        f"{start}{told or explain(got, expected, terms)} Check the three steps one by one: the "
+        "marginal p(y) is a mean over samples, the divergence a sum over classes, the score the "
+        "exponential of its mean over samples."
     )
 
 
 def _check_large_logits(answer) -> None:
     logits = 300.0 * torch.eye(4).repeat(6, 1)
     call = "inception_score(logits, splits=1) with logits of 300"
-    with calling(call):
-        got = _number(answer(logits, 1), call)
+    got = _number(answer, call, logits, splits=1)
     if not math.isfinite(got):
         wrong(
             "Right for small logits. For a very sure judge, some probabilities round to 0, and "
@@ -178,7 +215,7 @@ def _check_large_logits(answer) -> None:
         )
     need(
         _near(got, 4.0, rel=1e-2),
-        f"For a judge that is sure of 4 equally frequent classes, {_off_by(got, 4.0)}.",
+        f"For a judge that is sure of 4 equally frequent classes, {off_by(got, 4.0)}.",
     )
 
 
@@ -187,8 +224,7 @@ def _check_unlikely_class(answer) -> None:
     logits = torch.cat([1.5 * _normal(24, 3, seed=2), torch.full((24, 1), -300.0)], dim=1)
     expected = _score_of(logits.softmax(dim=1))
     call = "inception_score(logits, splits=1) with a class that has logits of -300 everywhere"
-    with calling(call):
-        got = _number(answer(logits.float(), 1), call)
+    got = _number(answer, call, logits.float(), splits=1)
     if not math.isfinite(got):
         wrong(
             "log p(y|x) is safe by now. But here one class is so unlikely for every image that "
@@ -198,17 +234,38 @@ def _check_unlikely_class(answer) -> None:
         )
     need(
         _near(got, expected, rel=1e-2),
-        f"With a class that no image shows, {_off_by(got, expected)}. Such a class should add "
+        f"With a class that no image shows, {off_by(got, expected)}. Such a class should add "
         "nothing.",
     )
+
+
+def _check_splits(answer) -> None:
+    """40 sure samples of 40 classes: a part's score is its size, whatever the order."""
+    logits = 60.0 * torch.eye(40)
+    for options, splits in (({}, 10), ({"splits": 1}, 1), ({"splits": 8}, 8)):
+        call = f"inception_score(logits of 40 sure samples of 40 classes{_named(options)})"
+        got = _number(answer, call, logits, **options)
+        need(
+            _near(got, 40 / splits, rel=1e-2),
+            f"`{call}`: {off_by(got, 40 / splits)}, since each of the {splits} parts holds "
+            f"{40 // splits} samples. "
+            + (
+                f"As it is, it looks like {40 / got:.3g} part{'s' * (got < 39)}. Is `splits` used?"
+                if got >= 1 and _near(40 / got, round(40 / got), rel=1e-2)
+                else "How is the list cut, and over what is the mean taken?"
+            ),
+        )
+
+
+def _named(options: dict) -> str:
+    return "".join(f", {name}={value}" for name, value in options.items())
 
 
 def _check_sorted(answer) -> None:
     labels = torch.arange(5).repeat_interleave(120)
     logits = 20.0 * nn.functional.one_hot(labels, 5).float()
     call = "inception_score(logits sorted by class, splits=5)"
-    with calling(call):
-        got = _number(answer(logits, 5), call)
+    got = _number(answer, call, logits, splits=5)
     if got < 2:
         wrong(
             "One part is scored correctly. But these samples came sorted by class, so each of your "
@@ -216,7 +273,7 @@ def _check_sorted(answer) -> None:
             "should happen to the order before the cut?",
             "is-sorted-splits",
         )
-    need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {_off_by(got, 4.95)}.")
+    need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.")
 
 
 def _check_parts(answer) -> None:
@@ -229,8 +286,7 @@ def _check_parts(answer) -> None:
     order = torch.randperm(40, generator=torch.Generator().manual_seed(3))
     labels = (torch.arange(40) < 10).long()[order]
     call = "inception_score(logits of 40 samples, splits=20)"
-    with calling(call):
-        got = _number(answer(20.0 * nn.functional.one_hot(labels, 5).float(), 20), call)
+    got = _number(answer, call, 20.0 * nn.functional.one_hot(labels, 5).float(), splits=20)
     shares = [differing / 20 for differing in range(2, 11, 2)]
     if any(_near(got, 1 + share) for share in shares):
         return
@@ -502,7 +558,7 @@ def check_frechet_distance(answer) -> None:
     expected = float(flat @ flat + cov_g.trace()) - 2 * float(flat @ cov_g @ flat) ** 0.5
     need(
         abs(singular - expected) < 2e-3 * expected,
-        f"Right for full-rank covariances, but for one of rank 1, {_off_by(singular, expected)}. "
+        f"Right for full-rank covariances, but for one of rank 1, {off_by(singular, expected)}. "
         "Fewer samples than features always give such a matrix, and rounding then makes some "
         "eigenvalues slightly negative.",
     )
@@ -523,9 +579,9 @@ def _explain_shift(got: float) -> None:
     start = "The covariance part is right. For equal covariances and means 7 apart, "
     need(
         not _near(got, 49 / 3),
-        f"{start}{_off_by(got, 49.0)}. The squares are averaged, not summed.",
+        f"{start}{off_by(got, 49.0)}. The squares are averaged, not summed.",
     )
-    need(_near(got, 49.0), f"{start}{_off_by(got, 49.0)}.")
+    need(_near(got, 49.0), f"{start}{off_by(got, 49.0)}.")
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
@@ -550,7 +606,7 @@ def _explain_root(got: float, traces: float, root: float, a: Tensor, b: Tensor) 
     _explain_another_root(got, traces, a, b)
     wrong(
         f"For equal means and two covariances with traces that sum to {traces:.4g}, "
-        f"{_off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
+        f"{off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
         f"{traces - got:.4g}."
     )
 
@@ -633,7 +689,7 @@ def _explain_kernel_distance(got: float, x: Tensor, y: Tensor) -> None:
             "kid-no-scale",
         )
     wrong(
-        f"For 9 and 7 samples, {_off_by(got, expected)}. The three means of the kernel should be "
+        f"For 9 and 7 samples, {off_by(got, expected)}. The three means of the kernel should be "
         f"{within_x:.4g} within x, {within_y:.4g} within y (without the diagonal) and "
         f"{across:.4g} across."
     )
@@ -671,7 +727,7 @@ def _check_below_zero(answer) -> None:
         f"{start} it should be {expected:.3g}, and 0 came back. Below 0 is a possible value here; "
         "cut off at 0, the score is biased again.",
     )
-    wrong(f"{start}, {_off_by(got, expected)}. Below 0 is a possible value here.")
+    wrong(f"{start}, {off_by(got, expected)}. Below 0 is a possible value here.")
 
 
 def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[float, float, float]:
@@ -871,7 +927,7 @@ def check_evaluate_gan(answer) -> None:
     value = _entry(got, "FD")
     need(
         _near(value, expected, rel=5e-3),
-        f"Counts and pixels are right, but the distance is not: {_off_by(value, expected)}. Do 6.2 "
+        f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. Do 6.2 "
         "and 6.3 pass by themselves?",
     )
 
