@@ -311,45 +311,55 @@ def _check_parts(answer) -> None:
 # --- 6.2 mean and covariance ---------------------------------------------------------------------
 
 
-class _TinyJudge(nn.Module):
-    """A judge for checks: remembers what it was shown, and in which mode."""
-
-    name, feature_dim, num_classes, input_shape = "tiny-judge", 3, 5, (1, 4, 4)
+class _Seen:
+    """What a judge was shown, and in which mode: one account for the judge and its copies."""
 
     def __init__(self) -> None:
+        self.images: list[Tensor] = []
+        self.modes: list[bool] = []
+
+    def __deepcopy__(self, memo: dict) -> _Seen:
+        return self
+
+
+class _TinyJudge(nn.Module):
+    """A judge for checks, with `d` features, of images with `channels` channels of 4 x 4."""
+
+    name, num_classes = "tiny-judge", 5
+
+    def __init__(self, d: int = 3, channels: int = 1) -> None:
         super().__init__()
-        self.body, self.norm = nn.Linear(16, 3), nn.BatchNorm1d(3)
-        self.head = nn.Linear(3, 5)
+        self.feature_dim, self.input_shape, self.seen = d, (channels, 4, 4), _Seen()
+        self.body, self.norm = nn.Linear(16 * channels, d), nn.BatchNorm1d(d)
+        self.head = nn.Linear(d, 5)
         with torch.no_grad():
             for layer, seed in ((self.body, 11), (self.head, 12)):
                 layer.weight.copy_(_normal(*layer.weight.shape, seed=seed) / 3)
                 layer.bias.zero_()
-            self.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 0.2]))
-            self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0]))
-        self.shown: list[Tensor] = []
-        self.modes: list[bool] = []
+            self.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 0.2, 0.9])[:d])
+            self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0, 0.6])[:d])
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.shown.append(images.detach().float().cpu().clone())
-        self.modes.append(self.training)
+        self.seen.images.append(images.detach().float().cpu().clone())
+        self.seen.modes.append(self.training)
         features = self.norm(self.body(images.float().flatten(1)))
         return features, self.head(features)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.features_and_logits(images)[1]
 
+    def truth(self, images: Tensor) -> Tensor:
+        """The features that it gives images in [-1, 1] in eval mode, in float64."""
+        fresh = copy.deepcopy(self).eval()
+        with torch.no_grad():
+            return fresh.norm(fresh.body(images.flatten(1))).double()
 
-def _pixels(n: int, seed: int) -> Tensor:
+
+def _pixels(n: int, seed: int, channels: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 256, (n, 1, 4, 4), generator=generator, dtype=torch.uint8)
+    images = torch.randint(0, 256, (n, channels, 4, 4), generator=generator, dtype=torch.uint8)
     images[0, 0, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
     return images
-
-
-def _truth(images: Tensor) -> Tensor:
-    """The features that a fresh judge in eval mode gives images in [-1, 1]."""
-    with torch.no_grad():
-        return _TinyJudge().eval().features_and_logits(images)[0].double()
 
 
 def _check_shown(judge: _TinyJudge, images: Tensor) -> None:
@@ -361,14 +371,17 @@ def _check_shown(judge: _TinyJudge, images: Tensor) -> None:
 
 
 def _compare(judge: _TinyJudge, *sets: tuple[Tensor, float]) -> tuple[Tensor, list[Tensor]]:
-    """What the judge saw beside certain images (s, 16), and for each set which of it was seen.
+    """What the judge saw beside certain images, as rows, and for each set which of it was seen.
 
     sets: images in [-1, 1], with how far a pixel may be off.
     """
-    need(judge.shown, "The judge was never shown an image: its `features_and_logits` gives both.")
-    shown = torch.cat([part.reshape(-1, 16) for part in judge.shown])
+    need(
+        judge.seen.images,
+        "The judge was never shown an image: its `features_and_logits` gives both.",
+    )
+    shown = torch.cat([part.flatten(1) for part in judge.seen.images])
     pairs = [
-        (shown[:, None] - images.reshape(1, -1, 16)).abs().amax(dim=2) < tolerance
+        torch.cdist(shown, images.flatten(1).float(), p=math.inf) < tolerance
         for images, tolerance in sets
     ]
     return shown[~torch.cat(pairs, dim=1).any(dim=1)], [pair.any(dim=0) for pair in pairs]
@@ -409,7 +422,7 @@ def _span(shown: Tensor) -> str:
 
 
 def _check_mode(judge: _TinyJudge) -> None:
-    if any(judge.modes):
+    if any(judge.seen.modes):
         wrong(
             "The pixels are right. But the judge was in train mode when it looked: its BatchNorm "
             "then uses each batch's own statistics, so the features change with the batch. It may "
@@ -450,41 +463,57 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
     reference=mean_and_covariance,
 )
 def check_mean_and_covariance(answer) -> None:
-    images, judge = _pixels(12, seed=3), _TinyJudge().train()
-    call = "mean_and_covariance(12 images, judge)"
-    with calling(call, _JUDGE_HINTS):
-        got = answer(images.clone(), judge)
-    need(
-        isinstance(got, tuple | list) and len(got) == 2,
-        f"`{call}` should return two things, mean and covariance; {describe_value(got)} came back.",
-    )
-    _check_shown(judge, images.float() / 127.5 - 1)
-    _check_mode(judge)
-    features = _truth(images.float() / 127.5 - 1)
-    mean, covariance = (_tensor(part) for part in got)
-    need(
-        (tuple(mean.shape), tuple(covariance.shape)) != ((3, 3), (3,)),
-        "Both are there, in the other order: which does the contract name first?",
-    )
-    _check_mean(mean, features)
-    _check_covariance(covariance, features)
+    # A prime number of images, so that no batch size divides it, and more of them than a batch.
+    for images, d, channels in ((_pixels(13, seed=3), 3, 1), (_pixels(1031, 4, channels=2), 4, 2)):
+        judge = _TinyJudge(d, channels).train()
+        call = f"mean_and_covariance({len(images)} images, judge)"
+        got = need_parts(ask(answer, call, images, judge, hints=_JUDGE_HINTS), call, "mean", "covariance")
+        _check_shown(judge, images.float() / 127.5 - 1)
+        _check_mode(judge)
+        features = judge.truth(images.float() / 127.5 - 1)
+        for part in got:
+            need(
+                isinstance(part, Tensor | np.ndarray | list | tuple),
+                f"`{call}` should return two tensors; {describe_value(part)} stands in place of one.",
+            )
+        mean, covariance = map(as_tensor, got)
+        need(
+            (tuple(mean.shape), tuple(covariance.shape)) != ((d, d), (d,)),
+            "Both are there, in the other order: which does the contract name first?",
+        )
+        _check_mean(mean, features, [len(part) for part in judge.seen.images])
+        _check_covariance(covariance, features)
 
 
-def _check_mean(mean: Tensor, features: Tensor) -> None:
-    expected = features.mean(dim=0)
+def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
+    expected, d = features.mean(dim=0), features.shape[1]
     if mean.numel() == 5:
         wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
     need(
-        mean.numel() == 3,
-        f"The mean should have one value for each of the 3 features, shape (3,); it has shape "
+        mean.numel() == d,
+        f"The mean should have one value for each of the {d} features, shape ({d},); it has shape "
         f"{tuple(mean.shape)}. Over which dimension is it taken?",
     )
-    off = (mean.flatten() - expected).abs().max().item()
-    need(off < 1e-3, f"The mean has the right shape but is off by up to {off:.3g}.")
+    need(
+        tuple(mean.shape) == (d,),
+        f"The mean has shape {tuple(mean.shape)}; ({d},) was expected, one value for each feature.",
+    )
+    if close(mean, expected):
+        return
+    if sum(batches) == len(features):
+        means = torch.stack([part.mean(dim=0) for part in features.split(batches)])
+        need(
+            not close(mean, means.mean(dim=0)),
+            f"The judge saw batches of {batches[0]} and, last, {batches[-1]} images, and this is "
+            "the mean of their means: in it, an image of the smaller batch counts for more.",
+        )
+    off = (mean - expected).abs().max().item()
+    told = explain(mean, expected, sizes={"the number of images": [float(len(features))] * d})
+    wrong(f"The mean has the right shape but is off by up to {off:.3g}. {told}".rstrip())
 
 
 def _check_covariance(covariance: Tensor, features: Tensor) -> None:
-    n = len(features)
+    n, d = features.shape
     if tuple(covariance.shape) == (n, n):
         wrong(
             f"The mean is right. The covariance is {n} x {n}, one row for each image: samples were "
@@ -492,35 +521,46 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
             "fid-rowvar",
         )
     need(
-        tuple(covariance.shape) == (3, 3),
-        f"The mean is right. The covariance of 3 features is 3 x 3; yours is "
+        tuple(covariance.shape) == (d, d),
+        f"The mean is right. The covariance of {d} features is {d} x {d}; yours is "
         f"{tuple(covariance.shape)}.",
     )
-    expected = torch.cov(features.T)
-    scale = expected.abs().max().item()
-
-    def near(other: Tensor) -> bool:
-        return bool((covariance - other).abs().max() < 1e-3 * scale)
-
-    if near(expected):
+    expected, moments = torch.cov(features.T), features.T @ features
+    if close(covariance, expected, tolerance=2e-4):
         return
-    if near(expected * (n - 1) / n):
-        wrong(
+    centred = (
+        "The mean is right, and it should be used once more: these are products of the features "
+        "themselves, not of their deviations from the mean."
+    )
+    known: list[Known] = [
+        (
+            "fid-divided-by-n",
+            lambda: expected * (n - 1) / n,
             f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
             "The mean was estimated from the same samples, which uses one of them up.",
-            "fid-divided-by-n",
-        )
-    moments = features.T @ features
-    if near(moments / n) or near(moments / (n - 1)):
-        wrong(
-            "The mean is right, and it should be used once more: these are products of the "
-            "features themselves, not of their deviations from the mean.",
-            "fid-not-centred",
-        )
+        ),
+        ("fid-not-centred", lambda: moments / n, centred),
+        ("fid-not-centred", lambda: moments / (n - 1), centred),
+        (
+            None,
+            lambda: torch.corrcoef(features.T),
+            "These are correlations, with ones on the diagonal: each product of two deviations was "
+            "divided by both standard deviations, too.",
+        ),
+        (
+            None,
+            lambda: torch.diag(expected.diagonal()),
+            "The variances on the diagonal are right. The covariances of two different features "
+            "are missing beside them.",
+        ),
+    ]
+    name_wrong([covariance], known, [()], lambda a, b: close(a, b, tolerance=2e-4))
     worst = (covariance - expected).abs().max().item()
+    told = explain(covariance.flatten(), expected.flatten())
     wrong(
         f"The covariance has the right shape, but differs by up to {worst:.3g} (largest entry "
-        f"{scale:.3g}). Each entry is a sum over images of products of two deviations."
+        f"{expected.abs().max().item():.3g}) for {n} images. {told} Each entry is a sum over all "
+        "images of products of two deviations, divided by N - 1."
     )
 
 
@@ -538,110 +578,191 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
     reference=metrics.frechet_from_statistics,
 )
 def check_frechet_distance(answer) -> None:
-    mean_r, mean_g = _matrix([0, 0, 0]), _matrix([2, 3, 6])
-    # Both triangles of cov_r cov_g have positive eigenvalues, so that nan means another mistake.
-    cov_r = _matrix([[5, -2, 2], [-2, 9, -1], [2, -1, 6]])
-    cov_g = _matrix([[3, 0, 2], [0, 9, -3], [2, -3, 7]])
-
-    def ask(what: str, *statistics: Tensor) -> float:
-        with calling(f"frechet_distance({what})"):
-            got = answer(*[part.clone() for part in statistics])
-        return _number(got, f"frechet_distance({what})")
-
-    root = _trace_of_root(cov_r, cov_g)
-    traces = float(cov_r.trace() + cov_g.trace())
-    same_means = ask("equal means, two covariances", mean_r, cov_r, mean_r, cov_g)
-    _explain_root(same_means, traces, root, cov_r, cov_g)
-    _explain_shift(ask("means 7 apart, equal covariances", mean_r, cov_r, mean_g, cov_r))
-    flat = _matrix([1, 2, -1])
-    singular = ask("...) with singular covariances", mean_r, torch.outer(flat, flat), mean_r, cov_g)
+    # Both triangles of a product have positive eigenvalues, so that nan means another mistake; in
+    # the second pair all entries of the product are positive.
+    pairs = [
+        ([[5, -2, 2], [-2, 9, -1], [2, -1, 6]], [[3, 0, 2], [0, 9, -3], [2, -3, 7]]),
+        ([[6, 1, 2], [1, 5, 1], [2, 1, 8]], [[4, 2, 1], [2, 7, 1], [1, 1, 3]]),
+        ([[4, 1], [1, 3]], [[2, -1], [-1, 5]]),
+    ]
+    covariances = [(_matrix(a), _matrix(b)) for a, b in pairs]
+    means = [_matrix([1, -2, 4]), _matrix([-3, 0.5, 1]), _matrix([2, 5])]
+    shifts = [_matrix([2, 3, 6]), _matrix([-1, 2, 2]), _matrix([3, -4])]
+    same = [
+        _frechet(answer, "equal means, two covariances", mean, a, mean, b)
+        for mean, (a, b) in zip(means, covariances, strict=True)
+    ]
+    right = [float(a.trace() + b.trace()) - 2 * _trace_of_root(a, b) for a, b in covariances]
+    if not _all_near(same, right):
+        _explain_root(same, right, covariances)
+    apart = [
+        _frechet(answer, "different means, equal covariances", mean, a, mean + shift, a)
+        for mean, shift, (a, _) in zip(means, shifts, covariances, strict=True)
+    ]
+    _explain_shift(apart, means, shifts)
+    both = _frechet(answer, "all four different", means[0], covariances[0][0], means[1], covariances[1][1])
+    expected = metrics.frechet_from_statistics(means[0], covariances[0][0], means[1], covariances[1][1])
+    need(
+        _near(both, expected),
+        "Right where either the means or the covariances are equal, but not where both differ: "
+        f"{off_by(both, expected)}. It should be the sum of a part of each.",
+    )
+    # Rank 1, and as rounding leaves it: two eigenvalues a little below 0.
+    flat, cov_g = _matrix([1, 2, -1]), covariances[0][1]
+    thin = torch.outer(flat, flat) - 1e-12 * torch.eye(3, dtype=torch.float64)
+    singular = _frechet(answer, "...) with singular covariances", means[0], thin, means[0], cov_g)
     expected = float(flat @ flat + cov_g.trace()) - 2 * float(flat @ cov_g @ flat) ** 0.5
     need(
         abs(singular - expected) < 2e-3 * expected,
         f"Right for full-rank covariances, but for one of rank 1, {off_by(singular, expected)}. "
         "Fewer samples than features always give such a matrix, and rounding then makes some "
-        "eigenvalues slightly negative.",
+        "eigenvalues slightly negative: what should become of them before a root is taken?",
     )
+
+
+def _frechet(answer, what: str, *statistics: Tensor) -> float:
+    """What the answer gives; nan where a routine of linear algebra gave up on the matrix.
+
+    Some versions raise an error there and others return nan: the reader gets the same words.
+    """
+    try:
+        return _number(answer, f"frechet_distance({what})", *statistics)
+    except Raised as raised:
+        if isinstance(raised.error, torch.linalg.LinAlgError | np.linalg.LinAlgError):
+            return math.nan
+        raise
 
 
 def _matrix(values: list) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _explain_shift(got: float) -> None:
-    """Say what went wrong with means that differ by (2, 3, 6), if anything did."""
-    if _near(got, 7.0):
+def _explain_shift(got: list[float], means: list[Tensor], shifts: list[Tensor]) -> None:
+    """Say what went wrong with means that differ, if anything did."""
+    right = [float(shift @ shift) for shift in shifts]
+    if _all_near(got, right):
+        return
+    if _all_near(got, [value**0.5 for value in right]):
         wrong(
             "The covariance part is right. The two means are 7 apart, and that adds 7 to your "
             "distance. What does the formula do to the length of the difference?",
             "fid-no-square",
         )
-    start = "The covariance part is right. For equal covariances and means 7 apart, "
-    need(
-        not _near(got, 49 / 3),
-        f"{start}{off_by(got, 49.0)}. The squares are averaged, not summed.",
-    )
-    need(_near(got, 49.0), f"{start}{off_by(got, 49.0)}.")
+    start = f"The covariance part is right. For equal covariances and means 7 apart, {off_by(got[0], right[0])}. "
+    known: list[Known] = [
+        (None, lambda m, s: float(s @ s) / len(s), f"{start}The squares are averaged, not summed."),
+        (None, lambda m, s: 0.0, f"{start}The means have no effect on it: their part is missing."),
+        (
+            None,
+            lambda m, s: float((2 * m + s) @ (2 * m + s)),
+            f"{start}The means are added here, and their difference is asked for.",
+        ),
+        (
+            None,
+            lambda m, s: float(s.abs().sum()) ** 2,
+            f"{start}The differences are summed before they are squared.",
+        ),
+        (
+            None,
+            lambda m, s: float(s.sum()) ** 2,
+            f"{start}The differences are summed before they are squared.",
+        ),
+        (None, lambda m, s: float(s.abs().sum()), f"{start}These are sizes, not squares."),
+        (None, lambda m, s: float((s**4).sum()), f"{start}The differences are squared twice."),
+    ]
+    problems = list(zip(means, shifts, strict=True))
+    name_wrong(got, known, problems, _near)
+    sizes = {"the number of features": [float(len(shift)) for shift in shifts]}
+    wrong(f"{start}{explain(got, right, sizes=sizes)}".rstrip())
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
     return float(torch.linalg.eigvals(a @ b).real.clamp(min=0).sqrt().sum())
 
 
-def _explain_root(got: float, traces: float, root: float, a: Tensor, b: Tensor) -> None:
-    expected = traces - 2 * root
-    if _near(got, expected):
-        return
-    if _near(got, math.sqrt(expected)):
+_ELEMENTWISE = (
+    "The traces of the two covariances are right. The root is taken of each entry by itself; the "
+    "root that is meant is a matrix whose product with itself is cov_r cov_g. Its trace is the sum "
+    "of the roots of that product's eigenvalues."
+)
+_TRIANGLE = (
+    "The traces of the two covariances are right, and so is the sum of roots of eigenvalues, but "
+    "they are not those of the product. A routine for symmetric matrices looks at one triangle "
+    "only. Is cov_r cov_g symmetric?"
+)
+# What a wrong root term has for a trace: (mistake, formula, message).
+_ROOT_WRONGS: list[Known] = [
+    (
+        "fid-missing-two",
+        lambda a, b: _trace_of_root(a, b) / 2,
+        "The root term is right, but it is counted once, so that even a set compared with itself "
+        "is not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab.",
+    ),
+    ("fid-elementwise-root", lambda a, b: float((a @ b).clamp(min=0).sqrt().trace()), _ELEMENTWISE),
+    ("fid-elementwise-root", lambda a, b: float((a @ b).sqrt().sum()), _ELEMENTWISE),
+    ("fid-elementwise-root", lambda a, b: float((a * b).sqrt().sum()), _ELEMENTWISE),
+    (
+        None,
+        lambda a, b: float((a * b).diagonal().sqrt().sum()),
+        "The traces of the two covariances are right. Under the root the two are multiplied entry "
+        "by entry, as `*` does; a product of matrices is meant, and the root of a matrix.",
+    ),
+    (
+        "fid-separate-roots",
+        lambda a, b: float((_root(a) @ _root(b)).trace()),
+        "This takes the root of each covariance and multiplies the roots. That is only the root of "
+        "the product if the two matrices commute, which covariances of two data sets do not.",
+    ),
+    (None, lambda a, b: float(torch.linalg.eigvalsh(a @ b).sqrt().sum()), _TRIANGLE),
+    (None, lambda a, b: float(torch.linalg.eigvalsh(b @ a).sqrt().sum()), _TRIANGLE),
+    (
+        None,
+        lambda a, b: float((a @ b).trace()),
+        "The traces of the two covariances are right, and their product is there, but no root is "
+        "taken of it.",
+    ),
+    (
+        None,
+        lambda a, b: float((a @ b).trace()) ** 0.5,
+        "The traces of the two covariances are right. The root is taken of the product's trace; "
+        "what is asked for is the trace of the product's root.",
+    ),
+]
+
+
+def _explain_root(
+    got: list[float], right: list[float], covariances: list[tuple[Tensor, Tensor]]
+) -> None:
+    """Say what is wrong with the part of the covariances."""
+    if _all_near(got, [value**0.5 for value in right]):
         wrong(
             "The distance is right, but its root was taken at the end. The formula gives the "
             "square already."
         )
-    if _near(got, traces - root):
-        wrong(
-            "The root term is right, but it is counted once, so that even a set compared with "
-            "itself is not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab.",
-            "fid-missing-two",
-        )
-    _explain_another_root(got, traces, a, b)
+    traces = [float(a.trace() + b.trace()) for a, b in covariances]
+
+    def same(mine: float, other: float) -> bool:
+        return _near(mine, other) or math.isnan(mine) and math.isnan(other)
+
+    halves = [(total - value) / 2 for total, value in zip(traces, got, strict=True)]
+    if any(map(math.isfinite, halves)):
+        name_wrong(halves, _ROOT_WRONGS, covariances, same)
+    roots = [_trace_of_root(a, b) for a, b in covariances]
+    terms = {
+        "the sum of both traces": (traces, 1.0),
+        "the root term": (roots, -2.0),
+    }
     wrong(
-        f"For equal means and two covariances with traces that sum to {traces:.4g}, "
-        f"{off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
-        f"{traces - got:.4g}."
+        f"For equal means and two covariances with traces that sum to {traces[0]:.4g}, "
+        f"{off_by(got[0], right[0])}. {explain(got, right, terms)} The root term should be 2 x "
+        f"{roots[0]:.4g}" + (f"; yours comes to {2 * halves[0]:.4g}." if halves[0] == halves[0] else
+        ": is a root taken of something negative on the way?")
     )
 
 
-def _explain_another_root(got: float, traces: float, a: Tensor, b: Tensor) -> None:
-    """Reject if `got` has the trace of something that is easily taken for the root of a @ b."""
-    if _near(got, traces - 2 * float((a @ b).clamp(min=0).sqrt().trace())) or math.isnan(got):
-        wrong(
-            "The traces of the two covariances are right. The root is taken of each entry by "
-            "itself; the root that is meant is a matrix whose product with itself is cov_r cov_g. "
-            "Its trace is the sum of the roots of that product's eigenvalues.",
-            "fid-elementwise-root",
-        )
-    if _near(got, traces - 2 * _trace_of_separate_roots(a, b)):
-        wrong(
-            "This takes the root of each covariance and multiplies the roots. That is only the "
-            "root of the product if the two matrices commute, which covariances of two data sets "
-            "do not.",
-            "fid-separate-roots",
-        )
-    triangles = [torch.linalg.eigvalsh(product).sqrt().sum() for product in (a @ b, b @ a)]
-    if any(_near(got, traces - 2 * float(root)) for root in triangles):
-        wrong(
-            "The traces of the two covariances are right, and so is the sum of roots of "
-            "eigenvalues, but they are not those of the product. A routine for symmetric matrices "
-            "looks at one triangle only. Is cov_r cov_g symmetric?"
-        )
-
-
-def _trace_of_separate_roots(a: Tensor, b: Tensor) -> float:
-    roots = []
-    for matrix in (a, b):
-        values, vectors = torch.linalg.eigh(matrix)
-        roots.append((vectors * values.clamp(min=0).sqrt()) @ vectors.T)
-    return float((roots[0] @ roots[1]).trace())
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
 # --- 6.4 kernel distance -------------------------------------------------------------------------
