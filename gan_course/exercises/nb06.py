@@ -82,7 +82,9 @@ def _score_of(p: Tensor, reverse: bool = False) -> float:
 
 def _entropies(p: Tensor) -> tuple[float, float]:
     """The entropy of p(y), and the mean entropy of p(y|x)."""
-    return float(torch.special.entr(p.mean(dim=0)).sum()), float(torch.special.entr(p).sum(1).mean())
+    return float(torch.special.entr(p.mean(dim=0)).sum()), float(
+        torch.special.entr(p).sum(1).mean()
+    )
 
 
 _IS_WRONGS: list[Known] = [
@@ -138,7 +140,7 @@ _IS_WRONGS: list[Known] = [
     takes="logits: float tensor (N, K), one row a sample, in any order (sorted by class, too)",
     returns="a number: the mean over `splits` equal parts of exp(mean KL(p(y|x) || p(y)))",
     accepts="a float, or a tensor or array with one value; parts cut after any kind of shuffling",
-    mistakes=("is-kl-reversed", "is-logits", "is-sorted-splits", "is-no-exp", "is-log-zero"),
+    mistakes="is-kl-reversed is-logits is-sorted-splits is-no-exp is-log-zero",
     reference=inception_score,
 )
 def check_inception_score(answer) -> None:
@@ -146,7 +148,9 @@ def check_inception_score(answer) -> None:
     problems = [(1.5 * _normal(*shape, seed=i)).float() for i, shape in enumerate(shapes, 1)]
     problems = [part + torch.linspace(0.5, -0.5, part.shape[1]) for part in problems]
     p = [part.double().softmax(dim=1) for part in problems]
-    got = [_number(answer, "inception_score(logits, splits=1)", part, splits=1) for part in problems]
+    got = [
+        _number(answer, "inception_score(logits, splits=1)", part, splits=1) for part in problems
+    ]
     if not _all_near(got, [_score_of(part) for part in p]):
         _explain_inception_score(answer, got, problems, p)
     _check_large_logits(answer)
@@ -459,7 +463,7 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
     "float x in [-1, 1]; it may arrive in train mode",
     returns="(mean (d,), covariance (d, d)) of the features, dividing by N - 1",
     accepts="tensors or arrays, float32 or float64; one batch or many",
-    mistakes=("fid-range", "fid-train-mode", "fid-rowvar", "fid-not-centred", "fid-divided-by-n"),
+    mistakes="fid-range fid-train-mode fid-rowvar fid-not-centred fid-divided-by-n",
     reference=mean_and_covariance,
 )
 def check_mean_and_covariance(answer) -> None:
@@ -467,7 +471,9 @@ def check_mean_and_covariance(answer) -> None:
     for images, d, channels in ((_pixels(13, seed=3), 3, 1), (_pixels(1031, 4, channels=2), 4, 2)):
         judge = _TinyJudge(d, channels).train()
         call = f"mean_and_covariance({len(images)} images, judge)"
-        got = need_parts(ask(answer, call, images, judge, hints=_JUDGE_HINTS), call, "mean", "covariance")
+        got = need_parts(
+            ask(answer, call, images, judge, hints=_JUDGE_HINTS), call, "mean", "covariance"
+        )
         _check_shown(judge, images.float() / 127.5 - 1)
         _check_mode(judge)
         features = judge.truth(images.float() / 127.5 - 1)
@@ -574,7 +580,7 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
     takes="means: float64 tensors (d,); covariances: float64 tensors (d, d), perhaps singular",
     returns="|mean_r - mean_g|^2 + Tr(cov_r + cov_g - 2 (cov_r cov_g)^(1/2)) as a number",
     accepts="a float, or a tensor or array with one value; any way of finding the root's trace",
-    mistakes=("fid-no-square", "fid-missing-two", "fid-elementwise-root", "fid-separate-roots"),
+    mistakes="fid-no-square fid-missing-two fid-elementwise-root fid-separate-roots",
     reference=metrics.frechet_from_statistics,
 )
 def check_frechet_distance(answer) -> None:
@@ -600,8 +606,12 @@ def check_frechet_distance(answer) -> None:
         for mean, shift, (a, _) in zip(means, shifts, covariances, strict=True)
     ]
     _explain_shift(apart, means, shifts)
-    both = _frechet(answer, "all four different", means[0], covariances[0][0], means[1], covariances[1][1])
-    expected = metrics.frechet_from_statistics(means[0], covariances[0][0], means[1], covariances[1][1])
+    both = _frechet(
+        answer, "all four different", means[0], covariances[0][0], means[1], covariances[1][1]
+    )
+    expected = metrics.frechet_from_statistics(
+        means[0], covariances[0][0], means[1], covariances[1][1]
+    )
     need(
         _near(both, expected),
         "Right where either the means or the covariances are equal, but not where both differ: "
@@ -755,8 +765,12 @@ def _explain_root(
     wrong(
         f"For equal means and two covariances with traces that sum to {traces[0]:.4g}, "
         f"{off_by(got[0], right[0])}. {explain(got, right, terms)} The root term should be 2 x "
-        f"{roots[0]:.4g}" + (f"; yours comes to {2 * halves[0]:.4g}." if halves[0] == halves[0] else
-        ": is a root taken of something negative on the way?")
+        f"{roots[0]:.4g}"
+        + (
+            f"; yours comes to {2 * halves[0]:.4g}."
+            if halves[0] == halves[0]
+            else ": is a root taken of something negative on the way?"
+        )
     )
 
 
@@ -775,90 +789,119 @@ def _root(matrix: Tensor) -> Tensor:
     takes="x: float64 tensor (n, d), y: (m, d); n and m may differ",
     returns="the unbiased squared MMD with the kernel (x.y / d + 1)^3, as a number",
     accepts="a float, or a tensor or array with one value; it may be below 0",
-    mistakes=("kid-diagonal", "kid-no-scale", "kid-missing-two"),
+    mistakes="kid-diagonal kid-no-scale kid-missing-two",
     reference=metrics.polynomial_mmd2,
 )
 def check_kernel_distance(answer) -> None:
-    x, y = _normal(9, 4, seed=7), _normal(7, 4, seed=8) + 0.5
-    call = "kernel_distance(x (9, 4), y (7, 4))"
-    with calling(call):
-        got = answer(x.clone(), y.clone())
-    got = _number(got, call)
-    need(math.isfinite(got), f"`{call}` returned {got}.")
-    _explain_kernel_distance(got, x, y)
-    _check_below_zero(answer)
+    shapes = ((9, 7, 4), (6, 8, 5), (5, 5, 3), (4, 9, 6), (7, 3, 2))
+    problems = [
+        (_normal(n, d, seed=7 * i), _normal(m, d, seed=7 * i + 1) + 0.5)
+        for i, (n, m, d) in enumerate(shapes, 1)
+    ]
+    # Draws from one distribution, for which the distance comes out below 0.
+    problems += [(_normal(8, 4, seed=74), _normal(10, 4, seed=174))]
+    got = [
+        _number(answer, f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})", x, y)
+        for x, y in problems
+    ]
+    right = [metrics.polynomial_mmd2(x, y) for x, y in problems]
+    if not _all_near(got, right):
+        _explain_kernel_distance(got, right, problems)
 
 
-def _explain_kernel_distance(got: float, x: Tensor, y: Tensor) -> None:
-    within_x, within_y, across = _kernel_means(x, y)
-    expected = within_x + within_y - 2 * across
-    if _near(got, expected):
-        return
-    if _near(got, within_x + within_y - across):
-        wrong(
-            "Both terms within a set are right, but the term across is counted once, so that equal "
-            "sets do not give 0. Compare with (a - b)^2.",
-            "kid-missing-two",
+# (mistake, the kernel of a matrix of inner products and the dimension, what to say of it)
+_KERNELS: list[Known] = [
+    (None, lambda k, d: (k / d + 1) ** 3, ""),
+    (
+        "kid-no-scale",
+        lambda k, d: (k + 1) ** 3,
+        "the inner product goes into the kernel as it is: with 2,048 features it would be "
+        "thousands, and its cube noise. By what is it divided?",
+    ),
+    (None, lambda k, d: (k / d + 1) ** 2, "the kernel is squared where its third power was asked."),
+    (None, lambda k, d: k / d + 1, "the kernel is taken without its third power."),
+    (None, lambda k, d: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
+    (None, lambda k, d: (k / d**0.5 + 1) ** 3, "the inner product is divided by the root of d."),
+    (None, lambda k, d: (k + 1) ** 3 / d, "the division by d comes after the power, not before."),
+]
+# (mistake, the mean of the kernel within a set, what to say of it)
+_WITHIN: list[Known] = [
+    (None, lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1)), ""),
+    (
+        "kid-diagonal",
+        lambda k: k.mean(),
+        "each sample is compared with itself too. That makes every distance too large, the more so "
+        "the fewer samples there are: leave out the diagonal, and count the pairs that are left.",
+    ),
+    (
+        None,
+        lambda k: (k.sum() - k.trace()) / len(k) ** 2,
+        "the diagonal is left out of the sum, but not of the count. How many pairs are left?",
+    ),
+    (
+        None,
+        lambda k: k.sum() / (len(k) * (len(k) - 1)),
+        "the diagonal is left out of the count, but not of the sum.",
+    ),
+]
+
+
+def _mmd2(x: Tensor, y: Tensor, kernel: Callable, within: Callable, factor: float = 2) -> float:
+    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1]) for a, b in ((x, x), (y, y), (x, y)))
+    return float(within(kxx) + within(kyy) - factor * kxy.mean())
+
+
+def _explain_kernel_distance(got: list[float], right: list[float], problems: list[tuple]) -> None:
+    for i, (value, (x, y)) in enumerate(zip(got, problems, strict=True)):
+        need(
+            math.isfinite(value),
+            f"For {len(x)} and {len(y)} samples, {off_by(value, right[i])}. Print the terms: which "
+            "is the first that is not finite?",
         )
-    _explain_diagonal(got + 2 * across, x, y)
-    raw_x, raw_y, raw = _kernel_means(x, y, scale=1.0)
-    if _near(got, raw_x + raw_y - 2 * raw):
-        wrong(
-            "All terms are there and unbiased, but the inner product goes into the kernel as it "
-            "is: with 2,048 features it would be thousands, and its cube noise. By what is it "
-            "divided?",
-            "kid-no-scale",
-        )
-    wrong(
-        f"For 9 and 7 samples, {off_by(got, expected)}. The three means of the kernel should be "
-        f"{within_x:.4g} within x, {within_y:.4g} within y (without the diagonal) and "
-        f"{across:.4g} across."
+    missing_two = (
+        "Both terms within a set are right, but the term across is counted once, so that equal "
+        "sets do not give 0. Compare with (a - b)^2."
     )
-
-
-def _explain_diagonal(within: float, x: Tensor, y: Tensor) -> None:
-    """Reject if the terms within a set sum to what mistakes with the diagonal make of them."""
-    if _near(within, sum(float(((s @ s.T) / 4 + 1).pow(3).mean()) for s in (x, y))):
-        wrong(
-            "Kernel and terms are right, but each sample is compared with itself too. That makes "
-            "every distance too large, the more so the fewer samples there are: leave out the "
-            "diagonal, and count the pairs that are left.",
-            "kid-diagonal",
-        )
-    means = zip(_kernel_means(x, y)[:2], (len(x), len(y)), strict=True)
-    if _near(within, sum(mean * (n - 1) / n for mean, n in means)):
-        wrong(
-            "Kernel and terms are right. The diagonal is left out of the sum, but not of the "
-            "count. How many pairs are left?"
-        )
-
-
-def _check_below_zero(answer) -> None:
-    x, y = _normal(8, 4, seed=74), _normal(10, 4, seed=174)
-    within_x, within_y, across = _kernel_means(x, y)
-    expected = within_x + within_y - 2 * across
-    call = "kernel_distance(x, y) of two draws from one distribution"
-    with calling(call):
-        got = _number(answer(x.clone(), y.clone()), call)
-    start = "Right for two different distributions. For two draws from one distribution"
-    if _near(got, expected):
-        return
+    known: list[Known] = []
+    for kernel_mistake, kernel, of_kernel in _KERNELS:
+        for mistake, within, of_within in _WITHIN:
+            praise = "Kernel and terms" if of_within and not of_kernel else "All terms"
+            text = f"{praise} are there, but {' Also, '.join(filter(None, (of_kernel, of_within)))}"
+            name = kernel_mistake or mistake
+            known.append((name, lambda x, y, k=kernel, w=within: _mmd2(x, y, k, w), text))
+    right_parts = _KERNELS[0][1], _WITHIN[0][1]
+    known.append(("kid-missing-two", lambda x, y: _mmd2(x, y, *right_parts, 1), missing_two))
+    name_wrong(got, known, problems, _near)
+    below = min(range(len(right)), key=right.__getitem__)
     need(
-        got != 0,
-        f"{start} it should be {expected:.3g}, and 0 came back. Below 0 is a possible value here; "
-        "cut off at 0, the score is biased again.",
+        not _all_near(got[:below], right[:below]),
+        "Right for two different distributions. For two draws from one distribution, "
+        f"{off_by(got[below], right[below])}. Below 0 is a possible value here; "
+        + (
+            "cut off at 0, the score is biased again."
+            if got[below] == 0
+            else "a score that cannot fall below 0 is biased again."
+        ),
     )
-    wrong(f"{start}, {off_by(got, expected)}. Below 0 is a possible value here.")
+    means = [_kernel_means(x, y) for x, y in problems]
+    names = ("the term within x", "the term within y", "the term across")
+    factors = (1.0, 1.0, -2.0)
+    terms = {
+        name: (values, factor)
+        for name, values, factor in zip(names, zip(*means, strict=True), factors, strict=True)
+    }
+    x, y = problems[0]
+    wrong(
+        f"For {len(x)} and {len(y)} samples, {off_by(got[0], right[0])}. "
+        f"{explain(got, right, terms)} The three means of the kernel should be {means[0][0]:.4g} "
+        f"within x, {means[0][1]:.4g} within y (without the diagonal) and {means[0][2]:.4g} across."
+    )
 
 
-def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[float, float, float]:
-    scale = scale or x.shape[1]
-
-    def within(s: Tensor) -> float:
-        k = ((s @ s.T) / scale + 1) ** 3
-        return float(k.sum() - k.diagonal().sum()) / (len(s) * (len(s) - 1))
-
-    return within(x), within(y), float((((x @ y.T) / scale + 1) ** 3).mean())
+def _kernel_means(x: Tensor, y: Tensor) -> tuple[float, float, float]:
+    kernel, within = _KERNELS[0][1], _WITHIN[0][1]
+    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1]) for a, b in ((x, x), (y, y), (x, y)))
+    return float(within(kxx)), float(within(kyy)), float(kxy.mean())
 
 
 # --- 6.5 precision and recall --------------------------------------------------------------------
@@ -887,22 +930,31 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
     returns="(precision, recall): precision is the share of fakes in at least one ball around a "
     "real sample that reaches to its k-th nearest other real sample; recall the reverse",
     accepts="numbers, or tensors or arrays with one value; < or <= at the ball's edge",
-    mistakes=("pr-swapped", "pr-own-neighbour", "pr-wrong-balls", "pr-coverage"),
+    mistakes="pr-swapped pr-own-neighbour pr-wrong-balls pr-coverage",
     reference=precision_recall,
 )
 def check_precision_recall(answer) -> None:
     fake = torch.cat([0.4 * _normal(30, 2, seed=21), 6 + 0.3 * _normal(14, 2, seed=22)])
     real = 1.2 * _normal(50, 2, seed=20)
-    for k in (3, 1):
-        call = f"precision_recall(fake (44, 2), real (50, 2), k={k})"
-        with calling(call, _BALL_HINTS):
-            got = answer(fake.clone(), real.clone(), k)
-        need(
-            isinstance(got, tuple | list) and len(got) == 2,
-            f"`{call}` should return precision and recall; {describe_value(got)} came back.",
-        )
-        got = tuple(_number(part, call) for part in got)
-        _explain_precision_recall(got, fake, real, k)
+    other = (
+        1.1 * _normal(40, 3, seed=23),
+        torch.cat([_normal(20, 3, seed=24), _normal(12, 3, seed=25) - 2]),
+    )
+    asked = [(fake, real, {"k": 3}), (fake, real, {"k": 1}), (*other, {"k": 5}), (*other, {})]
+    problems, got = [], []
+    for a, b, options in asked:
+        call = f"precision_recall(fake {tuple(a.shape)}, real {tuple(b.shape)}{_named(options)})"
+        parts = ask(answer, call, a, b, hints=_BALL_HINTS, **options)
+        parts = need_parts(parts, call, "precision", "recall")
+        got.append(tuple(need_number(part, call, plain=False) for part in parts))
+        problems.append((a, b, options.get("k", 3)))
+    right = [(_inside(a, b, k), _inside(b, a, k)) for a, b, k in problems]
+    if not all(map(_like, got, right)):
+        _explain_precision_recall(got, right, problems)
+
+
+def _like(mine: tuple, other: tuple) -> bool:
+    return all(abs(a - b) < 1e-6 for a, b in zip(mine, other, strict=True))
 
 
 def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
@@ -911,59 +963,94 @@ def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
     return float((torch.cdist(samples, centers) <= radii).any(dim=1).double().mean())
 
 
-def _explain_precision_recall(got: tuple, fake: Tensor, real: Tensor, k: int) -> None:
-    expected = (_inside(fake, real, k), _inside(real, fake, k))
-
-    def like(other: tuple) -> bool:
-        return all(abs(a - b) < 1e-6 for a, b in zip(got, other, strict=True))
-
-    if like(expected):
-        return
-    if like(expected[::-1]):
-        wrong(
-            "Both shares are right, in the other order. Precision asks whether the fakes are "
-            "believable: whose share is it?",
-            "pr-swapped",
-        )
-    need(
-        max(got) <= 1 + 1e-6,
-        f"{got[0]:.4g} and {got[1]:.4g} came back. A share lies between 0 and 1.",
-    )
-    _explain_balls(like, fake, real, k)
-    wrong(
-        f"With k={k}, precision and recall came back as {got[0]:.3f} and {got[1]:.3f}; "
-        f"{expected[0]:.3f} and {expected[1]:.3f} were expected. Look at one ball: its centre, its "
-        "radius, and who is asked whether it lies inside."
-    )
-
-
-def _explain_balls(like: Callable[[tuple], bool], fake: Tensor, real: Tensor, k: int) -> None:
-    """Reject shares that are `like` those of balls of another size or in another place."""
-    if like((_inside(fake, real, k - 1), _inside(real, fake, k - 1))):
-        wrong(
-            f"The balls are too small: with k={k}, each sample was counted among its own nearest "
-            "neighbours, at distance 0.",
-            "pr-own-neighbour",
-        )
-    if like((_hold_any(fake, real, k), _hold_any(real, fake, k))):
-        wrong(
-            "The radii are right, but the balls stand around the set that is being judged. For "
-            "precision, a fake must lie in a ball around a *real* sample: an outlier among the "
-            "fakes should not be believed for reaching far itself.",
-            "pr-wrong-balls",
-        )
-    if like((_inside(fake, real, k), _hold_any(real, fake, k))):
-        wrong(
-            "Precision is right. This second share draws balls around *real* samples again; for "
-            "recall they stand around the fakes.",
-            "pr-coverage",
-        )
-
-
 def _hold_any(centers: Tensor, others: Tensor, k: int) -> float:
     """The share of centres whose own ball holds one of the others."""
     radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
     return float((torch.cdist(centers, others).amin(dim=1) <= radii).double().mean())
+
+
+def _one_radius(samples: Tensor, centers: Tensor, k: int) -> float:
+    """As `_inside`, with the mean of all radii for each ball."""
+    radius = torch.cdist(centers, centers).sort(dim=1).values[:, k].mean()
+    return float((torch.cdist(samples, centers) <= radius).any(dim=1).double().mean())
+
+
+# What a wrong pair of shares is: (mistake, formula, message).
+_BALL_WRONGS: list[Known] = [
+    (
+        "pr-swapped",
+        lambda fake, real, k: (_inside(real, fake, k), _inside(fake, real, k)),
+        "Both shares are right, in the other order. Precision asks whether the fakes are "
+        "believable: whose share is it?",
+    ),
+    (
+        "pr-own-neighbour",
+        lambda fake, real, k: (_inside(fake, real, k - 1), _inside(real, fake, k - 1)),
+        "The balls are too small: each sample was counted among its own k nearest neighbours, at "
+        "distance 0.",
+    ),
+    (
+        "pr-wrong-balls",
+        lambda fake, real, k: (_hold_any(fake, real, k), _hold_any(real, fake, k)),
+        "The radii are right, but the balls stand around the set that is being judged. For "
+        "precision, a fake must lie in a ball around a *real* sample: an outlier among the fakes "
+        "should not be believed for reaching far itself.",
+    ),
+    (
+        "pr-coverage",
+        lambda fake, real, k: (_inside(fake, real, k), _hold_any(real, fake, k)),
+        "Precision is right. This second share draws balls around *real* samples again; for recall "
+        "they stand around the fakes.",
+    ),
+    (
+        None,
+        lambda fake, real, k: (_inside(fake, real, k + 1), _inside(real, fake, k + 1)),
+        "The balls are too large: they reach to neighbour number k + 1. Is the sample itself at "
+        "distance 0 still in the list that is counted here?",
+    ),
+    (
+        None,
+        lambda fake, real, k: (_inside(fake, real, 3), _inside(real, fake, 3)),
+        "Right for k=3, but every other k gives the same: is 3 written as a number?",
+    ),
+    (
+        None,
+        lambda fake, real, k: (_one_radius(fake, real, k), _one_radius(real, fake, k)),
+        "All balls have one radius here, the mean of all. Each centre has a radius of its own, "
+        "which is small where samples lie close together.",
+    ),
+]
+
+
+def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> None:
+    name_wrong(got, _BALL_WRONGS, problems, _like)
+    first = next(i for i, pair in enumerate(got) if not _like(pair, right[i]))
+    need(
+        max(got[first]) <= 1 + 1e-6 and min(got[first]) >= 0,
+        f"{got[first][0]:.4g} and {got[first][1]:.4g} came back. A share lies between 0 and 1.",
+    )
+    fakes, reals, k = problems[first]
+    of_default = " by default" if first == len(got) - 1 else ""
+    shares, seen = ("precision", "recall"), []
+    for i, name in enumerate(shares):
+        mine, good = [pair[i] for pair in got], [pair[i] for pair in right]
+        if all(abs(a - b) < 1e-6 for a, b in zip(mine, good, strict=True)):
+            seen.append(f"{name.capitalize()} is right for every k.")
+            continue
+        for mistake, formula, message in _BALL_WRONGS[1:]:
+            made = [formula(*problem)[i] for problem in problems]
+            if all(abs(a - b) < 1e-6 for a, b in zip(mine, made, strict=True)):
+                seen.append(f"In the {name}: {message[0].lower()}{message[1:]}")
+                break
+        else:
+            told = explain(mine, good)
+            seen.append(f"The {name}: {told[0].lower()}{told[1:]}" if told else "")
+    wrong(
+        f"With k={k}{of_default}, precision and recall came back as {got[first][0]:.3f} and "
+        f"{got[first][1]:.3f}; {right[first][0]:.3f} and {right[first][1]:.3f} were expected. "
+        f"{' '.join(filter(None, seen))} Look at one ball: its centre, its radius, and who is "
+        "asked whether it lies inside."
+    )
 
 
 # --- 6.6 prediction ------------------------------------------------------------------------------
@@ -988,20 +1075,23 @@ def predicted_orders() -> tuple[list[str], list[str]]:
 def check_predicted_orders(answer) -> None:
     with calling("predicted_orders()"):
         got = answer()
-    need(
-        isinstance(got, tuple | list) and len(got) == 2,
-        f"Two lists are expected, one by IS and one by FD; {describe_value(got)} came back.",
-    )
+    got = need_parts(got, "predicted_orders()", "a list by IS", "one by FD")
     for score, order in zip(("IS", "FD"), got, strict=True):
         need(
-            isinstance(order, tuple | list),
+            not isinstance(order, str | dict | set) and hasattr(order, "__iter__"),
             f"The order by {score} should be a list of names; it is {describe_value(order)}.",
         )
-        missing = [name for name in GENERATORS if name not in order]
-        need(not missing, f"Your order by {score} does not mention: {', '.join(missing)}.")
+        names = list(order)
+        missing = [name for name in GENERATORS if name not in names]
+        strange = [str(name) for name in names if name not in GENERATORS]
         need(
-            len(order) == len(GENERATORS),
-            f"Your order by {score} has {len(order)} entries for {len(GENERATORS)} generators.",
+            not missing,
+            f"Your order by {score} does not mention: {', '.join(missing)}."
+            + (f" It has {', '.join(strange)}: are the names spelled as above?" if strange else ""),
+        )
+        need(
+            len(names) == len(GENERATORS),
+            f"Your order by {score} has {len(names)} entries for {len(GENERATORS)} generators.",
         )
 
 
@@ -1022,61 +1112,74 @@ def evaluate_gan(sample, reference: Tensor, judge: nn.Module) -> dict:
     takes="sample(n): n images, floats in [-1, 1]; reference: uint8 (M, C, H, W); judge as in 6.2",
     returns='a dict with "FD" (number), "n" and "n_reference" (sample counts), n = M',
     accepts="further entries in the dict; sampling in one call or many",
-    mistakes=("fid-n-mismatch", "fid-range", "fid-train-mode"),
+    mistakes="fid-n-mismatch fid-range fid-train-mode",
     reference=evaluate_gan,
 )
 def check_evaluate_gan(answer) -> None:
-    reference, judge = _pixels(60, seed=31), _TinyJudge().train()
-    pool, drawn = (1.4 * _normal(600, 1, 4, 4, seed=32)).tanh().float(), []
+    for m, seed in ((60, 31), (37, 33)):
+        reference, judge, drawn = _pixels(m, seed=seed), _TinyJudge().train(), []
 
-    def sample(n: int) -> Tensor:
-        start = sum(drawn)
-        drawn.append(int(n))
-        return pool[start : start + int(n)].clone()
+        def sample(n: int, drawn: list = drawn, seed: int = seed) -> Tensor:
+            drawn.append(
+                (1.4 * _normal(int(n), 1, 4, 4, seed=100 * seed + len(drawn))).tanh().float()
+            )
+            return drawn[-1].clone()
 
-    call = "evaluate_gan(sample, 60 reference images, judge)"
-    with calling(call, _JUDGE_HINTS):
-        got = answer(sample, reference.clone(), judge)
-    need(isinstance(got, dict), f"`{call}` should return a dict; {describe_value(got)} came back.")
-    missing = [key for key in ("FD", "n", "n_reference") if key not in got]
-    need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
-    _check_counts(_entry(got, "n"), _entry(got, "n_reference"), sum(drawn))
-    real = reference.float() / 127.5 - 1
-    _check_both_shown(judge, pool[:60], real)
-    _check_mode(judge)
-    expected = metrics.frechet_distance(_truth(pool[:60]), _truth(real)).value
-    value = _entry(got, "FD")
-    need(
-        _near(value, expected, rel=5e-3),
-        f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. Do 6.2 "
-        "and 6.3 pass by themselves?",
-    )
-
-
-def _entry(report: dict, key: str) -> float:
-    """The number under this key: also from whatever turns into one, such as a `metrics.Score`."""
-    value = report[key]
-    if hasattr(value, "__float__") and not hasattr(value, "shape"):
-        value = float(value)
-    number = _to_float(value, f"The entry {key!r} is")
-    if number is None:
-        wrong(f"The entry {key!r} should be one number, but {describe_value(value)} stands there.")
-    return number
+        call = f"evaluate_gan(sample, {m} reference images, judge)"
+        with calling(call, _JUDGE_HINTS):
+            got = answer(sample, reference.clone(), judge)
+        need(
+            isinstance(got, dict),
+            f"`{call}` should return a dict; {describe_value(got)} came back.",
+        )
+        missing = [key for key in ("FD", "n", "n_reference") if key not in got]
+        need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
+        value, n, n_reference = (
+            need_number(got[key], f"The entry {key!r}", plain=False, finite=False)
+            for key in ("FD", "n", "n_reference")
+        )
+        pool = torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
+        _check_counts(n, n_reference, m, len(pool))
+        real = reference.float() / 127.5 - 1
+        fakes = _shown_fakes(judge, pool, m)
+        _check_both_shown(judge, fakes, real)
+        _check_mode(judge)
+        expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
+        need(
+            _near(value, expected, rel=5e-3),
+            f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. "
+            f"{explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass by themselves?",
+        )
 
 
-def _check_counts(n: float, m: float, drawn: int) -> None:
-    if n != m:
+def _check_counts(n: float, n_reference: float, m: int, drawn: int) -> None:
+    if n != n_reference:
         wrong(
-            f"{n:g} generated images are compared with {m:g} real ones. The distance falls as "
-            "either count grows, so a score means something only beside scores at the same counts: "
-            "how many should you draw?",
+            f"{n:g} generated images are compared with {n_reference:g} real ones. The distance "
+            "falls as either count grows, so a score means something only beside scores at the "
+            "same counts: how many should you draw?",
             "fid-n-mismatch",
         )
     need(
-        (n, m, drawn) == (60, 60, 60),
-        f"Use all 60 images of the reference and as many generated ones; the report says {m:g} and "
-        f"{n:g}, and {drawn} were drawn.",
+        (n, n_reference) == (m, m) and drawn >= m,
+        f"Use all {m} images of the reference and as many generated ones; the report says "
+        f"{n_reference:g} and {n:g}, and {drawn} were drawn.",
     )
+
+
+def _shown_fakes(judge: _TinyJudge, pool: Tensor, m: int) -> Tensor:
+    """Those of the images drawn that the judge saw, if they are m; else the first m."""
+    if len(pool) > m and judge.seen.images:
+        seen = _compare(judge, (pool, 2e-2))[1][0]
+        need(
+            int(seen.sum()) <= m,
+            f"The judge saw {int(seen.sum())} generated images beside {m} real ones; as many were "
+            "asked for. Which of them go into the distance?",
+            "fid-n-mismatch",
+        )
+        if int(seen.sum()) == m:
+            return pool[seen]
+    return pool[:m]
 
 
 def _check_both_shown(judge: _TinyJudge, fakes: Tensor, real: Tensor) -> None:
