@@ -67,7 +67,7 @@ def need_tensor(
 def need_number(value: object, call: str, *, plain: bool = True, finite: bool = True) -> float:
     """Reject anything but one real number; return it as a float.
 
-    plain: no tensor or array either. finite: nor nan or infinity.
+    plain: no tensor or array either. finite: nor nan or infinity. `call` stands in messages.
     """
     if plain and isinstance(value, Tensor):
         wrong(
@@ -99,6 +99,9 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
     return float(number)
 
 
+_COUNTS = {2: "two", 3: "three", 4: "four"}
+
+
 def need_parts(value: object, call: str, *names: str) -> tuple:
     """Reject anything that does not unpack into parts of these names; return them."""
     try:
@@ -107,7 +110,7 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
         parts = ()
     need(
         len(parts) == len(names),
-        f"`{call}` should return {len(names)} things, {', '.join(names[:-1])} and {names[-1]}; "
+        f"`{call}` should return {_COUNTS[len(names)]} things, {', '.join(names[:-1])} and {names[-1]}; "
         f"{describe_value(value)} came back.",
     )
     return parts

@@ -155,9 +155,9 @@ def check_inception_score(answer) -> None:
         _explain_inception_score(answer, got, problems, p)
     _check_large_logits(answer)
     _check_unlikely_class(answer)
-    _check_splits(answer)
     _check_sorted(answer)
     _check_parts(answer)
+    _check_splits(answer)
 
 
 def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p: list[Tensor]):
@@ -480,7 +480,7 @@ def check_mean_and_covariance(answer) -> None:
         for part in got:
             need(
                 isinstance(part, Tensor | np.ndarray | list | tuple),
-                f"`{call}` should return two tensors; {describe_value(part)} stands in place of one.",
+                f"`{call}` should return two tensors, but one of them is {describe_value(part)}.",
             )
         mean, covariance = map(as_tensor, got)
         need(
@@ -658,7 +658,8 @@ def _explain_shift(got: list[float], means: list[Tensor], shifts: list[Tensor]) 
             "distance. What does the formula do to the length of the difference?",
             "fid-no-square",
         )
-    start = f"The covariance part is right. For equal covariances and means 7 apart, {off_by(got[0], right[0])}. "
+    start = "The covariance part is right. For equal covariances and means 7 apart, "
+    start += f"{off_by(got[0], right[0])}. "
     known: list[Known] = [
         (None, lambda m, s: float(s @ s) / len(s), f"{start}The squares are averaged, not summed."),
         (None, lambda m, s: 0.0, f"{start}The means have no effect on it: their part is missing."),
@@ -1037,7 +1038,7 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
         if all(abs(a - b) < 1e-6 for a, b in zip(mine, good, strict=True)):
             seen.append(f"{name.capitalize()} is right for every k.")
             continue
-        for mistake, formula, message in _BALL_WRONGS[1:]:
+        for _, formula, message in _BALL_WRONGS[1:]:
             made = [formula(*problem)[i] for problem in problems]
             if all(abs(a - b) < 1e-6 for a, b in zip(mine, made, strict=True)):
                 seen.append(f"In the {name}: {message[0].lower()}{message[1:]}")
@@ -1135,7 +1136,7 @@ def check_evaluate_gan(answer) -> None:
         missing = [key for key in ("FD", "n", "n_reference") if key not in got]
         need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
         value, n, n_reference = (
-            need_number(got[key], f"The entry {key!r}", plain=False, finite=False)
+            need_number(got[key], f"evaluate_gan(...)[{key!r}]", plain=False, finite=False)
             for key in ("FD", "n", "n_reference")
         )
         pool = torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
