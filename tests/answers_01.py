@@ -358,8 +358,8 @@ UNFORESEEN = {
         "one argument": (_with(0, lambda logits: logits.mean()), "stopped"),
     },
     "1.2": {
-        "normalised": (lambda p, q: p / (p + q).sum(), "about this point alone, it is right"),
-        "squared": (lambda p, q: p**2 / (p**2 + q**2 + 1e-12), "D* is 0.75, and yours gives 0.9"),
+        "normalised": (lambda p, q: p / (p + q).sum(), "each point is decided for itself"),
+        "squared": (lambda p, q: p**2 / (p**2 + q**2 + 1e-12), "raised to the power 2"),
         "p_data": (lambda p, q: p, "D* is 0.8, and yours gives 3.2"),
         "large constant": (lambda p, q: p / (p + q + 3e-5), "constant or threshold"),
         "threshold": (lambda p, q: torch.where(p + q > 1e-3, p / (p + q), 0.5), "or threshold"),

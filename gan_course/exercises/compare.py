@@ -110,8 +110,8 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
         parts = ()
     need(
         len(parts) == len(names),
-        f"`{call}` should return {_COUNTS[len(names)]} things, {', '.join(names[:-1])} and {names[-1]}; "
-        f"{describe_value(value)} came back.",
+        f"`{call}` should return {_COUNTS[len(names)]} things, {', '.join(names[:-1])} and "
+        f"{names[-1]}; {describe_value(value)} came back.",
     )
     return parts
 

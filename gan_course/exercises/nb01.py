@@ -280,7 +280,7 @@ def _explain_loss(
         "of each sample or something that comes before it?",
     )
     sizes = {"the batch size": _SIZES, "the batch size, less one,": [n - 1 for n in _SIZES]}
-    told = _targets(name, problems, got) or explain(got, wanted, sizes=sizes)
+    told = explain(got, wanted, sizes=sizes) or _targets(name, problems, got)
     told = told or _which_term(name, loss, reference, problems[0])
     wrong(start + told)
 
@@ -550,17 +550,36 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
     )
     worst = int(torch.nan_to_num((mine - right).abs(), nan=math.inf).argmax())
     a, b = p[worst : worst + 1], q[worst : worst + 1]
-    hint = explain(mine, right)
-    if _close(_dstar(answer, a, b, " at one point"), right[worst : worst + 1]):
-        hint = (
-            "Asked about this point alone, it is right: each point is decided for itself, without "
-            "looking at the others."
-        )
+    alone = _dstar(answer, a, b, " at one point")
+    hint = explain(mine, right) or _like_dstar(mine, p, q)
+    if not _close(alone, mine[worst : worst + 1]):
+        hint = f"Asked about this point alone, it gives {alone.item():.4g}"
+        hint += ", which is right" * _close(alone, right[worst : worst + 1])
+        hint += ": each point is decided for itself, without looking at the others."
     hint = hint or "Of all the samples that turn up at such a point, which share is real?"
     wrong(
         f"Where p_data = {a.item():g} and p_g = {b.item():g}, D* is {right[worst].item():.4g}, and "
         f"yours gives {mine[worst].item():.4g}. {hint}"
     )
+
+
+def _like_dstar(got: Tensor, p: Tensor, q: Tensor) -> str:
+    """Says if it is a share with a constant below the line, or of powers of the densities."""
+    both = (p > 0) & (q > 0) & (got > 0) & (got < 1)
+    if both.sum() < 3:
+        return ""
+    got, p, q = (part[both].double() for part in (got, p, q))
+    added = p / got - (p + q)
+    if close(added, added.mean().expand_as(added)):
+        return (
+            f"It fits if {added.mean():.3g} is added below the line, which is too much beside such "
+            "densities."
+        )
+    power = (got / (1 - got)).log() / (p / q).log()
+    power = power[p != q]
+    if close(power, power.mean().expand_as(power)):
+        return f"It fits if both densities are raised to the power {power.mean():.3g} first."
+    return ""
 
 
 # --- 1.3: the Jensen-Shannon divergence ----------------------------------------------------------

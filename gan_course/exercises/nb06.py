@@ -51,8 +51,8 @@ def _near(got: float, expected: float, rel: float = 2e-3, absolute: float = 1e-6
     return math.isclose(got, expected, rel_tol=rel, abs_tol=absolute)
 
 
-def _all_near(got: Sequence[float], expected: Sequence[float]) -> bool:
-    return all(_near(*pair) for pair in zip(got, expected, strict=True))
+def _all_near(got: Sequence[float], expected: Sequence[float], rel: float = 2e-3) -> bool:
+    return all(_near(*pair, rel) for pair in zip(got, expected, strict=True))
 
 
 def _number(answer: Callable, call: str, *given: object, **options: object) -> float:
@@ -90,43 +90,58 @@ def _entropies(p: Tensor) -> tuple[float, float]:
 _IS_WRONGS: list[Known] = [
     (
         "is-kl-reversed",
-        lambda p: _score_of(p, reverse=True),
+        lambda p, z: _score_of(p, reverse=True),
         "Probabilities and marginal are right, but the divergence is taken the wrong way round: "
         "this is KL(p(y) || p(y|x)). Which of the two weights the logarithm?",
     ),
     (
         "is-no-exp",
-        lambda p: math.log(_score_of(p)),
+        lambda p, z: math.log(_score_of(p)),
         "The mean divergence is right. The score is on another scale, on which it runs from 1 to "
         "the number of classes: what is done with the divergence last?",
     ),
     (
         None,
-        lambda p: math.log2(_score_of(p)),
+        lambda p, z: _score_of(p.softmax(dim=1)),
+        "The softmax is taken twice, so that all answers become unsure. Where is the second one?",
+    ),
+    (
+        None,
+        lambda p, z: math.exp(
+            float((p * (p.log() - z.double().mean(0).log_softmax(0))).sum(1).mean())
+        ),
+        "p(y) is made from the mean of the logits here. It is the mean of the probabilities "
+        "p(y|x), which is another thing.",
+    ),
+    (
+        None,
+        lambda p, z: math.log2(_score_of(p)),
         "This is the mean divergence in bits, without its exponential. The logarithm is the "
         "natural one, and the score runs from 1 to the number of classes.",
     ),
     (
         None,
-        lambda p: _score_of(p) ** (1 / p.shape[1]),
+        lambda p, z: _score_of(p) ** (1 / p.shape[1]),
         "The divergence of a sample is a sum over the classes. Here it is averaged over them, so "
         "that it is divided by their number.",
     ),
     (
         None,
-        lambda p: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
+        lambda p, z: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
         "Each p(y|x) is compared with the same share for every class. It should be compared with "
         "the p(y) of these samples, which is a mean over them.",
     ),
     (
         None,
-        lambda p: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
+        lambda p, z: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
         "The exponential is taken of each sample's divergence, and then the mean. Which of the two "
         "comes first in the formula?",
     ),
     (
         None,
-        lambda p: math.exp(_entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]),
+        lambda p, z: math.exp(
+            _entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]
+        ),
         "Each sample counts only for its likeliest class here. p(y|x) says how sure the judge is, "
         "too: use all of it.",
     ),
@@ -170,7 +185,7 @@ def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p
             "they are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
             "is-logits",
         )
-    name_wrong(got, _IS_WRONGS, [(part,) for part in p], _near)
+    name_wrong(got, _IS_WRONGS, list(zip(p, problems, strict=True)), _near)
     expected = [_score_of(part) for part in p]
     if not all(map(math.isfinite, got)):
         wrong(
@@ -178,6 +193,11 @@ def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p
             "by one: which is the first that is not finite?"
         )
     start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
+    need(
+        _near(_number(answer, "inception_score(logits, splits=1)", problems[0], splits=1), got[0]),
+        f"{start}Asked again, it gives another number. In one part the order of the samples does "
+        "not matter: is `splits` used, and does every sample count once?",
+    )
     shift = torch.linspace(-2, 2, len(problems[0]))[:, None]
     call = "inception_score(logits + a constant for each row, splits=1)"
     moved = _number(answer, call, problems[0] + shift, splits=1)
@@ -278,6 +298,14 @@ def _check_sorted(answer) -> None:
             "is-sorted-splits",
         )
     need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.")
+    call = "inception_score(logits whose classes come in turn, splits=5)"
+    got = _number(answer, call, logits.reshape(5, 120, 5).transpose(0, 1).reshape(600, 5), splits=5)
+    need(
+        got > 2,
+        "Right for samples sorted by class. But where the classes come in turn (0, 1, 2, ..., 0, "
+        f"1, 2, ...), each of your parts sees a single class, and the score is {got:.3g} where "
+        "nearly 5 is right. Which order is safe whatever comes in?",
+    )
 
 
 def _check_parts(answer) -> None:
@@ -514,8 +542,18 @@ def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
             "the mean of their means: in it, an image of the smaller batch counts for more.",
         )
     off = (mean - expected).abs().max().item()
-    told = explain(mean, expected, sizes={"the number of images": [float(len(features))] * d})
-    wrong(f"The mean has the right shape but is off by up to {off:.3g}. {told}".rstrip())
+    unit = nn.functional.normalize(features, dim=1).mean(dim=0)
+    need(
+        not close(mean, unit),
+        "This is the mean of features that were brought to length 1 first. They are to be used as "
+        "the judge gives them.",
+    )
+    told = explain(mean, expected) or "It is a mean over images of the features as they come."
+    shown = [[round(value, 4) for value in part.tolist()] for part in (mean, expected)]
+    wrong(
+        f"The mean has the right shape but is off by up to {off:.3g}: {shown[0]} came back, "
+        f"{shown[1]} was expected. {told}"
+    )
 
 
 def _check_covariance(covariance: Tensor, features: Tensor) -> None:
@@ -715,8 +753,9 @@ _ROOT_WRONGS: list[Known] = [
     (
         None,
         lambda a, b: float((a * b).diagonal().sqrt().sum()),
-        "The traces of the two covariances are right. Under the root the two are multiplied entry "
-        "by entry, as `*` does; a product of matrices is meant, and the root of a matrix.",
+        "The traces of the two covariances are right. The root term is what the two diagonals alone "
+        "give, as with `*` in place of a product of matrices: what stands beside the diagonals has "
+        "no effect on it.",
     ),
     (
         "fid-separate-roots",
@@ -726,6 +765,18 @@ _ROOT_WRONGS: list[Known] = [
     ),
     (None, lambda a, b: float(torch.linalg.eigvalsh(a @ b).sqrt().sum()), _TRIANGLE),
     (None, lambda a, b: float(torch.linalg.eigvalsh(b @ a).sqrt().sum()), _TRIANGLE),
+    (
+        None,
+        lambda a, b: float(torch.linalg.eigvalsh((a @ b + b @ a) / 2).clamp(min=0).sqrt().sum()),
+        "The traces of the two covariances are right. The product was made symmetric before its "
+        "eigenvalues were taken, and has other eigenvalues now.",
+    ),
+    (
+        None,
+        lambda a, b: float(torch.linalg.svdvals(a @ b).sqrt().sum()),
+        "The traces of the two covariances are right. These are roots of the product's singular "
+        "values; as it is not symmetric, its eigenvalues are others.",
+    ),
     (
         None,
         lambda a, b: float((a @ b).trace()),
@@ -759,6 +810,13 @@ def _explain_root(
     if any(map(math.isfinite, halves)):
         name_wrong(halves, _ROOT_WRONGS, covariances, same)
     roots = [_trace_of_root(a, b) for a, b in covariances]
+    for extra in (1e-3, 1e-2, 0.1, 1.0):
+        plus = [tuple(c + extra * torch.eye(len(c)) for c in pair) for pair in covariances]
+        need(
+            not _all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5),
+            f"The traces are right. The root term fits if {extra:g} is added to both diagonals, "
+            "which changes every result: singular covariances need another remedy.",
+        )
     terms = {
         "the sum of both traces": (traces, 1.0),
         "the root term": (roots, -2.0),
@@ -807,7 +865,7 @@ def check_kernel_distance(answer) -> None:
     ]
     right = [metrics.polynomial_mmd2(x, y) for x, y in problems]
     if not _all_near(got, right):
-        _explain_kernel_distance(got, right, problems)
+        _explain_kernel_distance(answer, got, right, problems)
 
 
 # (mistake, the kernel of a matrix of inner products and the dimension, what to say of it)
@@ -844,6 +902,17 @@ _WITHIN: list[Known] = [
         lambda k: k.sum() / (len(k) * (len(k) - 1)),
         "the diagonal is left out of the count, but not of the sum.",
     ),
+    (
+        None,
+        lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
+        "the diagonal is still in the sum, with ones: it was cleared before the power was taken.",
+    ),
+    (
+        None,
+        lambda k: (k.sum() - k.trace() + len(k)) / len(k) ** 2,
+        "the diagonal is still in it, with ones: it was cleared before the power was taken.",
+    ),
+    (None, lambda k: k.sum() - k.trace(), "the sums within a set are not divided by anything."),
 ]
 
 
@@ -852,7 +921,9 @@ def _mmd2(x: Tensor, y: Tensor, kernel: Callable, within: Callable, factor: floa
     return float(within(kxx) + within(kyy) - factor * kxy.mean())
 
 
-def _explain_kernel_distance(got: list[float], right: list[float], problems: list[tuple]) -> None:
+def _explain_kernel_distance(
+    answer, got: list[float], right: list[float], problems: list[tuple]
+) -> None:
     for i, (value, (x, y)) in enumerate(zip(got, problems, strict=True)):
         need(
             math.isfinite(value),
@@ -871,6 +942,16 @@ def _explain_kernel_distance(got: list[float], right: list[float], problems: lis
             name = kernel_mistake or mistake
             known.append((name, lambda x, y, k=kernel, w=within: _mmd2(x, y, k, w), text))
     right_parts = _KERNELS[0][1], _WITHIN[0][1]
+    known.append(
+        (
+            None,
+            lambda x, y: _mmd2(
+                x - torch.cat([x, y]).mean(0), y - torch.cat([x, y]).mean(0), *right_parts
+            ),
+            "Terms and kernel are there, but a mean is subtracted from the features first. This "
+            "kernel is not the same for points that have been moved.",
+        )
+    )
     known.append(("kid-missing-two", lambda x, y: _mmd2(x, y, *right_parts, 1), missing_two))
     name_wrong(got, known, problems, _near)
     below = min(range(len(right)), key=right.__getitem__)
@@ -892,11 +973,32 @@ def _explain_kernel_distance(got: list[float], right: list[float], problems: lis
         for name, values, factor in zip(names, zip(*means, strict=True), factors, strict=True)
     }
     x, y = problems[0]
+    told = explain(got, right, terms) or _explain_terms(answer, x, y, means[0])
     wrong(
-        f"For {len(x)} and {len(y)} samples, {off_by(got[0], right[0])}. "
-        f"{explain(got, right, terms)} The three means of the kernel should be {means[0][0]:.4g} "
-        f"within x, {means[0][1]:.4g} within y (without the diagonal) and {means[0][2]:.4g} across."
+        f"For {len(x)} and {len(y)} samples, {off_by(got[0], right[0])}. {told} The three means of "
+        f"the kernel should be {means[0][0]:.4g} within x, {means[0][1]:.4g} within y (without the "
+        f"diagonal) and {means[0][2]:.4g} across."
     )
+
+
+def _explain_terms(answer, x: Tensor, y: Tensor, means: tuple[float, ...]) -> str:
+    """Which of the three terms are right: with zeros for a set, its own kernel values are all 1."""
+    a, b, nothing, both = (
+        _number(answer, "kernel_distance(x, y), one of them zeros", *pair)
+        for pair in ((x, 0 * y), (0 * x, y), (0 * x, 0 * y), (x, y))
+    )
+    mine = a - nothing + 1, b - nothing + 1, 1 - (both - a - b + nothing) / 2
+    names = ("the term within x", "the term within y", "the term across")
+    fits = [_near(*pair) for pair in zip(mine, means, strict=True)]
+    if not any(fits) or all(fits):
+        return ""
+    good = " and ".join(name for name, fit in zip(names, fits, strict=True) if fit)
+    off = " and ".join(
+        f"{name} (it comes to {value:.4g})"
+        for name, fit, value in zip(names, fits, mine, strict=True)
+        if not fit
+    )
+    return f"Right: {good}. Not yet: {off}. By how many pairs is each divided?"
 
 
 def _kernel_means(x: Tensor, y: Tensor) -> tuple[float, float, float]:
@@ -976,6 +1078,17 @@ def _one_radius(samples: Tensor, centers: Tensor, k: int) -> float:
     return float((torch.cdist(samples, centers) <= radius).any(dim=1).double().mean())
 
 
+def _in_all(samples: Tensor, centers: Tensor, k: int) -> float:
+    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
+    return float((torch.cdist(samples, centers) <= radii).all(dim=1).double().mean())
+
+
+def _among_both(samples: Tensor, centers: Tensor, k: int) -> float:
+    """As `_inside`, with radii that reach to the k-th nearest among both sets."""
+    radii = torch.cdist(centers, torch.cat([centers, samples])).sort(dim=1).values[:, k]
+    return float((torch.cdist(samples, centers) <= radii).any(dim=1).double().mean())
+
+
 # What a wrong pair of shares is: (mistake, formula, message).
 _BALL_WRONGS: list[Known] = [
     (
@@ -1016,6 +1129,36 @@ _BALL_WRONGS: list[Known] = [
     ),
     (
         None,
+        lambda fake, real, k: (_inside(fake, real, k),) * 2,
+        "Precision is right, and stands in both places. For recall the two sets change their roles.",
+    ),
+    (
+        None,
+        lambda fake, real, k: (_inside(real, fake, k),) * 2,
+        "Recall is right, and stands in both places. For precision the two sets change their roles.",
+    ),
+    (
+        None,
+        lambda fake, real, k: (
+            _inside(fake, real, k) * len(fake) / len(real),
+            _inside(real, fake, k) * len(real) / len(fake),
+        ),
+        "The right samples are counted, and divided by the size of the other set. Of what is this "
+        "the share?",
+    ),
+    (
+        None,
+        lambda fake, real, k: (_in_all(fake, real, k), _in_all(real, fake, k)),
+        "A sample counts here only if it lies in every ball. One of them is enough.",
+    ),
+    (
+        None,
+        lambda fake, real, k: (_among_both(fake, real, k), _among_both(real, fake, k)),
+        "The balls are too small: their radius reaches to the k-th nearest among real and fake "
+        "samples together. Among whom are the neighbours of a real sample counted?",
+    ),
+    (
+        None,
         lambda fake, real, k: (_one_radius(fake, real, k), _one_radius(real, fake, k)),
         "All balls have one radius here, the mean of all. Each centre has a radius of its own, "
         "which is small where samples lie close together.",
@@ -1028,7 +1171,10 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
     first = next(i for i, pair in enumerate(got) if not _like(pair, right[i]))
     need(
         max(got[first]) <= 1 + 1e-6 and min(got[first]) >= 0,
-        f"{got[first][0]:.4g} and {got[first][1]:.4g} came back. A share lies between 0 and 1.",
+        f"{got[first][0]:.4g} and {got[first][1]:.4g} came back. A share lies between 0 and 1. "
+        + explain(
+            [part for pair in got for part in pair], [part for pair in right for part in pair]
+        ),
     )
     fakes, reals, k = problems[first]
     of_default = " by default" if first == len(got) - 1 else ""
@@ -1146,6 +1292,12 @@ def check_evaluate_gan(answer) -> None:
         _check_both_shown(judge, fakes, real)
         _check_mode(judge)
         expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
+        outputs = [judge.head.double()(judge.truth(part)) for part in (fakes, real)]
+        need(
+            not _near(value, metrics.frechet_distance(*outputs).value),
+            "Counts and pixels are right, but this is the distance of the judge's logits. Which of "
+            "its two outputs are the features?",
+        )
         need(
             _near(value, expected, rel=5e-3),
             f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. "
@@ -1203,6 +1355,12 @@ def _explain_fakes(strangers: Tensor, fakes: Tensor) -> None:
     start = "The reference was shown as it should be; the generated images were"
     cast = "Was a float cast to uint8 before it was scaled?"
     need(strangers.max() > strangers.min(), f"{start} all of one grey. {cast}")
+    clipped = (fakes.flatten(1) * 255).clamp(0, 255) / 127.5 - 1
+    need(
+        torch.cdist(strangers, clipped, p=math.inf).amin(dim=1).max() > 2e-2,
+        f"{start} scaled as if they were in [0, 1], so that everything below middle grey became "
+        "black. Which range does `sample` give?",
+    )
     need(
         not _has_range(strangers, fakes, 2e-2),
         f"{start} not. Their range is right, but these are not the images that `sample` returned. "
