@@ -1,8 +1,6 @@
 """Answers to the exercises of notebook 06: correct ones in several styles, and wrong ones.
 
-CORRECT[id]   answers that must pass.
-MUTANTS[id]   (answer, mistake): must be rejected, and by exactly this name.
-UNFORESEEN[id] (answer, words): wrong in a way that has no name; the message must hold the words.
+See `test_answers.py` for the three tables; here they are lists, numbered below.
 """
 
 from __future__ import annotations
@@ -686,3 +684,9 @@ UNFORESEEN = {
         (_report(scale=lambda r: r.flip(0, 3).float() / 127.5 - 1), "not the ones that came in"),
     ],
 }
+
+# The answers of a list are called by their numbers.
+CORRECT, MUTANTS, UNFORESEEN = (
+    {id: {str(number): case for number, case in enumerate(cases)} for id, cases in table.items()}
+    for table in (CORRECT, MUTANTS, UNFORESEEN)
+)

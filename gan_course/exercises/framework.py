@@ -174,7 +174,7 @@ def exercise(
 
 def wrong(message: str, mistake: str | None = None) -> NoReturn:
     """Reject the answer, with a message for its author and the mistake's id if it has one."""
-    raise Rejected(message, mistake)
+    raise Rejected(" ".join(message.split()), mistake)
 
 
 def need(condition: object, message: str, mistake: str | None = None) -> None:
