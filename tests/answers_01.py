@@ -344,7 +344,7 @@ UNFORESEEN = {
         ),
         "a constant": (
             _with(0, lambda r, f: d_loss(r, f) - 2 * math.log(2)),
-            "a constant of -1.386",
+            "a constant of",
         ),
         "mean first": (
             _with(2, lambda f: -f.sigmoid().mean().log()),

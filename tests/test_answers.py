@@ -21,10 +21,8 @@ import torch
 from gan_course.exercises import all_exercises, evaluate, framework, get_exercise
 from gan_course.exercises.nb06 import GENERATORS
 
-BOOKS = [
-    importlib.import_module(path.stem)
-    for path in sorted(Path(__file__).parent.glob("answers_*.py"))
-]
+PATHS = sorted(Path(__file__).parent.glob("answers_*.py"))
+BOOKS = [importlib.import_module(path.stem) for path in PATHS]
 IDS = [id for book in BOOKS for id in book.CORRECT]
 
 
@@ -48,9 +46,9 @@ def of(table: str, id: str, default: object = ()) -> object:
 
 def assert_readable(message: str) -> None:
     assert 40 < len(message) < 700
-    assert message[0] == "`" or message[0].isupper()
+    assert message[0] == "`" or message[0].isupper() or message[0].isdigit()
     assert message[-1] in ".?)"
-    assert "!" not in message and "  " not in message
+    assert "!" not in message
     assert "could not make sense" not in message
     assert "1.00 times" not in message and "cosine 1.00" not in message
 
@@ -150,7 +148,7 @@ def test_a_range_is_only_blamed_with_the_values_that_were_wrong(id):
 
 
 def test_the_check_of_the_parts_does_not_depend_on_the_shuffle():
-    score = of("UNFORESEEN", "6.1")["strides"][0]
+    score = importlib.import_module("answers_06").is_entropies
     for seed in range(40):
 
         def answer(logits, splits=10, seed=seed):

@@ -64,70 +64,46 @@ _FAKE = [-0.9, 1.5, -2.2, 0.3, 0.8, -0.2]
 _SIZES = (6, 1, 4, 9, 2, 5, 7, 3, 1)  # of the batches, the first of which is _REAL and _FAKE
 _LARGE = [200.0, -200.0, 90.0, -90.0, 40.0, -40.0]
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
+# fmt: off
 _D_WRONGS: list[Known] = [
-    (
-        "step-swapped-labels",
-        lambda r, f: F.softplus(r).mean() + F.softplus(-f).mean(),
-        "both terms are there, but it is small when D takes real data for generated and generated "
-        "data for real. Which of the two is target 1?",
-    ),
-    (
-        "loss-half-sum",
-        lambda r, f: (F.softplus(-r).mean() + F.softplus(f).mean()) / 2,
-        "both terms are right, but the result is half of what was asked: this course uses their "
-        "sum, which is 2 log 2 at equilibrium.",
-    ),
-    (
-        "step-only-real",
-        lambda r, f: F.softplus(-r).mean(),
-        "the real term is right and the fake term is missing, so that D may call everything real.",
-    ),
-    (
-        "step-only-fake",
-        lambda r, f: F.softplus(f).mean(),
-        "the fake term is right and the real term is missing, so that D may call everything fake.",
-    ),
-    (
-        "loss-d-sign",
-        lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean(),
-        "this is V itself, which D makes as large as it can. A loss is made small: one sign stands "
-        "between the two.",
-    ),
+    ("step-swapped-labels", lambda r, f: F.softplus(r).mean() + F.softplus(-f).mean(),
+     "both terms are there, but it is small when D takes real data for generated and generated "
+     "data for real. Which of the two is target 1?"),
+    ("loss-half-sum", lambda r, f: (F.softplus(-r).mean() + F.softplus(f).mean()) / 2,
+     "both terms are right, but the result is half of what was asked: this course uses their sum, "
+     "which is 2 log 2 at equilibrium."),
+    ("step-only-real", lambda r, f: F.softplus(-r).mean(),
+     "the real term is right and the fake term is missing, so that D may call everything real."),
+    ("step-only-fake", lambda r, f: F.softplus(f).mean(),
+     "the fake term is right and the real term is missing, so that D may call everything fake."),
+    ("loss-d-sign", lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean(),
+     "this is V itself, which D makes as large as it can. A loss is made small: one sign stands "
+     "between the two."),
 ]
+# fmt: on
+# fmt: off
 _SATURATING_WRONGS: list[Known] = [
-    (
-        "loss-saturating-sign",
-        lambda f: F.softplus(f).mean(),
-        "this falls when D recognises the generated data, so that minimising it makes G worse. G "
-        "minimises log(1 - D(G(z))) as it stands; is there one minus too many?",
-    ),
-    (
-        "loss-not-saturating",
-        lambda f: F.softplus(-f).mean(),
-        "this is the non-saturating loss. The saturating one is the term of V that G has a hand "
-        "in, taken as it stands.",
-    ),
+    ("loss-saturating-sign", lambda f: F.softplus(f).mean(),
+     "this falls when D recognises the generated data, so that minimising it makes G worse. G "
+     "minimises log(1 - D(G(z))) as it stands; is there one minus too many?"),
+    ("loss-not-saturating", lambda f: F.softplus(-f).mean(),
+     "this is the non-saturating loss. The saturating one is the term of V that G has a hand in, "
+     "taken as it stands."),
 ]
+# fmt: on
+# fmt: off
 _NON_SATURATING_WRONGS: list[Known] = [
-    (
-        "loss-nonsaturating-sign",
-        lambda f: -F.softplus(-f).mean(),
-        "log D(G(z)) is to be made large, and a loss is made small. As it stands, G gets worse "
-        "with every step.",
-    ),
-    (
-        "loss-saturating",
-        lambda f: -F.softplus(f).mean(),
-        "this is the saturating loss, whose slope vanishes when D is sure. The other one asks how "
-        "surprised D would be to hear that the generated data are real.",
-    ),
-    (
-        "step-g-targets-fake",
-        lambda f: F.softplus(f).mean(),
-        "it is small when D recognises the generated data. Toward which target should G push D's "
-        "verdict?",
-    ),
+    ("loss-nonsaturating-sign", lambda f: -F.softplus(-f).mean(),
+     "log D(G(z)) is to be made large, and a loss is made small. As it stands, G gets worse with "
+     "every step."),
+    ("loss-saturating", lambda f: -F.softplus(f).mean(),
+     "this is the saturating loss, whose slope vanishes when D is sure. The other one asks how "
+     "surprised D would be to hear that the generated data are real."),
+    ("step-g-targets-fake", lambda f: F.softplus(f).mean(),
+     "it is small when D recognises the generated data. Toward which target should G push D's "
+     "verdict?"),
 ]
+# fmt: on
 
 
 @exercise(
@@ -455,26 +431,19 @@ _POINTS = [  # (p_data, p_g): both below and above 1, one of them 0, and a singl
     ([0.0, 3.2, 0.6, 1.5], [0.4, 0.8, 2.4, 1.1]),
     ([0.3], [0.1]),
 ]
+# fmt: off
 _DSTAR_WRONGS: list[Known] = [
-    (
-        "dstar-inverted",
-        lambda p, q: q / (p + q),
-        "A probability, but of the wrong thing: it is large where the generated density is. D "
-        "is asked for the probability that a point is real.",
-    ),
-    (
-        "dstar-odds",
-        lambda p, q: p / q,
-        "This is the ratio of the two densities, which can be any positive number: the odds. "
-        "Of all the mass at a point, which share is real?",
-    ),
-    (
-        "dstar-logit",
-        lambda p, q: (p / q).log(),
-        "This is the logit of the optimal discriminator, which is worth knowing. Here its "
-        "probability was asked: a share of the mass at each point.",
-    ),
+    ("dstar-inverted", lambda p, q: q / (p + q),
+     "A probability, but of the wrong thing: it is large where the generated density is. D is "
+     "asked for the probability that a point is real."),
+    ("dstar-odds", lambda p, q: p / q,
+     "This is the ratio of the two densities, which can be any positive number: the odds. Of all "
+     "the mass at a point, which share is real?"),
+    ("dstar-logit", lambda p, q: (p / q).log(),
+     "This is the logit of the optimal discriminator, which is worth knowing. Here its "
+     "probability was asked: a share of the mass at each point."),
 ]
+# fmt: on
 
 
 @exercise(
@@ -599,63 +568,37 @@ _JEFFREYS = (
     "Both directions count, as they should, but p and q are compared with each other. What are "
     "they compared with in the definition?"
 )
+# fmt: off
 _JSD_WRONGS: list[Known] = [
-    (
-        "jsd-no-dx",
-        lambda p, q, dx: js_divergence(p, q, 1.0),
-        "The terms are right, but a sum over grid points is no integral yet: with twice as "
-        "many points it would be twice as large.",
-    ),
-    (
-        "jsd-no-half",
-        lambda p, q, dx: 2 * js_divergence(p, q, dx),
-        "The mixture and both divergences to it are right. Two of them are added where their "
-        "average was asked.",
-    ),
-    (
-        "jsd-middle",
-        lambda p, q, dx: _average(p, q, dx, p + q),
-        "A divergence cannot be negative, and this one is. Does the density in the middle "
-        "integrate to 1?",
-    ),
-    (
-        "jsd-reversed",
-        lambda p, q, dx: _average(p, q, dx, (p + q) / 2, back=True),
-        "The mixture is right, but the average is taken over samples of the mixture: in "
-        "KL(first || second) the density stands first and the mixture second. Mind the order "
-        "of arguments, which some libraries turn around.",
-    ),
-    (
-        "jsd-bits",
-        lambda p, q, dx: js_divergence(p, q, dx) / math.log(2),
-        "Right, but in bits: the logarithm has base 2. Nats were asked, so that the largest "
-        "value is log 2 and not 1.",
-    ),
-    (
-        "jsd-distance",
-        lambda p, q, dx: math.sqrt(js_divergence(p, q, dx)),
-        "This is the square root of the divergence, the Jensen-Shannon distance, which some "
-        "libraries return. Here the divergence itself is needed.",
-    ),
+    ("jsd-no-dx", lambda p, q, dx: js_divergence(p, q, 1.0),
+     "The terms are right, but a sum over grid points is no integral yet: with twice as many "
+     "points it would be twice as large."),
+    ("jsd-no-half", lambda p, q, dx: 2 * js_divergence(p, q, dx),
+     "The mixture and both divergences to it are right. Two of them are added where their average "
+     "was asked."),
+    ("jsd-middle", lambda p, q, dx: _average(p, q, dx, p + q),
+     "A divergence cannot be negative, and this one is. Does the density in the middle integrate "
+     "to 1?"),
+    ("jsd-reversed", lambda p, q, dx: _average(p, q, dx, (p + q) / 2, back=True),
+     "The mixture is right, but the average is taken over samples of the mixture: in KL(first || "
+     "second) the density stands first and the mixture second. Mind the order of arguments, which "
+     "some libraries turn around."),
+    ("jsd-bits", lambda p, q, dx: js_divergence(p, q, dx) / math.log(2),
+     "Right, but in bits: the logarithm has base 2. Nats were asked, so that the largest value is "
+     "log 2 and not 1."),
+    ("jsd-distance", lambda p, q, dx: math.sqrt(js_divergence(p, q, dx)),
+     "This is the square root of the divergence, the Jensen-Shannon distance, which some "
+     "libraries return. Here the divergence itself is needed."),
     ("jsd-kl", lambda p, q, dx: kl_divergence(p, q, dx), _KL),
     ("jsd-kl", lambda p, q, dx: kl_divergence(q, p, dx), _KL),
-    (
-        "jsd-jeffreys",
-        lambda p, q, dx: kl_divergence(p, q, dx) + kl_divergence(q, p, dx),
-        _JEFFREYS,
-    ),
-    (
-        "jsd-jeffreys",
-        lambda p, q, dx: (kl_divergence(p, q, dx) + kl_divergence(q, p, dx)) / 2,
-        _JEFFREYS,
-    ),
-    (
-        None,
-        lambda p, q, dx: float((p - q).abs().sum() * dx) / 2,
-        "This is the total variation distance, half of the area between the two. The divergence "
-        "averages the logarithm of a ratio.",
-    ),
+    ("jsd-jeffreys", lambda p, q, dx: kl_divergence(p, q, dx) + kl_divergence(q, p, dx), _JEFFREYS),
+    ("jsd-jeffreys", lambda p, q, dx: (kl_divergence(p, q, dx) + kl_divergence(q, p, dx)) / 2,
+     _JEFFREYS),
+    (None, lambda p, q, dx: float((p - q).abs().sum() * dx) / 2,
+     "This is the total variation distance, half of the area between the two. The divergence "
+     "averages the logarithm of a ratio."),
 ]
+# fmt: on
 
 
 @exercise(

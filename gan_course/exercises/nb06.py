@@ -87,65 +87,42 @@ def _entropies(p: Tensor) -> tuple[float, float]:
     )
 
 
+# fmt: off
 _IS_WRONGS: list[Known] = [
-    (
-        "is-kl-reversed",
-        lambda p, z: _score_of(p, reverse=True),
-        "Probabilities and marginal are right, but the divergence is taken the wrong way round: "
-        "this is KL(p(y) || p(y|x)). Which of the two weights the logarithm?",
-    ),
-    (
-        "is-no-exp",
-        lambda p, z: math.log(_score_of(p)),
-        "The mean divergence is right. The score is on another scale, on which it runs from 1 to "
-        "the number of classes: what is done with the divergence last?",
-    ),
-    (
-        None,
-        lambda p, z: _score_of(p.softmax(dim=1)),
-        "The softmax is taken twice, so that all answers become unsure. Where is the second one?",
-    ),
-    (
-        None,
-        lambda p, z: math.exp(
-            float((p * (p.log() - z.double().mean(0).log_softmax(0))).sum(1).mean())
-        ),
-        "p(y) is made from the mean of the logits here. It is the mean of the probabilities "
-        "p(y|x), which is another thing.",
-    ),
-    (
-        None,
-        lambda p, z: math.log2(_score_of(p)),
-        "This is the mean divergence in bits, without its exponential. The logarithm is the "
-        "natural one, and the score runs from 1 to the number of classes.",
-    ),
-    (
-        None,
-        lambda p, z: _score_of(p) ** (1 / p.shape[1]),
-        "The divergence of a sample is a sum over the classes. Here it is averaged over them, so "
-        "that it is divided by their number.",
-    ),
-    (
-        None,
-        lambda p, z: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
-        "Each p(y|x) is compared with the same share for every class. It should be compared with "
-        "the p(y) of these samples, which is a mean over them.",
-    ),
-    (
-        None,
-        lambda p, z: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
-        "The exponential is taken of each sample's divergence, and then the mean. Which of the two "
-        "comes first in the formula?",
-    ),
-    (
-        None,
-        lambda p, z: math.exp(
-            _entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]
-        ),
-        "Each sample counts only for its likeliest class here. p(y|x) says how sure the judge is, "
-        "too: use all of it.",
-    ),
+    ("is-kl-reversed", lambda p, z: _score_of(p, reverse=True),
+     "Probabilities and marginal are right, but the divergence is taken the wrong way round: this "
+     "is KL(p(y) || p(y|x)). Which of the two weights the logarithm?"),
+    ("is-no-exp", lambda p, z: math.log(_score_of(p)),
+     "The mean divergence is right. The score is on another scale, on which it runs from 1 to the "
+     "number of classes: what is done with the divergence last?"),
+    (None, lambda p, z: _score_of(p.softmax(dim=1)),
+     "The softmax is taken twice, so that all answers become unsure. Where is the second one?"),
+    (None,
+     lambda p, z: math.exp(
+         float((p * (p.log() - z.double().mean(0).log_softmax(0))).sum(1).mean())
+     ),
+     "p(y) is made from the mean of the logits here. It is the mean of the probabilities p(y|x), "
+     "which is another thing."),
+    (None, lambda p, z: math.log2(_score_of(p)),
+     "This is the mean divergence in bits, without its exponential. The logarithm is the natural "
+     "one, and the score runs from 1 to the number of classes."),
+    (None, lambda p, z: _score_of(p) ** (1 / p.shape[1]),
+     "The divergence of a sample is a sum over the classes. Here it is averaged over them, so "
+     "that it is divided by their number."),
+    (None, lambda p, z: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
+     "Each p(y|x) is compared with the same share for every class. It should be compared with the "
+     "p(y) of these samples, which is a mean over them."),
+    (None, lambda p, z: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
+     "The exponential is taken of each sample's divergence, and then the mean. Which of the two "
+     "comes first in the formula?"),
+    (None,
+     lambda p, z: math.exp(
+         _entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]
+     ),
+     "Each sample counts only for its likeliest class here. p(y|x) says how sure the judge is, "
+     "too: use all of it."),
 ]
+# fmt: on
 
 
 @exercise(
@@ -576,28 +553,21 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
         "The mean is right, and it should be used once more: these are products of the features "
         "themselves, not of their deviations from the mean."
     )
+    # fmt: off
     known: list[Known] = [
-        (
-            "fid-divided-by-n",
-            lambda: expected * (n - 1) / n,
-            f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
-            "The mean was estimated from the same samples, which uses one of them up.",
-        ),
+        ("fid-divided-by-n", lambda: expected * (n - 1) / n,
+         f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
+         "The mean was estimated from the same samples, which uses one of them up."),
         ("fid-not-centred", lambda: moments / n, centred),
         ("fid-not-centred", lambda: moments / (n - 1), centred),
-        (
-            None,
-            lambda: torch.corrcoef(features.T),
-            "These are correlations, with ones on the diagonal: each product of two deviations was "
-            "divided by both standard deviations, too.",
-        ),
-        (
-            None,
-            lambda: torch.diag(expected.diagonal()),
-            "The variances on the diagonal are right. The covariances of two different features "
-            "are missing beside them.",
-        ),
+        (None, lambda: torch.corrcoef(features.T),
+         "These are correlations, with ones on the diagonal: each product of two deviations was "
+         "divided by both standard deviations, too."),
+        (None, lambda: torch.diag(expected.diagonal()),
+         "The variances on the diagonal are right. The covariances of two different features are "
+         "missing beside them."),
     ]
+    # fmt: on
     name_wrong([covariance], known, [()], lambda a, b: close(a, b, tolerance=2e-4))
     worst = (covariance - expected).abs().max().item()
     told = explain(covariance.flatten(), expected.flatten())
@@ -698,27 +668,20 @@ def _explain_shift(got: list[float], means: list[Tensor], shifts: list[Tensor]) 
         )
     start = "The covariance part is right. For equal covariances and means 7 apart, "
     start += f"{off_by(got[0], right[0])}. "
+    # fmt: off
     known: list[Known] = [
         (None, lambda m, s: float(s @ s) / len(s), f"{start}The squares are averaged, not summed."),
         (None, lambda m, s: 0.0, f"{start}The means have no effect on it: their part is missing."),
-        (
-            None,
-            lambda m, s: float((2 * m + s) @ (2 * m + s)),
-            f"{start}The means are added here, and their difference is asked for.",
-        ),
-        (
-            None,
-            lambda m, s: float(s.abs().sum()) ** 2,
-            f"{start}The differences are summed before they are squared.",
-        ),
-        (
-            None,
-            lambda m, s: float(s.sum()) ** 2,
-            f"{start}The differences are summed before they are squared.",
-        ),
+        (None, lambda m, s: float((2 * m + s) @ (2 * m + s)),
+         f"{start}The means are added here, and their difference is asked for."),
+        (None, lambda m, s: float(s.abs().sum()) ** 2,
+         f"{start}The differences are summed before they are squared."),
+        (None, lambda m, s: float(s.sum()) ** 2,
+         f"{start}The differences are summed before they are squared."),
         (None, lambda m, s: float(s.abs().sum()), f"{start}These are sizes, not squares."),
         (None, lambda m, s: float((s**4).sum()), f"{start}The differences are squared twice."),
     ]
+    # fmt: on
     problems = list(zip(means, shifts, strict=True))
     name_wrong(got, known, problems, _near)
     sizes = {"the number of features": [float(len(shift)) for shift in shifts]}
@@ -740,56 +703,37 @@ _TRIANGLE = (
     "only. Is cov_r cov_g symmetric?"
 )
 # What a wrong root term has for a trace: (mistake, formula, message).
+# fmt: off
 _ROOT_WRONGS: list[Known] = [
-    (
-        "fid-missing-two",
-        lambda a, b: _trace_of_root(a, b) / 2,
-        "The root term is right, but it is counted once, so that even a set compared with itself "
-        "is not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab.",
-    ),
+    ("fid-missing-two", lambda a, b: _trace_of_root(a, b) / 2,
+     "The root term is right, but it is counted once, so that even a set compared with itself is "
+     "not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab."),
     ("fid-elementwise-root", lambda a, b: float((a @ b).clamp(min=0).sqrt().trace()), _ELEMENTWISE),
     ("fid-elementwise-root", lambda a, b: float((a @ b).sqrt().sum()), _ELEMENTWISE),
     ("fid-elementwise-root", lambda a, b: float((a * b).sqrt().sum()), _ELEMENTWISE),
-    (
-        None,
-        lambda a, b: float((a * b).diagonal().sqrt().sum()),
-        "The traces of the two covariances are right. The root term is what the two diagonals "
-        "alone give, as with `*` in place of a product of matrices: what stands beside the diagonals has "
-        "no effect on it.",
-    ),
-    (
-        "fid-separate-roots",
-        lambda a, b: float((_root(a) @ _root(b)).trace()),
-        "This takes the root of each covariance and multiplies the roots. That is only the root of "
-        "the product if the two matrices commute, which covariances of two data sets do not.",
-    ),
+    (None, lambda a, b: float((a * b).diagonal().sqrt().sum()),
+     "The traces of the two covariances are right. The root term is what the two diagonals alone "
+     "give, as with `*` in place of a product of matrices: what stands beside the diagonals has "
+     "no effect on it."),
+    ("fid-separate-roots", lambda a, b: float((_root(a) @ _root(b)).trace()),
+     "This takes the root of each covariance and multiplies the roots. That is only the root of "
+     "the product if the two matrices commute, which covariances of two data sets do not."),
     (None, lambda a, b: float(torch.linalg.eigvalsh(a @ b).sqrt().sum()), _TRIANGLE),
     (None, lambda a, b: float(torch.linalg.eigvalsh(b @ a).sqrt().sum()), _TRIANGLE),
-    (
-        None,
-        lambda a, b: float(torch.linalg.eigvalsh((a @ b + b @ a) / 2).clamp(min=0).sqrt().sum()),
-        "The traces of the two covariances are right. The product was made symmetric before its "
-        "eigenvalues were taken, and has other eigenvalues now.",
-    ),
-    (
-        None,
-        lambda a, b: float(torch.linalg.svdvals(a @ b).sqrt().sum()),
-        "The traces of the two covariances are right. These are roots of the product's singular "
-        "values; as it is not symmetric, its eigenvalues are others.",
-    ),
-    (
-        None,
-        lambda a, b: float((a @ b).trace()),
-        "The traces of the two covariances are right, and their product is there, but no root is "
-        "taken of it.",
-    ),
-    (
-        None,
-        lambda a, b: float((a @ b).trace()) ** 0.5,
-        "The traces of the two covariances are right. The root is taken of the product's trace; "
-        "what is asked for is the trace of the product's root.",
-    ),
+    (None, lambda a, b: float(torch.linalg.eigvalsh((a @ b + b @ a) / 2).clamp(min=0).sqrt().sum()),
+     "The traces of the two covariances are right. The product was made symmetric before its "
+     "eigenvalues were taken, and has other eigenvalues now."),
+    (None, lambda a, b: float(torch.linalg.svdvals(a @ b).sqrt().sum()),
+     "The traces of the two covariances are right. These are roots of the product's singular "
+     "values; as it is not symmetric, its eigenvalues are others."),
+    (None, lambda a, b: float((a @ b).trace()),
+     "The traces of the two covariances are right, and their product is there, but no root is "
+     "taken of it."),
+    (None, lambda a, b: float((a @ b).trace()) ** 0.5,
+     "The traces of the two covariances are right. The root is taken of the product's trace; what "
+     "is asked for is the trace of the product's root."),
 ]
+# fmt: on
 
 
 def _explain_root(
@@ -869,51 +813,37 @@ def check_kernel_distance(answer) -> None:
 
 
 # (mistake, the kernel of a matrix of inner products and the dimension, what to say of it)
+# fmt: off
 _KERNELS: list[Known] = [
     (None, lambda k, d: (k / d + 1) ** 3, ""),
-    (
-        "kid-no-scale",
-        lambda k, d: (k + 1) ** 3,
-        "the inner product goes into the kernel as it is: with 2,048 features it would be "
-        "thousands, and its cube noise. By what is it divided?",
-    ),
+    ("kid-no-scale", lambda k, d: (k + 1) ** 3,
+     "the inner product goes into the kernel as it is: with 2,048 features it would be thousands, "
+     "and its cube noise. By what is it divided?"),
     (None, lambda k, d: (k / d + 1) ** 2, "the kernel is squared where its third power was asked."),
     (None, lambda k, d: k / d + 1, "the kernel is taken without its third power."),
     (None, lambda k, d: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
     (None, lambda k, d: (k / d**0.5 + 1) ** 3, "the inner product is divided by the root of d."),
     (None, lambda k, d: (k + 1) ** 3 / d, "the division by d comes after the power, not before."),
 ]
+# fmt: on
 # (mistake, the mean of the kernel within a set, what to say of it)
+# fmt: off
 _WITHIN: list[Known] = [
     (None, lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1)), ""),
-    (
-        "kid-diagonal",
-        lambda k: k.mean(),
-        "each sample is compared with itself too. That makes every distance too large, the more so "
-        "the fewer samples there are: leave out the diagonal, and count the pairs that are left.",
-    ),
-    (
-        None,
-        lambda k: (k.sum() - k.trace()) / len(k) ** 2,
-        "the diagonal is left out of the sum, but not of the count. How many pairs are left?",
-    ),
-    (
-        None,
-        lambda k: k.sum() / (len(k) * (len(k) - 1)),
-        "the diagonal is left out of the count, but not of the sum.",
-    ),
-    (
-        None,
-        lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
-        "the diagonal is still in the sum, with ones: it was cleared before the power was taken.",
-    ),
-    (
-        None,
-        lambda k: (k.sum() - k.trace() + len(k)) / len(k) ** 2,
-        "the diagonal is still in it, with ones: it was cleared before the power was taken.",
-    ),
+    ("kid-diagonal", lambda k: k.mean(),
+     "each sample is compared with itself too. That makes every distance too large, the more so "
+     "the fewer samples there are: leave out the diagonal, and count the pairs that are left."),
+    (None, lambda k: (k.sum() - k.trace()) / len(k) ** 2,
+     "the diagonal is left out of the sum, but not of the count. How many pairs are left?"),
+    (None, lambda k: k.sum() / (len(k) * (len(k) - 1)),
+     "the diagonal is left out of the count, but not of the sum."),
+    (None, lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
+     "the diagonal is still in the sum, with ones: it was cleared before the power was taken."),
+    (None, lambda k: (k.sum() - k.trace() + len(k)) / len(k) ** 2,
+     "the diagonal is still in it, with ones: it was cleared before the power was taken."),
     (None, lambda k: k.sum() - k.trace(), "the sums within a set are not divided by anything."),
 ]
+# fmt: on
 
 
 def _mmd2(x: Tensor, y: Tensor, kernel: Callable, within: Callable, factor: float = 2) -> float:
@@ -1090,80 +1020,48 @@ def _among_both(samples: Tensor, centers: Tensor, k: int) -> float:
 
 
 # What a wrong pair of shares is: (mistake, formula, message).
+# fmt: off
 _BALL_WRONGS: list[Known] = [
-    (
-        "pr-swapped",
-        lambda fake, real, k: (_inside(real, fake, k), _inside(fake, real, k)),
-        "Both shares are right, in the other order. Precision asks whether the fakes are "
-        "believable: whose share is it?",
-    ),
-    (
-        "pr-own-neighbour",
-        lambda fake, real, k: (_inside(fake, real, k - 1), _inside(real, fake, k - 1)),
-        "The balls are too small: each sample was counted among its own k nearest neighbours, at "
-        "distance 0.",
-    ),
-    (
-        "pr-wrong-balls",
-        lambda fake, real, k: (_hold_any(fake, real, k), _hold_any(real, fake, k)),
-        "The radii are right, but the balls stand around the set that is being judged. For "
-        "precision, a fake must lie in a ball around a *real* sample: an outlier among the fakes "
-        "should not be believed for reaching far itself.",
-    ),
-    (
-        "pr-coverage",
-        lambda fake, real, k: (_inside(fake, real, k), _hold_any(real, fake, k)),
-        "Precision is right. This second share draws balls around *real* samples again; for recall "
-        "they stand around the fakes.",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_inside(fake, real, k + 1), _inside(real, fake, k + 1)),
-        "The balls are too large: they reach to neighbour number k + 1. Is the sample itself at "
-        "distance 0 still in the list that is counted here?",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_inside(fake, real, 3), _inside(real, fake, 3)),
-        "Right for k=3, but every other k gives the same: is 3 written as a number?",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_inside(fake, real, k),) * 2,
-        "Precision is right, and stands in both places. For recall the sets change roles.",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_inside(real, fake, k),) * 2,
-        "Recall is right, and stands in both places. For precision the sets change roles.",
-    ),
-    (
-        None,
-        lambda fake, real, k: (
-            _inside(fake, real, k) * len(fake) / len(real),
-            _inside(real, fake, k) * len(real) / len(fake),
-        ),
-        "The right samples are counted, and divided by the size of the other set. Of what is this "
-        "the share?",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_in_all(fake, real, k), _in_all(real, fake, k)),
-        "A sample counts here only if it lies in every ball. One of them is enough.",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_among_both(fake, real, k), _among_both(real, fake, k)),
-        "The balls are too small: their radius reaches to the k-th nearest among real and fake "
-        "samples together. Among whom are the neighbours of a real sample counted?",
-    ),
-    (
-        None,
-        lambda fake, real, k: (_one_radius(fake, real, k), _one_radius(real, fake, k)),
-        "All balls have one radius here, the mean of all. Each centre has a radius of its own, "
-        "which is small where samples lie close together.",
-    ),
+    ("pr-swapped", lambda fake, real, k: (_inside(real, fake, k), _inside(fake, real, k)),
+     "Both shares are right, in the other order. Precision asks whether the fakes are believable: "
+     "whose share is it?"),
+    ("pr-own-neighbour",
+     lambda fake, real, k: (_inside(fake, real, k - 1), _inside(real, fake, k - 1)),
+     "The balls are too small: each sample was counted among its own k nearest neighbours, at "
+     "distance 0."),
+    ("pr-wrong-balls", lambda fake, real, k: (_hold_any(fake, real, k), _hold_any(real, fake, k)),
+     "The radii are right, but the balls stand around the set that is being judged. For "
+     "precision, a fake must lie in a ball around a *real* sample: an outlier among the fakes "
+     "should not be believed for reaching far itself."),
+    ("pr-coverage", lambda fake, real, k: (_inside(fake, real, k), _hold_any(real, fake, k)),
+     "Precision is right. This second share draws balls around *real* samples again; for recall "
+     "they stand around the fakes."),
+    (None, lambda fake, real, k: (_inside(fake, real, k + 1), _inside(real, fake, k + 1)),
+     "The balls are too large: they reach to neighbour number k + 1. Is the sample itself at "
+     "distance 0 still in the list that is counted here?"),
+    (None, lambda fake, real, k: (_inside(fake, real, 3), _inside(real, fake, 3)),
+     "Right for k=3, but every other k gives the same: is 3 written as a number?"),
+    (None, lambda fake, real, k: (_inside(fake, real, k),) * 2,
+     "Precision is right, and stands in both places. For recall the sets change roles."),
+    (None, lambda fake, real, k: (_inside(real, fake, k),) * 2,
+     "Recall is right, and stands in both places. For precision the sets change roles."),
+    (None,
+     lambda fake, real, k: (
+         _inside(fake, real, k) * len(fake) / len(real),
+         _inside(real, fake, k) * len(real) / len(fake),
+     ),
+     "The right samples are counted, and divided by the size of the other set. Of what is this "
+     "the share?"),
+    (None, lambda fake, real, k: (_in_all(fake, real, k), _in_all(real, fake, k)),
+     "A sample counts here only if it lies in every ball. One of them is enough."),
+    (None, lambda fake, real, k: (_among_both(fake, real, k), _among_both(real, fake, k)),
+     "The balls are too small: their radius reaches to the k-th nearest among real and fake "
+     "samples together. Among whom are the neighbours of a real sample counted?"),
+    (None, lambda fake, real, k: (_one_radius(fake, real, k), _one_radius(real, fake, k)),
+     "All balls have one radius here, the mean of all. Each centre has a radius of its own, which "
+     "is small where samples lie close together."),
 ]
+# fmt: on
 
 
 def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> None:
