@@ -348,7 +348,7 @@ UNFORESEEN = {
         ),
         "mean first": (
             _with(2, lambda f: -f.sigmoid().mean().log()),
-            "right for a single sample",
+            "right for each sample alone",
         ),
         "in place": (_with(2, lambda f: F.softplus(f.neg_()).mean()), "changes a tensor"),
         "called": (

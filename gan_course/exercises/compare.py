@@ -196,7 +196,7 @@ def times(ratio: float) -> str:
     ):
         if math.isclose(ratio, value, rel_tol=5e-4):
             return words
-    digits = next((n for n in range(3, 8) if float(f"{ratio:.{n}g}") != 1), 9)
+    digits = next((n for n in range(4, 8) if float(f"{ratio:.{n}g}") != 1), 9)
     return f"{ratio:.{digits}g} times as large as it should be"
 
 

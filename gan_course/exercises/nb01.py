@@ -161,6 +161,11 @@ _SIZE_HINTS = (
         None,
         "two shapes do not fit. The batch may have any size: is one written as a number?",
     ),
+    (
+        r"takes \d positional arguments? but|missing \d required positional",
+        None,
+        "`d_loss` takes two arguments and the others one. Do the three stand in the right order?",
+    ),
 )
 
 
@@ -247,18 +252,24 @@ def _explain_loss(
         text = f"this is the {other} loss. The cross-entropy is asked for here."
         known.append((None, formula, text))
     name_wrong(got, [(m, f, f"`{name}`: {text}") for m, f, text in known], problems)
-    start = f"`{name}` is not right yet: for {_shown(problems[0])} "
-    start += f"{off_by(got[0].item(), wanted[0].item())}. "
-    single = [i for i, logits in enumerate(problems) if len(logits[0]) == 1]
+    worst = int((got - wanted).abs().argmax()) if close(got[0], wanted[0]) else 0
+    start = f"`{name}` is not right yet: for {_shown(problems[worst])} "
+    start += f"{off_by(got[worst].item(), wanted[worst].item())}. "
+    again = _value(loss, name, problems[worst])
     need(
-        not _same(got[single], wanted[single]),
-        f"{start}Yet it is right for a single sample. What is averaged over the batch, the loss "
-        "of each sample or something that comes before it?",
+        close(again, got[worst]),
+        f"{start}Asked again, it gives {again.item():.5g}: is there chance in it?",
     )
-    sizes = {"the batch size": _SIZES, "the batch size, less one,": [n - 1 for n in _SIZES]}
+    sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, wanted, sizes=sizes) or _targets(name, problems, got)
-    told = told or _which_term(name, loss, reference, problems[0])
-    wrong(start + told)
+    single = list(zip(*(logit.split(1) for logit in problems[0]), strict=True))
+    alone = [_value(loss, name, logits) for logits in single]
+    need(
+        told or not _same(alone, [reference(*logits) for logits in single]),
+        f"{start}Yet it is right for each sample alone. How does a batch become one number: is the "
+        "mean taken over it, and of the loss of each sample?",
+    )
+    wrong(start + (told or _which_term(name, loss, reference, problems[0])))
 
 
 def _shown(logits: tuple[Tensor, ...]) -> str:
@@ -341,7 +352,12 @@ def _targets(name: str, problems: list[tuple[Tensor, ...]], got: Tensor) -> str:
 def _which_term(name: str, loss: Callable, reference: Callable, logits: tuple[Tensor, ...]) -> str:
     """Where to look: each term is moved by its own logits only; double them, and see."""
     if len(logits) == 1:
-        return "Compute it for one of these logits by hand, with a calculator."
+        alone = logits[0][:1]
+        value, right = _value(loss, name, (alone,)).item(), reference(alone).item()
+        return (
+            f"For the single logit {alone.item():.3g} it gives {value:.4g} where {right:.4g} is "
+            "right: compute that one by hand, with a calculator."
+        )
 
     def follows(*moved: Tensor) -> bool:
         mine = _value(loss, name, moved) - _value(loss, name, logits)
@@ -538,14 +554,15 @@ def _like_dstar(got: Tensor, p: Tensor, q: Tensor) -> str:
     if both.sum() < 3:
         return ""
     got, p, q = (part[both].double() for part in (got, p, q))
-    added = p / got - (p + q)
+    odds, ratio = got / (1 - got), p / q
+    added, weight = p / got - (p + q), odds / ratio
+    power = (odds.log() / ratio.log())[p != q]
+    if close(odds, ratio):
+        return "It is right wherever both densities have mass. What if only one of them is 0?"
     if close(added, added.mean().expand_as(added)):
-        return (
-            f"It fits if {added.mean():.3g} is added below the line, which is too much beside such "
-            "densities."
-        )
-    power = (got / (1 - got)).log() / (p / q).log()
-    power = power[p != q]
+        return f"It fits if {added.mean():.3g} is added below the line, too much beside these."
+    if close(weight, weight.mean().expand_as(weight)):
+        return f"It fits if p_data is {weight.mean():.3g} times as large as it is."
     if close(power, power.mean().expand_as(power)):
         return f"It fits if both densities are raised to the power {power.mean():.3g} first."
     return ""

@@ -560,6 +560,9 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
          "The mean was estimated from the same samples, which uses one of them up."),
         ("fid-not-centred", lambda: moments / n, centred),
         ("fid-not-centred", lambda: moments / (n - 1), centred),
+        (None, lambda: (features - features.mean()).T @ (features - features.mean()) / (n - 1),
+         "The deviations are taken from one mean of all features together. Each feature has a mean "
+         "of its own."),
         (None, lambda: torch.corrcoef(features.T),
          "These are correlations, with ones on the diagonal: each product of two deviations was "
          "divided by both standard deviations, too."),
@@ -598,10 +601,12 @@ def check_frechet_distance(answer) -> None:
         ([[5, -2, 2], [-2, 9, -1], [2, -1, 6]], [[3, 0, 2], [0, 9, -3], [2, -3, 7]]),
         ([[6, 1, 2], [1, 5, 1], [2, 1, 8]], [[4, 2, 1], [2, 7, 1], [1, 1, 3]]),
         ([[4, 1], [1, 3]], [[2, -1], [-1, 5]]),
+        ([[3, 1], [1, 2]], [[4, 1], [1, 6]]),
+        ([[7, 1], [1, 3]], [[2, 0], [0, 5]]),
     ]
     covariances = [(_matrix(a), _matrix(b)) for a, b in pairs]
-    means = [_matrix([1, -2, 4]), _matrix([-3, 0.5, 1]), _matrix([2, 5])]
-    shifts = [_matrix([2, 3, 6]), _matrix([-1, 2, 2]), _matrix([3, -4])]
+    means = [_matrix(m) for m in ([1, -2, 4], [-3, 0.5, 1], [2, 5], [0.5, -1], [-2, 3])]
+    shifts = [_matrix(m) for m in ([2, 3, 6], [-1, 2, 2], [3, -4], [1, 1.5], [-2, 0.5])]
     same = [
         _frechet(answer, "equal means, two covariances", mean, a, mean, b)
         for mean, (a, b) in zip(means, covariances, strict=True)
@@ -762,7 +767,8 @@ def _explain_root(
             "which changes every result: singular covariances need another remedy.",
         )
     terms = {
-        "the sum of both traces": (traces, 1.0),
+        "the trace of cov_r": ([float(a.trace()) for a, _ in covariances], 1.0),
+        "the trace of cov_g": ([float(b.trace()) for _, b in covariances], 1.0),
         "the root term": (roots, -2.0),
     }
     wrong(
@@ -822,6 +828,9 @@ _KERNELS: list[Known] = [
     (None, lambda k, d: (k / d + 1) ** 2, "the kernel is squared where its third power was asked."),
     (None, lambda k, d: k / d + 1, "the kernel is taken without its third power."),
     (None, lambda k, d: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
+    (None, lambda k, d: (k / 4 + 1) ** 3,
+     "the inner product is divided by 4, which is right for 4 features only: is a size written as "
+     "a number?"),
     (None, lambda k, d: (k / d**0.5 + 1) ** 3, "the inner product is divided by the root of d."),
     (None, lambda k, d: (k + 1) ** 3 / d, "the division by d comes after the power, not before."),
 ]
@@ -902,12 +911,14 @@ def _explain_kernel_distance(
         name: (values, factor)
         for name, values, factor in zip(names, zip(*means, strict=True), factors, strict=True)
     }
-    x, y = problems[0]
-    told = explain(got, right, terms) or _explain_terms(answer, x, y, means[0])
+    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
+    x, y = problems[i]
+    sizes = {"the number of features": [x.shape[1] for x, _ in problems]}
+    told = explain(got, right, terms, sizes) or _explain_terms(answer, x, y, means[i])
     wrong(
-        f"For {len(x)} and {len(y)} samples, {off_by(got[0], right[0])}. {told} The three means of "
-        f"the kernel should be {means[0][0]:.4g} within x, {means[0][1]:.4g} within y (without the "
-        f"diagonal) and {means[0][2]:.4g} across."
+        f"For {len(x)} and {len(y)} samples of {x.shape[1]} features, {off_by(got[i], right[i])}. "
+        f"{told} The three means of the kernel should be {means[i][0]:.4g} within x, "
+        f"{means[i][1]:.4g} within y (without the diagonal) and {means[i][2]:.4g} across."
     )
 
 
@@ -967,7 +978,7 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
     reference=precision_recall,
 )
 def check_precision_recall(answer) -> None:
-    fake = torch.cat([0.4 * _normal(30, 2, seed=21), 6 + 0.3 * _normal(14, 2, seed=22)])
+    fake = torch.cat([0.9 * _normal(30, 2, seed=21), 3 + 0.9 * _normal(14, 2, seed=22)])
     real = 1.2 * _normal(50, 2, seed=20)
     other = (
         1.1 * _normal(40, 3, seed=23),
@@ -1085,7 +1096,7 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
         for _, formula, message in _BALL_WRONGS[1:]:
             made = [formula(*problem)[i] for problem in problems]
             if all(abs(a - b) < 1e-6 for a, b in zip(mine, made, strict=True)):
-                seen.append(f"In the {name}: {message[0].lower()}{message[1:]}")
+                seen.append(f"The {name} fits this: {message[0].lower()}{message[1:]}")
                 break
         else:
             told = explain(mine, good)
@@ -1189,6 +1200,9 @@ def check_evaluate_gan(answer) -> None:
         fakes = _shown_fakes(judge, pool, m)
         _check_both_shown(judge, fakes, real)
         _check_mode(judge)
+        # As they were shown: on the way they may have been rounded to uint8.
+        shown = torch.cat([part.flatten(1) for part in judge.seen.images])
+        fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
         expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
         outputs = [judge.head.double()(judge.truth(part)) for part in (fakes, real)]
         need(
@@ -1252,13 +1266,15 @@ def _explain_fakes(strangers: Tensor, fakes: Tensor) -> None:
     """Say what the judge saw in place of the fakes, if the reference was shown as it should be."""
     start = "The reference was shown as it should be; the generated images were"
     cast = "Was a float cast to uint8 before it was scaled?"
+    rows = fakes.flatten(1)
     need(strangers.max() > strangers.min(), f"{start} all of one grey. {cast}")
-    clipped = (fakes.flatten(1) * 255).clamp(0, 255) / 127.5 - 1
-    need(
-        torch.cdist(strangers, clipped, p=math.inf).amin(dim=1).max() > 2e-2,
-        f"{start} scaled as if they were in [0, 1], so that everything below middle grey became "
-        "black. Which range does `sample` give?",
-    )
+    for other, said in (
+        ((rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
+         "everything below middle grey became black. Which range does `sample` give?"),
+        (-rows, "turned into their negatives. Which end of the range is black?"),
+    ):  # fmt: skip
+        nearest = torch.cdist(strangers, other, p=math.inf).amin(dim=1)
+        need(nearest.max() > 2e-2, f"{start} {said}")
     need(
         not _has_range(strangers, fakes, 2e-2),
         f"{start} not. Their range is right, but these are not the images that `sample` returned. "
