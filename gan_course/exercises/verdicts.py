@@ -616,7 +616,7 @@ def _say_targets(name, kinds, fits, groups, right) -> None:
 # --- noise, loss, what should hold still ---------------------------------------------------------
 
 
-def judge_noise(watch: Watch, steps: list[Step] | None = None) -> None:
+def judge_noise(watch: Watch) -> None:
     """Reject noise of the wrong distribution, or the same noise at two steps of one network.
 
     Counts only what D was shown: noise for pictures may be drawn once.
