@@ -415,6 +415,63 @@ UNFORESEEN["2.2"] = {
 }
 
 
+class HalfBlindDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        return super().forward(torch.cat([x[:, :, :14], torch.zeros_like(x[:, :, 14:])], 2))
+
+
+class BatchMateDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        h = super().forward(x)
+        return h - h.mean(0)
+
+
+UNFORESEEN["2.2"] |= {
+    "half blind": (HalfBlindDiscriminator, "50% of the pixels"),
+    "relative to the batch": (BatchMateDiscriminator, "changes with the other rows"),
+    "axis lost": (lambda hidden_dim=256: SqueezingDiscriminator(hidden_dim), "a batch of one"),
+}
+
+
+class SqueezingDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+CORRECT["2.2"] |= {
+    "spectral norm": lambda hidden_dim=256: nn.Sequential(
+        nn.Flatten(),
+        nn.utils.spectral_norm(nn.Linear(784, hidden_dim)),
+        nn.LeakyReLU(0.2),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(hidden_dim, 1)),
+    ),
+    "lazy": lambda hidden_dim=256: nn.Sequential(
+        nn.Flatten(), nn.LazyLinear(hidden_dim), nn.ReLU(), nn.LazyLinear(1), nn.Flatten(0)
+    ),
+}
+UNFORESEEN["2.1"] |= {
+    "writes into z": (
+        lambda latent_dim=64, hidden_dim=256: WritesIntoZ(latent_dim, hidden_dim),
+        "changes the tensor that it is given",
+    ),
+    "scrambled": (
+        lambda latent_dim=64, hidden_dim=256: ScrambledGenerator(latent_dim, hidden_dim),
+        "changes with the other rows",
+    ),
+}
+
+
+class WritesIntoZ(LayeredGenerator):
+    def forward(self, z):
+        return super().forward(z.mul_(0.5))
+
+
+class ScrambledGenerator(LayeredGenerator):
+    def forward(self, z):
+        images = super().forward(z)
+        return images.reshape(28, 28, 1, len(z)).permute(3, 2, 0, 1)
+
+
 # --- 2.3 -----------------------------------------------------------------------------------------
 
 
@@ -1587,6 +1644,13 @@ UNFORESEEN["2.6"] |= {
         "the data set's own images",
     ),
 }
+MUTANTS["2.6"]["half as many fakes"] = (
+    PlantedBug(
+        LOOP,
+        ("G(torch.randn(128, latent_dim)).detach()", "G(torch.randn(64, latent_dim)).detach()"),
+    ),
+    "hardcoded-size",
+)
 MUTANTS["2.6"]["one batch for all D steps of a round"] = (
     PlantedBug(LOOP, ("batch_indices(drawn, 128", "batch_indices(step, 128")),
     "loop-same-batch",
@@ -1693,6 +1757,22 @@ UNFORESEEN["2.11"] = {
         "line 1",
     ),
 }
+
+
+UNFORESEEN["2.11"] |= {
+    "snapshots of the training's fakes": (
+        PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(fake[:16])")),
+        "drawn from new noise",
+    ),
+    "snapshots in [0, 1]": (
+        PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(G(fixed_noise) / 2 + 0.5)")),
+        "not images as G draws them",
+    ),
+}
+MUTANTS["2.11"]["snapshots of the training's fakes"] = (
+    UNFORESEEN["2.11"].pop("snapshots of the training's fakes")[0],
+    "plot-new-noise",
+)
 
 
 # --- 2.7 -----------------------------------------------------------------------------------------
@@ -1815,6 +1895,7 @@ UNFORESEEN["2.7"] = {
     "images missing": (display(lambda x: _right(x[: max(1, len(x) - 2)])), "of 7 images"),
     "a list": (lambda images: [image[0] for image in images], "a list of 7"),
     "a batch": (lambda images: ((images + 1) * 127.5).byte(), "(7, 1, 28, 28)"),
+    "upside down": (display(lambda x: _right(x)[:, :, ::-1]), "upside down"),
     "too dark": (display(lambda x: ((x + 1) * 60).astype(np.uint8)), "its mean is"),
     "transposed": (display(lambda x: _right(x).transpose(0, 1, 3, 2)), "mirrored"),
     "in place": (

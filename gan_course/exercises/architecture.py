@@ -185,6 +185,14 @@ def judge_logits(network: nn.Module, images: Tensor, call: str) -> None:
         "layers may be normalised?",
         "arch-bn-output",
     )
+    pixels = images.clone().requires_grad_()
+    run(network, pixels, call).sum().backward()
+    unseen = (pixels.grad == 0).all(0).float().mean().item()
+    need(
+        unseen < 0.25,
+        f"Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output. Which "
+        "part of the image is left out?",
+    )
     low, high = _reach(network, images[:16], call)
     if low >= 0 and 0.5 < high <= 1:
         wrong(

@@ -137,7 +137,7 @@ def judge_step(
         _name_loss(watch, step, name, groups, right, objective, account.shares)
     _judge_ages(watch, account.shares, name, step)
     _judge_modes(account.shares, groups, name)
-    _judge_rows(groups["fake"], rows)
+    _judge_rows(groups, rows, name)
     return _loss(watch, step, groups, objective, name).item()
 
 
@@ -428,11 +428,18 @@ def _judge_modes(shares: list[Share], groups: dict[str, Group], name: str) -> No
     )
 
 
-def _judge_rows(fakes: Group, rows: int | None) -> None:
+def _judge_rows(groups: dict[str, Group], rows: int | None, name: str) -> None:
+    real, fakes = len(groups["real"]), len(groups["fake"])
     need(
-        rows is None or len(fakes) == rows,
-        f"For a batch of {rows}, {len(fakes)} fakes have a part in the update. Is a batch size "
-        "written as a number?",
+        rows is None or fakes == rows,
+        f"For a batch of {rows}, {fakes} fakes have a part in the update. Is a batch size written "
+        "as a number?",
+        "hardcoded-size",
+    )
+    need(
+        name == "G" or fakes == real,
+        f"Beside {real} real images D learns from {fakes} fakes; as many were asked for. Is a "
+        "batch size written as a number?",
         "hardcoded-size",
     )
 
