@@ -1245,6 +1245,15 @@ def d_real_twice(G, D, d_optimizer, real, latent_dim):
     return loss.item()
 
 
+def d_relativistic(G, D, d_optimizer, real, latent_dim):
+    fake = G(torch.randn(len(real), latent_dim)).detach()
+    loss = F.softplus(D(fake) - D(real)).mean()
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
 def _scaled_uniform(*shape):
     return (torch.rand(*shape) - 0.5) * 12**0.5
 
@@ -1274,6 +1283,22 @@ UNFORESEEN["2.4"] |= {
             ).item()
         ),
         "reports another loss",
+    ),
+}
+UNFORESEEN["2.4"] |= {
+    "targets at random": (
+        d_variant(ce=lambda x, t: BCE(x, 0.7 + 0.3 * torch.rand_like(x) if t else 0 * x)),
+        "each of the real images has a target of its own, from 0.7",
+    ),
+    "logits clamped": (
+        d_variant(ce=lambda x, t: _bce(x.clamp(-1, 1), t)),
+        "those with the largest logits",
+    ),
+    "relativistic": (d_relativistic, "relativistic"),
+    "a tanh on the logits": (d_variant(ce=lambda x, t: _bce(x.tanh(), t)), "tanh"),
+    "squares of the probabilities": (
+        d_variant(ce=lambda x, t: ((x.sigmoid() - t) ** 2).mean()),
+        "squares of the probabilities",
     ),
 }
 MUTANTS["2.4"]["real images in both terms"] = (d_real_twice, "step-only-real")

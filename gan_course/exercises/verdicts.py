@@ -502,7 +502,7 @@ def say_fit(what: str, found: tuple[str, float, float] | None, asked: float) -> 
 def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
     """Say with which targets and weights a step was made, or by which other loss."""
     for other in OBJECTIVES.values():
-        if right is None or other == objective or getattr(other, "g_sees_real", False):
+        if right is None or other == objective or (name == "G" and other.g_sees_real):
             continue
         if _same(groups, _slopes_of(watch, step, groups, other, name)):
             _say_other_objective(other, name)
@@ -567,9 +567,16 @@ def _judge_missing(groups: dict[str, Group], kinds: list[str], name: str) -> Non
             continue
         if fit(group.logits[used], group.slopes[used] * 1.0) is not None:
             what = "real images" if kind == "real" else "fakes"
+            size = group.logits.abs()
+            far = size[idle].min() > size[used].max()
             wrong(
                 f"Only {int(used.sum())} of the {len(group)} {what} have a part in {name}'s "
-                "update. Where are the others left out?"
+                "update. "
+                + (
+                    "The others are those with the largest logits: what is cut off there?"
+                    if far
+                    else "Where are the others left out?"
+                )
             )
 
 
@@ -595,6 +602,14 @@ def _judge_twice(groups, right, kinds, shares, name, watch) -> None:
             )
 
 
+def _own_targets(group: Group) -> tuple[float, float] | None:
+    """The lowest and highest target that a cross-entropy has with these slopes, if it has."""
+    targets = group.logits.sigmoid() - len(group) * group.slopes
+    if not len(group) or targets.min() < -0.05 or targets.max() > 1.05:
+        return None
+    return targets.min().item(), targets.max().item()
+
+
 def _say_targets(name, kinds, fits, groups, right) -> None:
     """The rest: what the slopes say of targets and weights, as far as they say anything."""
     said, asked = [], {"real": 1, "fake": 0 if name == "D" else 1}
@@ -603,6 +618,9 @@ def _say_targets(name, kinds, fits, groups, right) -> None:
         mean = groups[kind].logits.mean().sigmoid().item() - asked[kind] if found else 0
         if found and found[0] == "plain" and abs(found[1] - mean) < 2e-3:
             said.append(f"the loss of the {what} is taken of the batch's mean logit")
+        elif found is None and _own_targets(groups[kind]):
+            low, high = _own_targets(groups[kind])
+            said.append(f"each of the {what} has a target of its own, from {low:.2f} to {high:.2f}")
         elif text := say_fit(what, found, asked[kind]):
             said.append(text)
     smooth = any(
