@@ -18,7 +18,7 @@ NOTEBOOK = "02_mlp_gan.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
 CELLS = (  # noqa: SIM905
     "setup exercise-2-1 exercise-2-2 bce slopes exercise-2-3 step-d-loss detach-run separately "
-    "exercise-2-4 exercise-2-5 zero-grad-run detach-cost detach-cost-print reuse-run exercise-2-6 "
+    "exercise-2-4 exercise-2-5 zero-grad-run zero-grad-pair detach-cost detach-cost-print reuse-run exercise-2-6 "
     "score-code court-1-run rate-run pca pixel-distance exercise-2-8 smooth-run nearest "
     "nearest-ruler-run median-filter exercise-2-11"
 ).split()
@@ -129,7 +129,7 @@ def test_runs_that_change_one_line_differ_in_one_setting(notebook):
     assert first["lr"] == [1e-3, 1e-3] and second["lr"] == [2e-4, 2e-4]
     runs = list(notebook["rate_runs"].values())
     assert runs[0].step == runs[1].step
-    source = cell_sources(NOTEBOOK)["zero-grad-run"]
+    source = cell_sources(NOTEBOOK)["zero-grad-pair"]
     calls = [line.split(": ", 1)[1] for line in source.splitlines() if ": short_run(" in line]
     assert calls == ["short_run(steps, forget=False),", "short_run(steps, forget=True),"]
 
