@@ -23,20 +23,20 @@ import gan_helpers as gh
 
 # The settings of notebook 02, the same for both pairs; the MLP rows are the runs of notebook 06.
 SETTINGS = {"steps": 2_500, "lr": 1e-3, "betas": (0.5, 0.999), "batch_size": 128}
-# name -> (generator, discriminator, keyword arguments of gh.train)
+# name -> (name in models.PAIRS, keyword arguments of gh.train)
 MODELS = {
-    "MLP pair, 2,500 steps": (gh.MLPGenerator, gh.MLPDiscriminator, SETTINGS),
-    "wide pair, 2,500 steps": (gh.WideGenerator, gh.WideDiscriminator, SETTINGS),
+    "MLP pair, 2,500 steps": ("mlp", SETTINGS),
+    "wide pair, 2,500 steps": ("wide", SETTINGS),
 }
 SEEDS = REPORTING[:3]
 
 
-def trained(build_g: Callable, build_d: Callable, settings: dict, n: int, data) -> Callable:
+def trained(pair: str, settings: dict, n: int, data) -> Callable:
     """seed -> n images of the pair trained with that seed, and the seconds that took."""
 
     def draw(seed: int) -> tuple[Tensor, float]:
         gh.set_seed(seed)
-        run = gh.train(build_g(), build_d(), data, **settings, seed=seed, progress=False)
+        run = gh.train(*gh.build_pair(pair), data, **settings, seed=seed, progress=False)
         return gh.generate(run, n, seed=seed), run.seconds
 
     return draw
@@ -76,9 +76,9 @@ def main() -> None:
     n, seeds = (500, SEEDS[:1]) if quick else (len(test), SEEDS)
     reference = gh.metrics.reference(test, judge, n=n)
     sources = {"training images": real(data, n)}
-    for name, (build_g, build_d, settings) in MODELS.items():
+    for name, (pair, settings) in MODELS.items():
         settings = settings | {"steps": 20} if quick else settings
-        sources[name] = trained(build_g, build_d, settings, n, data)
+        sources[name] = trained(pair, settings, n, data)
     rows = {}
     for name, draw in sources.items():
         print(name)
