@@ -88,7 +88,7 @@ def main() -> None:
         "made_with": "python benchmarks/scores.py",
         "hardware": f"{torch.get_num_threads()} thread(s) of a CPU ({platform.machine()})",
         "torch": torch.__version__,
-        "settings": {name: settings for name, (_, _, settings) in MODELS.items()},
+        "settings": {name: settings for name, (_, settings) in MODELS.items()},
         "rows": rows,
     }
     if not quick:
