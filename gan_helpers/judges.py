@@ -220,19 +220,38 @@ def accuracy(judge: Judge, images: Tensor, labels: Tensor, batch_size: int = 100
 
 
 def save_judge(judge: Judge, card: dict, folder: Path = WEIGHTS) -> Path:
-    """Write weights (float16, safetensors) and card (JSON: data, epochs, seed, scores, ...)."""
+    """Write a judge's weights and card (data, epochs, seed, scores, ...)."""
+    return write_weights(judge.state_dict(), card, folder / f"{judge.name}.safetensors")
+
+
+def write_weights(state: dict[str, Tensor], card: dict, path: Path) -> Path:
+    """Write tensors (float16, safetensors) and beside them their card (JSON)."""
     from safetensors.torch import save_file
 
-    state = {
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = {
         name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in judge.state_dict().items()
+        for name, value in state.items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{judge.name}.safetensors"
-    save_file(state, path)
+    save_file(stored, path)
     path.chmod(0o644)  # safetensors writes files that only their owner can read
     path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def read_weights(path: Path, made_by: str) -> tuple[dict[str, Tensor], dict]:
+    """The tensors and the card of shipped weights; they load into float32 networks as they are.
+
+    Raises FileNotFoundError if they are not installed; `made_by` is the command that makes them.
+    """
+    from safetensors.torch import load_file
+
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path.name} is missing from the installed package; reinstall it, or make the file "
+            f"with: {made_by}"
+        )
+    return load_file(path), json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def load_judge(name: str, device: str | torch.device | None = None) -> Judge:
@@ -240,8 +259,6 @@ def load_judge(name: str, device: str | torch.device | None = None) -> Judge:
 
     Raises ValueError for another name, FileNotFoundError if its weights are not installed.
     """
-    from safetensors.torch import load_file
-
     key = str(name).removesuffix("-judge")
     if key not in RECIPES:
         known = ", ".join(repr(known) for known in RECIPES)
@@ -250,15 +267,10 @@ def load_judge(name: str, device: str | torch.device | None = None) -> Judge:
             "load_inception(); for data of your own, train one as benchmarks/judges.py does"
         )
     judge = RECIPES[key].build(key)
-    path = WEIGHTS / f"{judge.name}.safetensors"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path.name} is missing from the installed package; reinstall it, or make the file "
-            f"with: python benchmarks/judges.py --train {key}"
-        )
-    # load_state_dict converts the stored float16 to the network's float32.
-    judge.load_state_dict(load_file(path))
-    judge.card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    state, judge.card = read_weights(
+        WEIGHTS / f"{judge.name}.safetensors", f"python benchmarks/judges.py --train {key}"
+    )
+    judge.load_state_dict(state)
     judge.requires_grad_(False)
     return judge.eval().to(pick_device(device), memory_format=torch.channels_last)
 
