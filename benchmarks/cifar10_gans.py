@@ -286,10 +286,10 @@ def main() -> None:
         os.replace(temporary, args.out / name)
 
     def score() -> None:
-        before = time.process_time()
+        before, done = time.process_time(), round(spent(), 1)
         settle(A)
         losses = {"d_loss": d_sum / max(count, 1), "g_loss": g_sum / max(count, 1)}
-        row = {"seen": seen, "cpu": round(spent(), 1), "rate": round(now, 7)}
+        row = {"seen": seen, "cpu": done, "rate": round(now, 7)}
         row |= {name: round(value, 4) for name, value in losses.items()}
         for name, network in (("raw", G), ("averaged", A)):
             fake = draw(network, fixed_z, fixed_y)
