@@ -67,7 +67,7 @@ def g_step(run: TrainingRun, z: Tensor, labels: Tensor | None, real: Tensor | No
 
 
 def one_step(run: TrainingRun) -> Tensor:
-    """`d_steps` steps of D, each on a fresh real batch, and one of G: the history's row, (4,)."""
+    """`d_steps` steps of D, each on a fresh real batch, and one of G: a row of history."""
     for k in range(run.d_steps):
         real, labels = run.real_batch()
         d_loss, real_logits, fake_logits = d_step(run, real, run.noise(f"d{k}"), labels)

@@ -17,8 +17,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 import gan_helpers as gh
 from gan_helpers import checkpoints, losses
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
+from gan_helpers.runs import TrainingDiverged
 from gan_helpers.settings import step_generator
-from gan_helpers.training import TrainingDiverged
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_it_learns_on_drawn_digits(digits):
 def test_one_call_or_two_is_the_same_update(digits, monkeypatch):
     runs = []
     for joint in (True, False):
-        monkeypatch.setattr(gh.training, "_judges_alone", lambda *_, joint=joint: joint)
+        monkeypatch.setattr(gh.verify, "judges_alone", lambda *_, joint=joint: joint)
         gh.set_seed(2)
         pair = MLPGenerator(8, 16), MLPDiscriminator(16)
         runs.append(gh.train(*pair, digits, steps=5, progress=False))
@@ -147,7 +147,7 @@ def with_layer(layer):
 def test_batches_are_joined_only_where_d_judges_each_image_alone(digits, discriminator, alone):
     before = {key: value.clone() for key, value in discriminator.state_dict().items()}
     images = digits.batch(8)
-    assert gh.training._judges_alone(discriminator, images[:4], images[4:], None) is alone
+    assert gh.verify.judges_alone(discriminator, images[:4], images[4:], None) is alone
     assert all(torch.equal(v, before[k]) for k, v in discriminator.state_dict().items())
     assert all(module.training for module in discriminator.modules())
 
@@ -269,7 +269,7 @@ def test_d_does_not_keep_gradients_of_gs_step(digits):
         seen.append([p.grad.clone() for p in run.discriminator.parameters()])
         assert all(p.requires_grad for p in run.discriminator.parameters())
 
-    class AfterD(gh.training.Callback):
+    class AfterD(gh.callbacks.Callback):
         def after_d_step(self, run):
             self.grads = [p.grad.clone() for p in run.discriminator.parameters()]
 
@@ -355,9 +355,10 @@ def test_refuses_a_discriminator_that_does_not_fit(digits, discriminator, messag
     [
         ({}, "either steps or epochs"),
         ({"steps": 1, "epochs": 1}, "either steps or epochs"),
-        ({"steps": 0}, "less than one step"),
+        ({"steps": 0}, "steps=0"),
+        ({"epochs": 0.01}, "less than one step"),
         ({"steps": 1, "batch_size": 5000}, "300 images"),
-        ({"steps": 1, "lr": 0}, "lr_g=0"),
+        ({"steps": 1, "lr": 0}, "lr=0"),
         ({"steps": 1, "d_steps": 0}, "d_steps=0"),
         ({"steps": 1, "objective": "gan"}, "objective='gan'"),
         ({"steps": 1, "conditional": True}, "labels"),
