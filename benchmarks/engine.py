@@ -25,10 +25,7 @@ import gan_helpers as gh
 from gan_helpers.settings import step_generator
 
 BATCH, LR, BETAS = 128, 2e-4, (0.5, 0.999)
-PAIRS = {
-    "mlp": (gh.MLPGenerator, gh.MLPDiscriminator),
-    "wide": (gh.WideGenerator, gh.WideDiscriminator),
-}
+PAIRS = {name: gh.models.PAIRS[name] for name in ("mlp", "wide")}
 # The one update that is compared weight by weight is made without dropout: its masks are random.
 WITHOUT_DROPOUT = {
     "mlp": gh.MLPDiscriminator,

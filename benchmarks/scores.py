@@ -21,20 +21,17 @@ from torch import Tensor
 
 import gan_helpers as gh
 
-# name -> (generator, discriminator, steps). The settings of notebook 02: Adam 2e-4, batch 128.
-MODELS = {
-    "MLP pair, 5,000 steps": (gh.MLPGenerator, gh.MLPDiscriminator, 5_000),
-    "wide pair, 5,000 steps": (gh.WideGenerator, gh.WideDiscriminator, 5_000),
-}
+# name -> (name in models.PAIRS, steps). The settings of notebook 02: Adam 2e-4, batch 128.
+MODELS = {"MLP pair, 5,000 steps": ("mlp", 5_000), "wide pair, 5,000 steps": ("wide", 5_000)}
 SEEDS = REPORTING[:3]
 
 
-def trained(build_g: Callable, build_d: Callable, steps: int, n: int, data) -> Callable:
+def trained(pair: str, steps: int, n: int, data) -> Callable:
     """seed -> n images of the pair trained with that seed, and the seconds that took."""
 
     def draw(seed: int) -> tuple[Tensor, float]:
         gh.set_seed(seed)
-        run = gh.train(build_g(), build_d(), data, steps=steps, seed=seed, progress=False)
+        run = gh.train(*gh.build_pair(pair), data, steps=steps, seed=seed, progress=False)
         return gh.generate(run, n, seed=seed), run.seconds
 
     return draw
@@ -74,8 +71,8 @@ def main() -> None:
     n, seeds = (500, SEEDS[:1]) if quick else (len(test), SEEDS)
     reference = gh.metrics.reference(test, judge, n=n)
     sources = {"training images": real(data, n)}
-    for name, (build_g, build_d, steps) in MODELS.items():
-        sources[name] = trained(build_g, build_d, 20 if quick else steps, n, data)
+    for name, (pair, steps) in MODELS.items():
+        sources[name] = trained(pair, 20 if quick else steps, n, data)
     rows = {}
     for name, draw in sources.items():
         print(name)

@@ -15,13 +15,19 @@ _EXPORTS = {
     "synthetic": ["draw_digits", "draw_shapes"],
     "datasets": ["DatasetUnavailable", "ImageDataset", "load_dataset"],
     "models": [
+        "InstanceNoise",
         "MLPDiscriminator",
         "MLPGenerator",
+        "Packing",
         "WideDiscriminator",
         "WideGenerator",
+        "build_pair",
         "describe",
     ],
-    "training": ["TrainingRun", "draw", "generate", "train"],
+    "sampling": ["draw", "generate"],
+    "runs": ["TrainingRun"],
+    "callbacks": ["AnnealNoise", "AnnealPenalty", "Averaging", "LRSchedule", "SpectralProjection"],
+    "training": ["train"],
     "plotting": [
         "plot_comparison",
         "plot_history",
@@ -33,7 +39,7 @@ _EXPORTS = {
         "to_display",
     ],
 }
-_MODULES = [*_EXPORTS, "losses", "checkpoints", "toys", "live", "judges", "metrics"]
+_MODULES = [*_EXPORTS, "losses", "checkpoints", "verify", "toys", "live", "judges", "metrics"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-MODELS = ("mlp", "wide")
 DATA_SETS = ("mnist", "fashion-mnist", "cifar10", "digits", "shapes")
 
 
@@ -46,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_train(commands) -> None:
+    from .models import PAIRS
+
     train = commands.add_parser(
         "train",
         help="train a GAN and save its checkpoints, samples and history",
@@ -58,7 +59,7 @@ def _add_train(commands) -> None:
     add = train.add_argument
     add("--data", default="mnist", help=f"{', '.join(DATA_SETS)}, or a folder of images")
     add("--fallback", help="stand-in if the data cannot be had, such as digits")
-    add("--model", choices=MODELS, default="mlp", help="the networks: the small or the wide pair")
+    add("--model", choices=PAIRS, default="mlp", help="the pair of networks")
     add("--steps", type=int, default=20_000, help="generator steps in all, resumed ones included")
     add("--objective", default="non-saturating", help="the losses; a wrong name lists them all")
     add("--lr", type=float, nargs="+", default=[2e-4], help="one learning rate, or G's and D's")
@@ -73,7 +74,7 @@ def _add_train(commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from . import datasets, plotting, settings, training
+    from . import datasets, models, plotting, sampling, settings, training
 
     if len(options.lr) > 2:
         raise ValueError(f"--lr takes one rate, or two (G's and D's), not {len(options.lr)}")
@@ -81,7 +82,7 @@ def _train(options: argparse.Namespace) -> int:
     use_folder = options.data.lower() not in DATA_SETS and folder.exists()
     data = datasets.load_dataset(folder if use_folder else options.data, fallback=options.fallback)
     settings.set_seed(options.seed)
-    generator, discriminator = _networks(options.model)
+    generator, discriminator = models.build_pair(options.model)
     print(f"{options.model} pair on {data.title}: {options.steps:,} steps into {options.run_dir}")
     run = training.train(
         generator,
@@ -98,17 +99,9 @@ def _train(options: argparse.Namespace) -> int:
         run_dir=options.run_dir,
         resume=options.resume,
     )
-    _save_grid(plotting.to_display(training.generate(run, 64)), options.run_dir / "samples.png")
+    _save_grid(plotting.to_display(sampling.generate(run, 64)), options.run_dir / "samples.png")
     print(run)
     return 0
-
-
-def _networks(name: str):
-    from . import models
-
-    if name == "wide":
-        return models.WideGenerator(), models.WideDiscriminator()
-    return models.MLPGenerator(), models.MLPDiscriminator()
 
 
 def _save_grid(grid, path: Path) -> None:

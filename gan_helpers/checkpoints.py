@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-FORMAT = 1
+FORMAT = 2
 KEEP = 2  # the newest, and one to fall back to
 
 Payload = dict[str, object]

@@ -1,4 +1,4 @@
-"""What the two players minimise, on logits: five objectives, two gradient penalties, two extras.
+"""What the two players minimise, on logits: six objectives, gradient penalties, two extras.
 
 Logits are D's raw outputs, of any shape with one value a sample. Every loss is a mean over the
 batch, a scalar tensor that can be differentiated. D's loss is the *sum* of its real and its fake
@@ -8,21 +8,29 @@ objectives.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Penalty = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
-
 
 class Objective(NamedTuple):
-    """A pair of losses: `d_loss(real_logits, fake_logits)` and `g_loss(fake_logits)`."""
+    """A pair of losses: `d_loss(real_logits, fake_logits)` and `g_loss(fake_logits)`.
+
+    probabilities: sigmoid(logit) is what D holds for the probability of "real", so that histories
+    and figures show that; otherwise they show D's raw output. g_sees_real: G's loss is
+    `g_loss(fake_logits, real_logits)`, and G's step takes a real batch too.
+    """
 
     d_loss: Callable[[Tensor, Tensor], Tensor]
-    g_loss: Callable[[Tensor], Tensor]
+    g_loss: Callable[..., Tensor]
+    name: str = "custom"
+    probabilities: bool = True
+    g_sees_real: bool = False
 
 
 def cross_entropy_d_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -72,20 +80,43 @@ def wasserstein_g_loss(fake_logits: Tensor) -> Tensor:
     return -fake_logits.mean()
 
 
+def relativistic_d_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """softplus(-(l_real - l_fake)): each real image against one fake (Jolicoeur-Martineau 2019).
+
+    Only differences count: adding a constant to all logits changes nothing. At equilibrium log 2.
+    """
+    return F.softplus(fake_logits - real_logits).mean()
+
+
+def relativistic_g_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
+    """softplus(-(l_fake - l_real)): D's loss with the roles exchanged (as in Huang et al. 2024).
+
+    G gains by making a fake look more real than the real image that it is paired with.
+    """
+    return F.softplus(real_logits - fake_logits).mean()
+
+
 OBJECTIVES: dict[str, Objective] = {
-    "minimax": Objective(cross_entropy_d_loss, minimax_g_loss),
-    "non-saturating": Objective(cross_entropy_d_loss, non_saturating_g_loss),
-    "least-squares": Objective(least_squares_d_loss, least_squares_g_loss),
-    "hinge": Objective(hinge_d_loss, wasserstein_g_loss),
-    "wasserstein": Objective(wasserstein_d_loss, wasserstein_g_loss),
+    objective.name: objective
+    for objective in (
+        Objective(cross_entropy_d_loss, minimax_g_loss, "minimax"),
+        Objective(cross_entropy_d_loss, non_saturating_g_loss, "non-saturating"),
+        Objective(least_squares_d_loss, least_squares_g_loss, "least-squares", False),
+        Objective(hinge_d_loss, wasserstein_g_loss, "hinge", False),
+        Objective(wasserstein_d_loss, wasserstein_g_loss, "wasserstein", False),
+        Objective(relativistic_d_loss, relativistic_g_loss, "relativistic", False, True),
+    )
 }
 
 
-def get_objective(objective: str | tuple[Callable, Callable]) -> Objective:
+def get_objective(objective: str | Objective | tuple[Callable, Callable]) -> Objective:
     """The pair of losses behind a name of `OBJECTIVES`, or the given pair itself.
 
-    Raises ValueError for an unknown name, TypeError for anything that is not two functions.
+    A pair's g_loss with two required arguments is called with (fake_logits, real_logits). Raises
+    ValueError for an unknown name, TypeError for anything that is not two functions.
     """
+    if isinstance(objective, Objective):
+        return objective
     if isinstance(objective, str):
         if objective not in OBJECTIVES:
             names = ", ".join(repr(name) for name in OBJECTIVES)
@@ -96,10 +127,19 @@ def get_objective(objective: str | tuple[Callable, Callable]) -> Objective:
         and len(objective) == 2
         and all(map(callable, objective))
     ):
-        return Objective(*objective)
+        return Objective(*objective, g_sees_real=_required_arguments(objective[1]) == 2)
     raise TypeError(
         f"objective must be a name or a pair (d_loss, g_loss) of functions, got {objective!r}"
     )
+
+
+def _required_arguments(function: Callable) -> int:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions written in C have no signature
+        return 1
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is p.empty for p in parameters)
 
 
 def smooth_d_loss(
@@ -126,13 +166,40 @@ def feature_matching_loss(real_features: Tensor, fake_features: Tensor) -> Tenso
     return ((real_features.mean(0) - fake_features.mean(0)) ** 2).sum()
 
 
+@dataclass
+class Penalty:
+    """`weight * measure(D, real, fake, labels)`, a scalar that is added to D's loss.
+
+    `weight` may be set at any time, by `callbacks.AnnealPenalty` or by hand.
+    """
+
+    name: str
+    weight: float
+    measure: Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
+
+    def __call__(
+        self, D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None = None
+    ) -> Tensor:
+        return self.weight * self.measure(D, real, fake, labels)
+
+
 def r1_penalty(gamma: float = 10.0) -> Penalty:
     """gamma/2 times the mean squared gradient norm of D at real images (Mescheder et al. 2018)."""
+    return Penalty("r1", gamma, lambda D, real, fake, labels: _half_square(D, real, labels))
 
-    def penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor:
-        return gamma / 2 * _input_gradients(D, real, labels).square().sum(1).mean()
 
-    return penalty
+def r2_penalty(gamma: float = 10.0) -> Penalty:
+    """The same at generated images (Mescheder et al. 2018)."""
+    return Penalty("r2", gamma, lambda D, real, fake, labels: _half_square(D, fake, labels))
+
+
+def r1_r2_penalty(gamma: float = 10.0) -> Penalty:
+    """R1 and R2 under one weight, as with the relativistic objective in Huang et al. 2024."""
+
+    def measure(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+        return _half_square(D, real, labels) + _half_square(D, fake, labels)
+
+    return Penalty("r1+r2", gamma, measure)
 
 
 def gradient_penalty(weight: float = 10.0) -> Penalty:
@@ -142,18 +209,33 @@ def gradient_penalty(weight: float = 10.0) -> Penalty:
     per sample and BatchNorm mixes samples.
     """
 
-    def penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor:
+    def measure(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
         mix = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
         between = real + mix * (fake - real)
-        return weight * (_input_gradients(D, between, labels).norm(dim=1) - 1).square().mean()
+        return (_input_gradients(D, between, labels).norm(dim=1) - 1).square().mean()
 
-    return penalty
+    return Penalty("wgan-gp", weight, measure)
+
+
+PENALTIES: dict[str, Callable[[float], Penalty]] = {
+    "r1": r1_penalty,
+    "r2": r2_penalty,
+    "r1+r2": r1_r2_penalty,
+    "wgan-gp": gradient_penalty,
+}
+
+
+def _half_square(D: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
+    return 0.5 * _input_gradients(D, images, labels).square().sum(1).mean()
 
 
 def _input_gradients(D: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
-    """D's gradient at each image, flattened to (N, pixels), itself differentiable."""
+    """The gradient of each logit, one row a logit, itself differentiable.
+
+    A logit is of one image, or of several that D packs together (`models.Packing`).
+    """
     images = images.detach().requires_grad_(True)
     logits = D(images) if labels is None else D(images, labels)
     # create_graph: the penalty is trained through, so the gradient must keep its own graph.
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.flatten(1)
+    return gradient.reshape(len(logits), -1)

@@ -230,33 +230,40 @@ def plot_history(history, title: str = "", *, alt: str | None = None) -> None:
 
     history: a `TrainingRun`, or a dict of lists with `d_loss` and `g_loss` and, if there,
     `d_real`, `d_fake` (mean probabilities) and `step`. Dashed: the values at equilibrium for the
-    non-saturating objective (2 log 2, log 2, and 1/2).
+    non-saturating objective (2 log 2, log 2, and 1/2). Dotted: where the objective was changed.
     """
     title = title or getattr(history, "dataset_title", "")
-    objective = getattr(history, "objective", "non-saturating")
-    probabilities = objective in ("non-saturating", "minimax", "custom")
+    objectives = getattr(history, "objectives", [(0, "non-saturating", True)])
     values = getattr(history, "history", history)
     steps = values.get("step") or list(range(1, len(values["d_loss"]) + 1))
     panels = 2 if values.get("d_real") else 1
     fig, axes = subplots(1, panels, size=(4.6 * panels, 2.9), squeeze=False)
     losses = axes[0, 0]
-    if objective == "non-saturating":
-        losses.axhline(2 * math.log(2), color=BLUE, linestyle="--", linewidth=0.8)
-        losses.axhline(math.log(2), color=ORANGE, linestyle="--", linewidth=0.8)
+    ends = [start for start, _, _ in objectives[1:]] + [len(steps)]
+    for (start, name, _), end in zip(objectives, ends, strict=True):
+        if name == "non-saturating":
+            for level, color in ((2 * math.log(2), BLUE), (math.log(2), ORANGE)):
+                losses.hlines(level, start, end, color=color, linestyle="--", linewidth=0.8)
     draw_curves(losses, {"D": values["d_loss"], "G": values["g_loss"]}, [BLUE, ORANGE], steps)
     losses.set_ylabel("loss")
     losses.set_title(title)
     if panels == 2:
-        if probabilities:
+        kinds = {True: "probability of real", False: "mean output of D"}
+        shown = list(dict.fromkeys(kinds[probabilities] for *_, probabilities in objectives))
+        if shown == [kinds[True]]:
             axes[0, 1].axhline(0.5, color=BLACK, linestyle="--", linewidth=0.8)
             axes[0, 1].set_ylim(0, 1)
         means = {"D(x)": values["d_real"], "D(G(z))": values["d_fake"]}
         draw_curves(axes[0, 1], means, [GREEN, PINK], steps)
-        axes[0, 1].set_ylabel("probability of real" if probabilities else "mean output of D")
-    show(fig, alt or _describe_history(values))
+        axes[0, 1].set_ylabel(", then ".join(shown))
+    for start, name, _ in objectives[1:]:
+        for ax in axes.flat:
+            ax.axvline(start, color=BLACK, linestyle=":", linewidth=0.8)
+        losses.text(start, 0.99, f" {name}", transform=losses.get_xaxis_transform(), va="top")
+    show(fig, alt or _describe_history(values, objectives))
 
 
-def _describe_history(values: dict[str, list[float]]) -> str:
+def _describe_history(values: dict[str, list[float]], objectives: Sequence[tuple]) -> str:
     """Alternative text that says where the curves start and end, measured from the run."""
     parts = []
     names = {"d_loss": "D's loss", "g_loss": "G's loss", "d_real": "D(x)", "d_fake": "D(G(z))"}
@@ -264,7 +271,8 @@ def _describe_history(values: dict[str, list[float]]) -> str:
         if values.get(key):
             mean = smooth(values[key], max(1, len(values[key]) // 40))
             parts.append(f"{name} from {mean[0]:.2f} to {mean[-1]:.2f}")
-    return f"Training curves over {len(values['d_loss'])} steps: " + ", ".join(parts) + "."
+    changes = "".join(f" From step {start:,} on: {name}." for start, name, _ in objectives[1:])
+    return f"Training curves over {len(values['d_loss'])} steps: {', '.join(parts)}.{changes}"
 
 
 def plot_comparison(
@@ -307,9 +315,17 @@ def show_grids(
 
 
 def show_snapshots(run, count: int = 5, *, images: int = 16, alt: str, width: float = 10.0) -> None:
-    """The same noise drawn by the generator at `count` moments of a run, early to late."""
+    """The same noise drawn by the generator at `count` moments of a run, early to late.
+
+    The last one is where the run stopped. With `Averaging`, they are the averaged generator's, and
+    the first label says so. `width` in inches is for five; fewer take less of it.
+    """
     if not run.snapshots:
         raise ValueError("the run holds no snapshots; train(..., snapshots=8) keeps some")
     chosen = np.unique(np.linspace(0, len(run.snapshots) - 1, count).round().astype(int))
     panels = {f"step {run.snapshots[i][0]:,}": run.snapshots[i][1][:images] for i in chosen}
-    show_grids(panels, alt=alt, per_row=len(panels), width=width)
+    if getattr(run, "averaged", None) is not None:
+        first = next(iter(panels))
+        panels = {f"{first}, averaged G" if k == first else k: v for k, v in panels.items()}
+    # A run that was stopped early has one or two: they must not grow to fill the width.
+    show_grids(panels, alt=alt, per_row=len(panels), width=min(width, 3.0 * len(panels)))

@@ -269,7 +269,7 @@ class ToyGAN:
         One arrow at each generated point: this is all that D tells G.
         """
         points = points.detach().requires_grad_(True)
-        loss = self._losses.g_loss(_forward(self._D, points).squeeze(-1))
+        loss = self._g_loss(_forward(self._D, points).squeeze(-1))
         (gradient,) = torch.autograd.grad(loss * len(points) * points.shape[1], points)
         return -gradient
 
@@ -301,10 +301,17 @@ class ToyGAN:
     def g_step(self) -> None:
         """Move every G once, with fresh noise; D stands still."""
         latent = self._latent(self.batch_size, self.g_count, "G step")
-        logits = _forward(self._D, _forward(self._G, latent)).squeeze(-1)
-        loss = self._losses.g_loss(logits)
+        loss = self._g_loss(_forward(self._D, _forward(self._G, latent)).squeeze(-1))
         self.g_loss = self._update(self._G, self._adams[0], loss)
         self.g_count += 1
+
+    def _g_loss(self, fake_logits: Tensor) -> Tensor:
+        if not self._losses.g_sees_real:
+            return self._losses.g_loss(fake_logits)
+        generators = self._generators(self.g_count, "G step, real")
+        n = fake_logits.shape[-1]
+        real = torch.stack([self.target.sample(n, generator) for generator in generators])
+        return self._losses.g_loss(fake_logits, _forward(self._D, real).squeeze(-1))
 
     def _r1(self, real: Tensor) -> Tensor:
         real = real.detach().requires_grad_(True)

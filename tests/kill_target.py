@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 import gan_helpers as gh
+from gan_helpers.callbacks import Callback
 from gan_helpers.synthetic import draw_digits
-from gan_helpers.training import Callback
 
 TOTAL = 240
 

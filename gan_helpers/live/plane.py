@@ -167,21 +167,21 @@ class Plane:
     def surface(self) -> np.ndarray:
         """D's verdict on the plane, (n, n) in [0, 1], row 0 at the top.
 
-        A probability for the cross-entropy objectives. The others give scores: least squares aims
-        at 0 and 1, hinge at -1 and 1, and the Wasserstein critic's scores have no scale of their
-        own, so that they are stretched between the lowest and the highest on the plane.
+        A probability where the objective has them. The others give scores: least squares aims at
+        0 and 1, hinge at -1 and 1, and those of the Wasserstein critic and of the relativistic D
+        have no level of their own, so that they are stretched between the lowest and the highest.
         """
         ticks = torch.linspace(-LIMIT, LIMIT, _CELLS)
         y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
         scores = self.gan.logits(torch.stack([x, y], -1).view(-1, 2)).view(_CELLS, _CELLS)
         objective = self.settings.objective
-        if objective == "wasserstein":
+        if OBJECTIVES[objective].probabilities:
+            scores = scores.sigmoid()
+        elif objective in ("wasserstein", "relativistic"):
             low, high = scores.min(), scores.max()
             scores = (scores - low) / (high - low).clamp_min(1e-12)
         elif objective == "hinge":
             scores = (scores + 1) / 2
-        elif objective != "least-squares":
-            scores = scores.sigmoid()
         return scores.clamp(0, 1).numpy()
 
     def picture(self, size: int = SIZE) -> Image.Image:

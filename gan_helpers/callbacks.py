@@ -1,0 +1,258 @@
+"""What watches or adjusts a run while it trains: averaging, schedules, projection, progress.
+
+A schedule is a function of how far the run is, so a resumed run takes it up where it stopped. Its
+shares are of the run's `steps`: plan the whole run, then continue it with the same `steps`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from .models import InstanceNoise
+from .runs import COLUMNS, TrainingRun
+from .settings import step_generator
+
+
+class Callback:
+    """Something that watches or adjusts a run. A plain function `f(run)` is called after each step.
+
+    `state_dict` and `load_state_dict` (plain values and tensors) make it part of the checkpoint;
+    a state is loaded before `on_start`, and again if a diverged run is set back. None: no state.
+    """
+
+    def on_start(self, run: TrainingRun) -> None: ...
+
+    def after_d_step(self, run: TrainingRun) -> None: ...
+
+    def after_step(self, run: TrainingRun) -> None: ...
+
+    def on_end(self, run: TrainingRun) -> None: ...
+
+    def state_dict(self) -> dict | None:
+        return None
+
+    def load_state_dict(self, state: dict) -> None: ...
+
+
+class EachStep(Callback):
+    """A plain function, called after each step."""
+
+    def __init__(self, function: Callable[[TrainingRun], None]):
+        self.after_step = function
+
+
+class Averaging(Callback):
+    """Keep a running average of G's weights and draw all samples from it (Yazıcı et al. 2019).
+
+    After step t the average moves a share 1 - d of the way to G, d = min(decay, (1 + t)/(10 + t)):
+    small at first, so that the start is forgotten. BatchNorm's statistics are averaged with the
+    weights, other buffers are copied. `run.averaged` is the averaged generator; snapshots and
+    `generate(run, n)` use it, and so do scores of what these return.
+    """
+
+    def __init__(self, decay: float = 0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay={decay} must be in [0, 1); typical values are 0.99 to 0.9999")
+        self.decay = decay
+        self.generator: nn.Module | None = None
+        self._loaded: dict | None = None
+
+    def on_start(self, run: TrainingRun) -> None:
+        self.generator = copy.deepcopy(run.generator).requires_grad_(False).eval()
+        if self._loaded is not None:
+            self.generator.load_state_dict(self._loaded)
+        run.averaged = self.generator
+        self._averaged, self._current = _parts(self.generator), _parts(run.generator)
+
+    @torch.no_grad()
+    def after_step(self, run: TrainingRun) -> None:
+        decay = min(self.decay, (1 + run.step) / (10 + run.step))
+        torch._foreach_lerp_(self._averaged[0], self._current[0], 1 - decay)
+        for kept, now in zip(self._averaged[1], self._current[1], strict=True):
+            kept.copy_(now)
+
+    def state_dict(self) -> dict:
+        return {} if self.generator is None else dict(self.generator.state_dict())
+
+    def load_state_dict(self, state: dict) -> None:
+        self._loaded = state
+        if self.generator is not None:
+            self.generator.load_state_dict(state)
+
+    def on_end(self, run: TrainingRun) -> None:
+        self._loaded = None  # used again for another run, this object starts afresh
+
+
+def _parts(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """(What is averaged, what is copied) of a network's state."""
+    averaged = [p.detach() for p in network.parameters()]
+    copied = []
+    for module in network.modules():
+        is_norm = isinstance(module, nn.modules.batchnorm._NormBase)
+        for buffer in module.buffers(recurse=False):
+            (averaged if is_norm and buffer.is_floating_point() else copied).append(buffer)
+    return averaged, copied
+
+
+class LRSchedule(Callback):
+    """Multiply both learning rates by a factor: up from 0, level at 1, down to 0 at the end.
+
+    warm_up and decay: the shares of the steps in which the factor rises and falls, linearly.
+    The rates are those that `train` was given; what else sets `run.lr` is overruled.
+    """
+
+    def __init__(self, decay: float = 0.0, warm_up: float = 0.0):
+        if not (decay >= 0 and warm_up >= 0 and decay + warm_up <= 1):
+            raise ValueError(
+                f"decay={decay} and warm_up={warm_up} are shares of the run: expected numbers from "
+                "0 on that add up to 1 at most"
+            )
+        self.decay, self.warm_up = decay, warm_up
+
+    def factor(self, step: int, total: int) -> float:
+        """The factor of the step that follows `step` steps done; the last one is above 0."""
+        up = (step + 1) / (self.warm_up * total) if self.warm_up else 1.0
+        down = (total - step) / (self.decay * total) if self.decay else 1.0
+        return min(1.0, up, down)
+
+    def on_start(self, run: TrainingRun) -> None:
+        if run.step < run.total_steps:
+            factor = self.factor(run.step, run.total_steps)
+            run.lr = tuple(factor * rate for rate in run.config["lr"])
+
+    after_step = on_start
+
+
+class _Anneal(Callback):
+    """From `start` to `end` over the first `share` of the steps, constant from there on."""
+
+    def __init__(self, start: float, end: float, share: float = 0.8):
+        if not 0 < share <= 1:
+            raise ValueError(f"share={share} of the steps must lie in (0, 1]")
+        self.start, self.end, self.share = start, end, share
+
+    def progress(self, run: TrainingRun) -> float:
+        return min(1.0, run.step / (self.share * run.total_steps))
+
+
+class AnnealPenalty(_Anneal):
+    """Change the weight of the run's penalty from `start` to `end`, by the same factor each step.
+
+    `train(..., penalty=r1_penalty(), callbacks=[AnnealPenalty(10, 0.1)])`. A strong penalty keeps
+    D smooth while the distributions are far apart; a weak one lets it see detail at the end.
+    """
+
+    def __init__(self, start: float, end: float, share: float = 0.8):
+        super().__init__(start, end, share)
+        if not (start > 0 and end > 0):
+            raise ValueError(f"start={start} and end={end} must be above 0: 0 has no factor to it")
+
+    def on_start(self, run: TrainingRun) -> None:
+        if not hasattr(run.penalty, "weight"):
+            raise TypeError(
+                f"AnnealPenalty sets the penalty's weight, and penalty={run.penalty!r} has none. "
+                "Pass penalty=losses.r1_penalty() or another one of losses.PENALTIES"
+            )
+        run.penalty.weight = self.start * (self.end / self.start) ** self.progress(run)
+
+    after_step = on_start
+
+
+class AnnealNoise(_Anneal):
+    """Lower the noise of an `InstanceNoise` around D from `start` to `end`, by equal amounts."""
+
+    def __init__(self, start: float, end: float = 0.0, share: float = 0.8):
+        super().__init__(start, end, share)
+        if min(start, end) < 0:
+            raise ValueError(f"start={start} and end={end} must not be negative")
+
+    def on_start(self, run: TrainingRun) -> None:
+        layers = [m for m in run.discriminator.modules() if isinstance(m, InstanceNoise)]
+        if not layers:
+            raise TypeError(
+                "AnnealNoise needs a discriminator wrapped in InstanceNoise; this one is a "
+                f"{type(run.discriminator).__name__}. Pass InstanceNoise(D) to train"
+            )
+        for layer in layers:
+            layer.std = self.start + (self.end - self.start) * self.progress(run)
+
+    after_step = on_start
+
+
+class SpectralProjection(Callback):
+    """Keep the largest singular value of each of D's weight matrices at `norm`.
+
+    After each D step: one step of power iteration (as in Miyato et al. 2018), then the weight is
+    rescaled. A convolution's weight counts as the matrix (out, in * kh * kw).
+    """
+
+    def __init__(self, norm: float = 1.0):
+        if not norm > 0:
+            raise ValueError(f"norm={norm} must be above 0")
+        self.norm = norm
+        self._vectors: dict[str, Tensor] = {}
+        self._loaded = False
+
+    def on_start(self, run: TrainingRun) -> None:
+        weights = self._weights(run)
+        if not self._loaded:
+            draw = step_generator(run.seed, 0, "spectral projection")
+            self._vectors = {name: torch.randn(len(w), generator=draw) for name, w in weights}
+        self._vectors = {name: self._vectors[name].to(w.device) for name, w in weights}
+        for name, weight in weights if not self._loaded else ():
+            for _ in range(15):  # random vectors first have to settle
+                self._singular_value(name, weight)
+
+    def after_d_step(self, run: TrainingRun) -> None:
+        for name, weight in self._weights(run):
+            weight.mul_(self.norm / self._singular_value(name, weight))
+
+    def _singular_value(self, name: str, weight: Tensor) -> Tensor:
+        """The largest one, as one step of power iteration from the last vector finds it."""
+        matrix = weight.flatten(1)
+        right = normalize(matrix.T @ self._vectors[name], dim=0)
+        product = matrix @ right
+        self._vectors[name] = normalize(product, dim=0)
+        return product.norm()
+
+    @staticmethod
+    def _weights(run: TrainingRun) -> list[tuple[str, Tensor]]:
+        named = run.discriminator.named_parameters()
+        return [(name, p.detach()) for name, p in named if p.dim() >= 2 and p.requires_grad]
+
+    def state_dict(self) -> dict:
+        return dict(self._vectors)
+
+    def load_state_dict(self, state: dict) -> None:
+        self._vectors, self._loaded = state, True
+
+    def on_end(self, run: TrainingRun) -> None:
+        self._loaded = False
+
+
+class Progress(Callback):
+    """A progress bar with the last values of the history."""
+
+    def on_start(self, run: TrainingRun) -> None:
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=run.total_steps, initial=run.step, unit="step", mininterval=0.5)
+
+    def after_step(self, run: TrainingRun) -> None:
+        self.bar.update()
+        # Only when new rows have arrived: reading a tensor each step would hold up a GPU.
+        if run.history["step"] and run.history["step"][-1] == run.step:
+            last = {name: run.history[name][-1] for name in COLUMNS}
+            self.bar.set_postfix_str(
+                f"D loss {last['d_loss']:.2f}, G loss {last['g_loss']:.2f}, "
+                f"D(x) {last['d_real']:.2f}, D(G(z)) {last['d_fake']:.2f}",
+                refresh=False,
+            )
+
+    def on_end(self, run: TrainingRun) -> None:
+        self.bar.close()

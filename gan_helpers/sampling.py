@@ -1,0 +1,98 @@
+"""Drawing images from a generator: from given noise (`draw`) or so and so many (`generate`)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .settings import step_generator
+
+
+def generate(
+    source,
+    n: int,
+    label: int | Sequence[int] | Tensor | None = None,
+    *,
+    seed: int = 0,
+    latent_dim: int | None = None,
+    averaged: bool | None = None,
+) -> Tensor:
+    """Draw `n` images (n, C, H, W), float in [-1, 1], on the CPU.
+
+    source: a generator, or a `TrainingRun`. A run that keeps an averaged generator (the callback
+    `Averaging`) draws from that one; `averaged=False` takes the trained one instead. label: for a
+    conditional generator, one class for all or n classes. The generator is used in evaluation mode
+    and left in the mode it was in. The same seed gives the same latents on every device.
+    """
+    generator = source
+    if not isinstance(source, nn.Module) and hasattr(source, "generator"):
+        if averaged and source.averaged is None:
+            raise ValueError("averaged=True, but this run keeps no average: use callback Averaging")
+        generator = source.generator if averaged is False else source.sampler
+        latent_dim = source.latent_dim
+        if (label is not None) != (source.num_classes is not None):
+            kind = "an unconditional" if source.num_classes is None else "a conditional"
+            raise ValueError(f"label={label!r}, but this is {kind} run")
+    if not isinstance(generator, nn.Module):
+        raise TypeError(
+            f"generate draws from a generator or a run, and got {not_a_network(generator)}"
+        )
+    if n < 1:
+        raise ValueError(f"n={n}: at least one image is needed")
+    size = latent_size(generator, latent_dim)
+    z = torch.randn(n, size, generator=step_generator(seed, 0, "generate"))
+    labels = None
+    if label is not None:
+        labels = torch.as_tensor(label, dtype=torch.int64).expand(n)
+    return draw(generator, z, labels)
+
+
+def draw(generator: nn.Module, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    """G(z) or G(z, labels) without gradients, in evaluation mode, in batches; on the CPU."""
+    first = next(generator.parameters(), None)
+    device = first.device if first is not None else torch.device("cpu")
+    with torch.no_grad(), evaluating(generator):
+        parts = []
+        for start in range(0, len(z), 256):
+            y = None if labels is None else labels[start : start + 256].to(device)
+            parts.append(call(generator, z[start : start + 256].to(device), y).cpu())
+    return torch.cat(parts)
+
+
+def call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    """network(x), or network(x, labels) in a conditional run."""
+    return network(x) if labels is None else network(x, labels)
+
+
+@contextlib.contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the `with`; afterwards each layer is in the mode it was in."""
+    modes = [(module, module.training) for network in networks for module in network.modules()]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def latent_size(generator: nn.Module, latent_dim: int | None) -> int:
+    """How many numbers z has: as given, or as the generator's attribute `latent_dim` says."""
+    found = latent_dim if latent_dim is not None else getattr(generator, "latent_dim", None)
+    if not isinstance(found, int) or found < 1:
+        raise ValueError(
+            f"latent_dim={found!r}: the size of z is not known. Pass latent_dim=..., or give the "
+            "generator an attribute: self.latent_dim = latent_dim in its __init__"
+        )
+    return found
+
+
+def not_a_network(value: object) -> str:
+    """What was handed over in place of a network, in words, and what to pass instead."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself; build a network of it first: {value.__name__}()"
+    return f"a {type(value).__name__}, not a network (an nn.Module)"
