@@ -1108,13 +1108,12 @@ def _explain_precision_recall(answer, got: list, right: list, problems: list[tup
         ),
     )
     fakes, reals, k = problems[first]
-    other = [
-        j for j in range(1, 20) if j != k and _like(got[first], _both(_inside)(fakes, reals, j))
-    ]
+    tried = [j for j in range(1, 20) if j != k]
+    other = [str(j) for j in tried if _like(got[first], _both(_inside)(fakes, reals, j))]
     need(
         first < len(got) - 1 or not other,
-        f"Right where k is given. Without it, the default is {k}, and this is the result for k="
-        f"{other[0] if other else k}.",
+        f"Right where k is given. Without it, k should be {k}, and this is the result for k="
+        f"{' or '.join(other)}.",
     )
     of_default = " by default" if first == len(got) - 1 else ""
     shares, seen = ("precision", "recall"), []
@@ -1134,8 +1133,8 @@ def _explain_precision_recall(answer, got: list, right: list, problems: list[tup
     wrong(
         f"With k={k}{of_default}, precision and recall came back as {got[first][0]:.3f} and "
         f"{got[first][1]:.3f}; {right[first][0]:.3f} and {right[first][1]:.3f} were expected. "
-        f"{' '.join(filter(None, seen))} {_reach(answer)} Look at one ball: its centre, its radius, and who is "
-        "asked whether it lies inside."
+        f"{' '.join(filter(None, seen)) or _reach(answer)} Look at one ball: its centre, its "
+        "radius, and who is asked whether it lies inside."
     )
 
 
