@@ -247,8 +247,8 @@ def _explain_loss(
             "to it.",
         ),
     ]
-    for other, objective in OBJECTIVES.items():
-        formula = objective.d_loss if len(problems[0]) == 2 else objective.g_loss
+    for other in ("least-squares", "hinge", "wasserstein"):
+        formula = OBJECTIVES[other].d_loss if len(problems[0]) == 2 else OBJECTIVES[other].g_loss
         text = f"this is the {other} loss. The cross-entropy is asked for here."
         known.append((None, formula, text))
     name_wrong(got, [(m, f, f"`{name}`: {text}") for m, f, text in known], problems)
