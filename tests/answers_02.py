@@ -1690,3 +1690,5 @@ UNFORESEEN["2.8"] = {
     "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "times as large"),
     "other names": (lambda real, fake, a=0.9, b=0.0: smooth_bce(real, fake, a, b), "real_target"),
 }
+
+UNMADE = {"2.11": {"loop-d-steps-inverted", "step-globals"}}  # its loop has no d_steps

@@ -25,6 +25,7 @@ from .architecture import (
     need_size_used,
     run,
 )
+from .compare import need_number, need_tensor
 from .framework import (
     Raised,
     Rejected,
@@ -33,8 +34,6 @@ from .framework import (
     exercise,
     in_use,
     need,
-    need_number,
-    need_tensor,
     probe_device,
     wrong,
 )

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from gan_helpers.losses import get_objective
 
-from .framework import describe_value, need, need_number, wrong
+from .compare import need_number
+from .framework import describe_value, need, wrong
 from .steps import SIDE, Step, Watch
 
 
