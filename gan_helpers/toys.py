@@ -254,8 +254,12 @@ class ToyGAN:
     def sample(self, n: int, stream: str = "samples") -> Tensor:
         """(S, n, 2) generated points. The noise depends on the seed and `stream` only, so that the
         same `stream` shows the same latent points as training goes on."""
+        return self.generate(self._latent(n, 0, stream))
+
+    def generate(self, latent: Tensor) -> Tensor:
+        """G's points (S, n, 2) for chosen latent points (S, n, latent_dim)."""
         with torch.no_grad():
-            return _forward(self._G, self._latent(n, 0, stream))
+            return _forward(self._G, latent)
 
     def logits(self, points: Tensor) -> Tensor:
         """D's logits (S, n) at points (n, 2) or (S, n, 2)."""
