@@ -8,8 +8,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from gan_course import release as rel
-from gan_course.release import ReleaseError, problems, release, release_all
 from gan_course.__main__ import main
+from gan_course.release import ReleaseError, problems, release, release_all
 
 
 def graded(grade_id, *, solution=False, grade=False, locked=False, points=None):
