@@ -1,4 +1,4 @@
-"""The command line: `python -m gan_course release | exercises`."""
+"""The command line: `python -m gan_course release | run | minutes | exercises`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_release(commands)
+    _add_minutes(commands)
     listing = commands.add_parser(
         "exercises",
         help="list the contract of every exercise",
@@ -63,6 +64,43 @@ def _release(options: argparse.Namespace) -> int:
     elif changes and not options.check:
         print(f"wrote the student notebooks in {options.folder}")
     return 1 if faults or (options.check and changes) else 0
+
+
+def _add_minutes(commands) -> None:
+    parser = commands.add_parser(
+        "minutes",
+        help="how long a notebook takes a novice, section by section",
+        description="Compute the minutes of solved notebooks and compare what they state.",
+    )
+    parser.add_argument(
+        "notebooks", nargs="*", type=Path, metavar="notebook", help="all by default"
+    )
+    parser.add_argument("--write", action="store_true", help="put them into the notebook")
+    parser.set_defaults(run=_minutes)
+
+
+def _minutes(options: argparse.Namespace) -> int:
+    from . import minutes
+    from .release import read_notebook, write_notebook
+
+    found = 0
+    for path in options.notebooks or sorted(Path("notebooks/solutions").glob("*.ipynb")):
+        notebook = read_notebook(path)
+        if options.write:
+            minutes.write(notebook)
+            write_notebook(notebook, path)
+        parts = minutes.parts(notebook)
+        print(f"{path.name}: core {minutes.core_minutes(parts):.1f} minutes")
+        for part in parts:
+            kind = "core" if part.core else "further"
+            print(
+                f"  {'  ' * (part.section is not None)}{part.title:<52.52} {kind:<8}"
+                f"{part.minutes:6.1f}  of it computing {part.computing:4.1f}"
+            )
+        faults = minutes.faults(notebook)
+        print("\n".join(f"  ! {text}" for text in faults))
+        found += len(faults)
+    return 1 if found else 0
 
 
 def _exercises(options: argparse.Namespace) -> int:

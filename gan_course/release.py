@@ -111,7 +111,7 @@ class _Region:
     lines: list[str]
 
 
-def _regions(source: str) -> list[_Region]:
+def regions(source: str) -> list[_Region]:
     """Cut a cell's source at its markers. Raises ReleaseError on markers that do not pair up."""
     regions, current = [], _Region("text", "", [])
     for line in source.split("\n"):
@@ -159,7 +159,7 @@ def _without_solutions(source: str, stub: str) -> tuple[str, list[int]]:
     """
     lines: list[str] = []
     stubs: list[int] = []
-    parts = _regions(source)
+    parts = regions(source)
     for place, part in enumerate(parts):
         following = parts[place + 1].kind if place + 1 < len(parts) else ""
         if part.kind == "text":
@@ -389,7 +389,7 @@ def _check_cell_problems(cell: NotebookNode) -> list[str]:
     found = []
     if exercise_of(cell) not in _checked_ids(cell):
         found.append(f'does not call course.check("{exercise_of(cell)}", …)')
-    tree = _parsed(cell.source)
+    tree = parsed(cell.source)
     if tree and tree.body and isinstance(tree.body[-1], ast.Expr):
         found.append("ends in an expression; nbgrader would read its value as points")
     outputs = cell.get("outputs", [])
@@ -398,7 +398,7 @@ def _check_cell_problems(cell: NotebookNode) -> list[str]:
     return found
 
 
-def _parsed(source: str) -> ast.Module | None:
+def parsed(source: str) -> ast.Module | None:
     try:
         return ast.parse(source)
     except SyntaxError:  # a cell with IPython's own syntax
@@ -407,7 +407,7 @@ def _parsed(source: str) -> ast.Module | None:
 
 def _checked_ids(cell: NotebookNode) -> set[str]:
     """The exercises that a code cell passes to `check(...)` or `course.check(...)`."""
-    tree = _parsed(cell.source) if cell.cell_type == "code" else None
+    tree = parsed(cell.source) if cell.cell_type == "code" else None
     return {
         node.args[0].value
         for node in ast.walk(tree or ast.Module([], []))
@@ -528,7 +528,7 @@ def _leaks(solved: NotebookNode) -> list[str]:
                 visible |= _runs(cell.source.split("\n"))
             continue
         try:
-            parts = _regions(cell.source)
+            parts = regions(cell.source)
         except ReleaseError:  # said already by the check of the cell itself
             continue
         for part in parts:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .losses import get_objective
+from .metrics.coverage import mode_counts
 from .settings import step_generator
 
 
@@ -406,12 +407,10 @@ def coverage(points: Tensor, target) -> Coverage:
     together: points smeared evenly along the ring also "cover" its modes.
     """
     centers, mode_of = _modes(target)
-    distance, nearest = torch.cdist(points, centers.expand(*points.shape[:-2], -1, -1)).min(-1)
-    good = distance <= 3 * target.sigma
-    modes = int(mode_of.max()) + 1
-    counts = F.one_hot(mode_of[nearest], modes).mul(good.unsqueeze(-1)).sum(-2)
-    needed = max(0.2 * points.shape[-2] / modes, 1)
-    return Coverage((counts >= needed).sum(-1), good.float().mean(-1))
+    counts = mode_counts(points, centers, 3 * target.sigma, mode_of)
+    n = points.shape[-2]
+    needed = max(0.2 * n / counts.shape[-1], 1)
+    return Coverage((counts >= needed).sum(-1), counts.sum(-1) / n)
 
 
 def _modes(target) -> tuple[Tensor, Tensor]:

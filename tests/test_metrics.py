@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from gan_helpers import metrics as m
+from gan_helpers.metrics import features, score
 
 
 def _normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -218,9 +219,9 @@ def test_inception_interval_covers():
 
 
 def test_wilson_interval_stays_inside_and_holds_the_share():
-    assert m._wilson(0, 20)[0] == 0.0
-    assert m._wilson(20, 20)[1] == 1.0
-    low, high = m._wilson(5, 20)
+    assert score.wilson(0, 20)[0] == 0.0
+    assert score.wilson(20, 20)[1] == 1.0
+    low, high = score.wilson(5, 20)
     assert 0 < low < 0.25 < high < 0.5
 
 
@@ -259,14 +260,14 @@ def test_numbers_are_written_with_their_interval_and_note():
     [(0.0, "0"), (0.00123, "1.23e-03"), (0.5, "0.500"), (9.876, "9.88"), (145.2, "145")],
 )
 def test_digits(value, text):
-    assert m._digits(value) == text
+    assert score.digits(value) == text
 
 
 @pytest.mark.parametrize(
     ("n", "text"), [(40, "40"), (1000, "1k"), (2500, "2.5k"), (1234, "1,234"), (60000, "60k")]
 )
 def test_counts(n, text):
-    assert m._count(n) == text
+    assert score.count(n) == text
 
 
 # --- images in -----------------------------------------------------------------------------------
@@ -495,7 +496,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, monkeypatch):
 def test_nowhere_to_write_costs_only_time(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path / "file"))
-    monkeypatch.setattr(m.Path, "home", lambda: tmp_path / "file")
+    monkeypatch.setattr(features.Path, "home", lambda: tmp_path / "file")
     seen = m.reference(TinyDataset(_images(150)), TinyJudge())
     assert len(seen) == 150
 
@@ -515,7 +516,7 @@ def test_a_read_only_data_folder_is_left_alone(tmp_path, monkeypatch):
     home.mkdir()
     data.chmod(0o555)
     monkeypatch.setenv("GAN_HELPERS_DATA", str(data))
-    monkeypatch.setattr(m.Path, "home", lambda: home)
+    monkeypatch.setattr(features.Path, "home", lambda: home)
     m.reference(TinyDataset(_images(150)), TinyJudge())
     assert list(data.iterdir()) == []
     assert len(list((home / ".cache" / "gan_helpers" / "reference").iterdir())) == 1
@@ -527,5 +528,5 @@ def test_the_cache_survives_a_full_disk(tmp_path, monkeypatch):
     def full(*_args, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(m.tempfile, "NamedTemporaryFile", full)
+    monkeypatch.setattr(features.tempfile, "NamedTemporaryFile", full)
     assert len(m.reference(TinyDataset(_images(150)), TinyJudge())) == 150

@@ -43,7 +43,6 @@ import contextlib
 import importlib.util
 import inspect
 import numbers
-import os
 import pkgutil
 import re
 import textwrap
@@ -54,8 +53,9 @@ from typing import Any, NoReturn
 import torch
 from torch import nn
 
-from gan_helpers.settings import pick_device, switch
+from gan_helpers.settings import pick_device
 
+from ..kernel import is_strict
 from .catalogue import MISTAKES
 from .explain import DEVICES, Cause, explain_exception, is_stub, short, where
 from .guard import TimeUp, run_limited, sandbox
@@ -350,17 +350,6 @@ def contracts_table() -> str:
         answer = f"{found.title}\n{found.signature}\n{found.takes}"
         lines += [*_table_row((found.id, answer, returns, mistakes), widths), rule]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def is_strict() -> bool:
-    """True when a failed or blank exercise check is to be an exception: for marking and for tests.
-
-    GAN_HELPERS_STRICT=1 asks for it. nbgrader, when it marks or validates a notebook, says so in a
-    variable of its own, so that marking needs no setting.
-    """
-    if "GAN_HELPERS_STRICT" in os.environ:
-        return switch("GAN_HELPERS_STRICT")
-    return "NBGRADER_EXECUTION" in os.environ
 
 
 # --- how an answer is judged ---------------------------------------------------------------------

@@ -1,0 +1,80 @@
+"""What is covered: classes by a judge's word, modes of a mixture by position."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .features import as_features, check_matrix
+from .score import Score, wilson
+
+
+def classes_covered(
+    generated: object, judge: nn.Module | None = None, *, share: float = 0.2
+) -> Score:
+    """How many classes the judge finds, each in at least `share` of its fair part N / K.
+
+    details: `counts` (K,), `effective` = exp of the entropy of the counts (K when all are equally
+    frequent), `confidence` = the judge's mean top probability. A judge names a class for noise too,
+    so read this beside precision. The interval resamples the counts.
+    """
+    seen = as_features(generated, judge)
+    if seen.logits is None:
+        raise ValueError(f"{seen.judge} gives no class logits; classes cannot be counted")
+    classes = seen.logits.shape[1]
+    counts = torch.bincount(seen.logits.argmax(dim=1), minlength=classes).numpy()
+    confidence = seen.logits.double().softmax(dim=1).amax(dim=1).mean()
+    return _covered("classes", counts, len(seen), share, seen.judge, float(confidence))
+
+
+def modes_covered(
+    points: Tensor, centers: Tensor, sigma: float, *, share: float = 0.2, within: float = 3.0
+) -> tuple[Score, Score]:
+    """Modes of a 2-D mixture that get at least `share` of their fair part, and high-quality share.
+
+    points (N, 2), centers (M, 2). A point is of high quality if it lies within `within` * sigma of
+    its nearest centre, and only such points count for a mode. Ask for both: a uniform ring covers
+    all modes of a ring with a high-quality share below 40 %.
+    """
+    points, centers = torch.as_tensor(points), torch.as_tensor(centers)
+    check_matrix("points", points)
+    if centers.ndim != 2 or centers.shape[1] != points.shape[1]:
+        raise ValueError(f"centers are {tuple(centers.shape)} for points {tuple(points.shape)}")
+    counts = mode_counts(points.double(), centers.double(), within * sigma).numpy()
+    n, hits = len(points), int(counts.sum())
+    modes = _covered("modes", counts, n, share, "coordinates", None)
+    band = wilson(hits, n)
+    return modes, Score("high-quality share", hits / n, band, n, "coordinates", None, "higher")
+
+
+def mode_counts(
+    points: Tensor, centers: Tensor, reach: float, mode_of: Tensor | None = None
+) -> Tensor:
+    """How many of the points (..., n, 2) belong to each mode: int64 (..., M).
+
+    A point belongs to its nearest centre (C, 2) if it lies within `reach` of it, else to none.
+    mode_of: (C,) for modes of several centres, such as an arc; without it each centre is one.
+    """
+    distance, nearest = torch.cdist(points, centers.expand(*points.shape[:-2], -1, -1)).min(-1)
+    owner = torch.arange(len(centers)) if mode_of is None else mode_of
+    which = F.one_hot(owner[nearest], int(owner.max()) + 1)
+    return (which * (distance <= reach).unsqueeze(-1)).sum(-2)
+
+
+def _covered(
+    metric: str, counts: np.ndarray, n: int, share: float, features: str, confidence: float | None
+) -> Score:
+    threshold = share * n / len(counts)
+    value = int((counts >= threshold).sum())
+    frequencies = counts / n
+    rest = max(0.0, 1 - frequencies.sum())  # points that belong to no mode
+    draws = np.random.default_rng(0).multinomial(n, [*frequencies, rest], size=1000)[:, :-1]
+    low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
+    seen = frequencies[frequencies > 0] / max(frequencies.sum(), 1e-300)
+    details = {"counts": counts, "effective": float(np.exp(-(seen * np.log(seen)).sum()))}
+    if confidence is not None:
+        details["confidence"] = confidence
+    band = (float(low), float(high))
+    return Score(metric, float(value), band, n, features, None, "higher", "", details)

@@ -1,0 +1,296 @@
+"""Images in, features out: what a judge sees, and the reference's view of it kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..settings import data_dir
+from .score import count
+
+CACHE_FORMAT = 1  # part of every cache key: raise it when what is stored changes
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a judge saw: `values` (N, d), `logits` (N, K) or None, whose they are and of what."""
+
+    values: Tensor
+    logits: Tensor | None = None
+    judge: str = "given features"
+    source: str = "reference"
+
+    def __post_init__(self) -> None:
+        for name, matrix in (("features", self.values), ("logits", self.logits)):
+            if matrix is not None:
+                check_matrix(name, matrix)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def dim(self) -> int:
+        """The number of features, d."""
+        return self.values.shape[1]
+
+    @cached_property
+    def double(self) -> Tensor:
+        """The values in float64."""
+        return self.values.double()
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Mean (d,) in float64."""
+        return self.double.mean(dim=0)
+
+    @cached_property
+    def factor(self) -> Tensor:
+        """Centred values over sqrt(N - 1), (N, d): covariance = factor^T factor."""
+        return (self.double - self.mean) / math.sqrt(len(self) - 1)
+
+    @cached_property
+    def spread(self) -> float:
+        """The trace of the covariance: the total variance."""
+        return float((self.double - self.mean).square().sum()) / (len(self) - 1)
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """Covariance (d, d) in float64, with N - 1 in the denominator."""
+        return self.factor.T @ self.factor
+
+    def take(self, indices: Tensor | slice) -> Features:
+        """The same judge's view of some of the samples."""
+        logits = None if self.logits is None else self.logits[indices]
+        return Features(self.values[indices], logits, self.judge, self.source)
+
+
+def check_matrix(name: str, matrix: Tensor) -> None:
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(
+            f"{name} have shape {tuple(matrix.shape)}; expected (N, d), a row a sample"
+        )
+    if not matrix.is_floating_point():
+        raise ValueError(f"{name} are {matrix.dtype}; expected floating point")
+    bad = int((~torch.isfinite(matrix)).any(dim=1).sum())
+    if bad:
+        raise ValueError(
+            f"{name}: {bad:,} of {len(matrix):,} rows hold NaN or infinity. Has training diverged? "
+            "No score is defined for these samples"
+        )
+
+
+def check_images(images: Tensor | np.ndarray, shape: Sequence[int] | None = None) -> Tensor:
+    """The same images as a tensor (N, C, H, W), if they are uint8 or floats in [-1, 1].
+
+    `shape` is the (C, H, W) that is needed; None in it leaves that side free. Raises ValueError or
+    TypeError with the likely cause for any other type, range or shape: a wrong range does not fail
+    by itself, it silently moves a score by hundreds.
+    """
+    images = torch.as_tensor(images).detach()
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}; expected (N, C, H, W) with N >= 1. "
+            "Flat vectors need .view(-1, 1, 28, 28), a single image image[None]"
+        )
+    _check_shape(tuple(images.shape[1:]), shape)
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point():
+        raise TypeError(f"images are {images.dtype}; expected uint8 (0 to 255) or float in [-1, 1]")
+    low, high = images.min().item(), images.max().item()
+    cause = _range_problem(low, high)
+    if cause:
+        raise ValueError(
+            f"images run from {low:.4g} to {high:.4g}; expected uint8, or float in [-1, 1]. {cause}"
+        )
+    return images
+
+
+def _to_float(images: Tensor) -> Tensor:
+    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+
+
+def _check_shape(got: tuple[int, ...], wanted: Sequence[int] | None) -> None:
+    if wanted is None or all(w is None or w == g for g, w in zip(got, wanted, strict=True)):
+        return
+    text = " x ".join("any" if side is None else str(side) for side in wanted)
+    raise ValueError(
+        f"images are {' x '.join(map(str, got))} (channels, height, width); this judge was trained "
+        f"on {text}. Generate at that size, or choose another judge: the filter used for resizing "
+        "changes scores by itself"
+    )
+
+
+def _range_problem(low: float, high: float) -> str:
+    """The likely cause of a wrong range, or "" for a range that can be taken as [-1, 1]."""
+    if math.isnan(low) or math.isnan(high):
+        return "Some pixels are NaN: has training diverged?"
+    if low >= 0 and high <= 1:
+        return (
+            "Nothing is below 0, so they look like [0, 1]: use images * 2 - 1. If they really are "
+            "in [-1, 1], say so by passing uint8: ((images + 1) * 127.5).round().to(torch.uint8)"
+        )
+    if low >= -1.001 and high <= 1.001:
+        return ""
+    if low >= 0 and high <= 255.5:
+        return "They look like [0, 255] stored as floats: use images.to(torch.uint8)"
+    if low >= -5 and high <= 5:
+        return "Normalised with a mean and deviation, or without tanh at the generator's end?"
+    return "Is the generator's output passed through tanh?"
+
+
+def look(
+    images: object,
+    judge: nn.Module | str,
+    *,
+    source: str = "generated",
+    batch_size: int | None = None,
+) -> Features:
+    """Show `images` to a judge once; the result serves any number of scores.
+
+    images: (N, C, H, W) uint8 or float in [-1, 1], or an `ImageDataset`, whose split becomes the
+    `source`. judge: from `judges.load_judge`, or "pixels" for the raw pixel values.
+    Raises ValueError for a judge in train mode, whose BatchNorm would change the score each time.
+    """
+    if hasattr(images, "images") and hasattr(images, "split"):
+        images, source = images.images, images.split
+    if judge == "pixels":
+        return Features(_to_float(check_images(images)).flatten(1), None, "pixels", source)
+    if not isinstance(judge, nn.Module):
+        raise TypeError(f"judge is {judge!r}; expected a network from gh.judges.load_judge(...)")
+    if judge.training:
+        raise ValueError(
+            f"{judge.name} is in train mode: its BatchNorm would use each batch's own statistics "
+            "and the score would change from call to call. Call judge.eval() first"
+        )
+    images = check_images(images, judge.input_shape)
+    device = next(judge.parameters()).device
+    seen = []
+    with torch.inference_mode():
+        for batch in images.split(batch_size or getattr(judge, "batch_size", 100)):
+            parts = judge.features_and_logits(_to_float(batch.to(device)))
+            seen.append([part.cpu() for part in parts])
+    values, logits = (torch.cat(parts).clone() for parts in zip(*seen, strict=True))
+    return Features(values, logits, judge.name, source)
+
+
+def as_features(
+    given: object, judge: nn.Module | str | None, source: str = "generated"
+) -> Features:
+    """Any accepted input as Features with at least two samples."""
+    if not isinstance(given, Features):
+        is_images = hasattr(given, "images") or getattr(given, "ndim", 0) == 4
+        if is_images and judge is None:
+            raise ValueError("images need a judge to look at them: judge=gh.judges.load_judge(...)")
+        if is_images:
+            given = look(given, judge, source=source)
+        else:
+            given = Features(torch.as_tensor(given), source=source)
+    if len(given) < 2:
+        raise ValueError("one sample has no spread: a score needs at least 2, and a few thousand")
+    return given
+
+
+def as_pair(generated: object, reference: object, judge: nn.Module | str | None) -> tuple:
+    """Generated and reference Features, seen by the same judge."""
+    fake, real = as_features(generated, judge), as_features(reference, judge, "reference")
+    if fake.judge != real.judge:
+        raise ValueError(f"generated samples were seen by {fake.judge}, reference by {real.judge}")
+    if fake.dim != real.dim:
+        raise ValueError(f"generated samples have {fake.dim} features, the reference {real.dim}")
+    return fake, real
+
+
+def reference_name(fake: Features, real: Features) -> str:
+    """The reference in a score's name; its count is left out if it equals the generated one."""
+    return real.source if len(real) == len(fake) else f"{count(len(real))} {real.source}"
+
+
+def reference(
+    dataset: object, judge: nn.Module, *, n: int | None = None, seed: int = 0
+) -> Features:
+    """The judge's view of a reference data set, with mean and covariance, cached on disk.
+
+    n: use only the first `n` of an order shuffled by `seed` (default: all). The cache is keyed by
+    the pixels and the judge's weights, so it can never answer for other data; a damaged file is
+    made anew, and where nothing can be written the cache is left out.
+    """
+    images, source = dataset.images, dataset.split
+    if n is not None and n < len(images):
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+        images = images[order[:n].sort().values]
+    path = _cache_file(images, judge)
+    if path is not None and (found := _read_cache(path, judge.name, source)) is not None:
+        return found
+    seen = look(images, judge, source=source)
+    if path is not None:
+        _write_cache(path, seen)
+    return seen
+
+
+def _cache_file(images: Tensor, judge: nn.Module) -> Path | None:
+    folder = _cache_folder()
+    if folder is None:
+        return None
+    key = hashlib.blake2b(f"{CACHE_FORMAT} {tuple(images.shape)}".encode(), digest_size=12)
+    key.update(images.contiguous().numpy())
+    for name, value in judge.state_dict().items():
+        key.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return folder / f"{judge.name}-{key.hexdigest()}.safetensors"
+
+
+def _cache_folder() -> Path | None:
+    """`reference` in the data folder, or in the user's cache if that is read-only; None if neither.
+
+    A data folder without write permission for anybody is left alone by administrators too, whom
+    the system would let write there.
+    """
+    data = data_dir()
+    writable = data.is_dir() and data.stat().st_mode & 0o222 and os.access(data, os.W_OK)
+    folder = (data if writable else Path.home() / ".cache" / "gan_helpers") / "reference"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
+def _read_cache(path: Path, judge: str, source: str) -> Features | None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        stored = load_file(path)
+        seen = Features(stored["values"], stored["logits"], judge, source)
+        # cached_property reads the instance's __dict__, so this is where a known value goes.
+        seen.__dict__.update(mean=stored["mean"], covariance=stored["covariance"])
+        return seen
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+
+
+def _write_cache(path: Path, seen: Features) -> None:
+    from safetensors.torch import save
+
+    tensors = {
+        "values": seen.values,
+        "logits": seen.logits,
+        "mean": seen.mean,
+        "covariance": seen.covariance,
+    }
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(save({name: value.contiguous() for name, value in tensors.items()}))
+        os.replace(file.name, path)  # whole or not at all, also with several kernels at once
+    except OSError:
+        pass  # a full or read-only disk costs time at the next call, nothing else
