@@ -15,7 +15,7 @@ _EXPORTS = {
     "quiz": ["outcome", "predict", "predictions_report", "question", "verdict"],
     "exercises": ["check", "summary"],
 }
-_MODULES = [*_EXPORTS, "minutes", "release"]
+_MODULES = [*_EXPORTS, "minutes", "release", "run"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})
 

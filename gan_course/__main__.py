@@ -22,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_release(commands)
+    _add_run(commands)
     _add_minutes(commands)
     listing = commands.add_parser(
         "exercises",
@@ -51,19 +52,41 @@ def _add_release(commands) -> None:
 def _release(options: argparse.Namespace) -> int:
     from .release import problems, release_all
 
+    changes = release_all(options.folder, check=options.check)
     faults = [
         f"solutions/{path.name}, {text}"
         for path in sorted((options.folder / "solutions").glob("*.ipynb"))
         for text in problems(path, student=False)
     ]
     print("\n".join(faults), end="\n" if faults else "")
-    changes = release_all(options.folder, check=options.check)
     print("\n".join(changes), end="\n" if changes else "")
     if not faults and not changes:
         print("the student notebooks are in step with the solved ones")
     elif changes and not options.check:
         print(f"wrote the student notebooks in {options.folder}")
     return 1 if faults or (options.check and changes) else 0
+
+
+def _add_run(commands) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="run a solved notebook in full and keep its outputs",
+        description="Run solved notebooks in full, every check strict, and write their outputs.",
+    )
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="notebook")
+    parser.add_argument("--fast", action="store_true", help="a trial: shortened, nothing written")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .run import run
+
+    for path in options.notebooks:
+        seconds = run(path, fast=options.fast)
+        total = sum(time for time, _ in seconds)
+        longest = ", ".join(f"{name} {time:.0f} s" for time, name in seconds[:3])
+        print(f"{path.name}: {total:.0f} s; longest: {longest}")
+    return 0
 
 
 def _add_minutes(commands) -> None:

@@ -11,7 +11,6 @@ about 10 minutes.*`. A heading `### …` with such a line is a part of its own, 
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,18 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from .release import ReleaseError, exercise_of, parsed, read_notebook, regions, role
+from .release import (
+    ASKS,
+    TELLS,
+    ReleaseError,
+    course_calls,
+    exercise_of,
+    only_asks,
+    parsed,
+    read_notebook,
+    regions,
+    role,
+)
 
 WORDS_A_MINUTE = 100
 SECONDS_A_LINE = 8
@@ -29,8 +39,6 @@ MOST_CORE = 140
 
 _HEADING = re.compile(r"(##|###) (.+)")
 _STATED = re.compile(r"(\*(Core|Further), about )(\d+)( minutes\b.*)")
-_ASKS = {"predict", "verdict", "question"}
-_COURSE = _ASKS | {"outcome", "predictions_report", "summary"}
 _DRAWS = re.compile(r"\b(?:gh\.|plotting\.)?(?:show|show_\w+|plot_\w+)\(")
 
 
@@ -66,7 +74,7 @@ def parts(notebook: NotebookNode | str | Path) -> list[Part]:
         elif cell.cell_type == "markdown":
             now.minutes += WRITTEN_ANSWER
         else:
-            seconds = _computing(cell)
+            seconds = seconds_run(cell)
             now.minutes += _code(cell) + seconds / 60
             now.computing += seconds / 60
         exercise = re.match(r"Exercise (\d+\.\d+)", now.title)
@@ -231,18 +239,14 @@ def _prose(text: str) -> float:
 
 def _code(cell: NotebookNode) -> float:
     """Minutes for a code cell without its computing: lines, figures, what it asks."""
-    tree = parsed(cell.source)
-    calls = [node for node in ast.walk(tree) if _called(node) in _COURSE] if tree else []
-    asked = sum(_called(call) in _ASKS for call in calls)
-    told = {n for call in calls for n in range(call.lineno, call.end_lineno + 1)}
-    folded = cell.metadata.get("jupyter", {}).get("source_hidden")
-    return asked + _figures(cell) + (0 if folded else _lines(cell, told))
-
-
-def _called(node: ast.AST) -> str | None:
-    if not isinstance(node, ast.Call):
-        return None
-    return getattr(node.func, "attr", getattr(node.func, "id", None))
+    tree = parsed(cell)
+    told = {
+        line
+        for call in course_calls(tree, TELLS)
+        for line in range(call.lineno, call.end_lineno + 1)
+    }
+    lines = 0 if only_asks(cell) else _lines(cell, told)
+    return lines + len(course_calls(tree, ASKS)) + _figures(cell)
 
 
 def _lines(cell: NotebookNode, without: set[int]) -> float:
@@ -281,7 +285,7 @@ def _figures(cell: NotebookNode) -> int:
     )
 
 
-def _computing(cell: NotebookNode) -> float:
+def seconds_run(cell: NotebookNode) -> float:
     """Seconds that the cell ran, as the run left them in its metadata; 0 where nothing is kept."""
     kept = cell.metadata.get("execution", {})
     try:

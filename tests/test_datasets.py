@@ -700,7 +700,7 @@ def test_a_download_that_stalls_fails_and_leaves_nothing(place, server, resource
     monkeypatch.setattr(download, "_STALL_SECONDS", 0.3)
     server.delay = 1.0
     start = time.monotonic()
-    with pytest.raises(DatasetUnavailable, match="Error downloading train-images|timed out"):
+    with pytest.raises(DatasetUnavailable, match="the download broke off|timed out"):
         load_dataset("mnist", root=place)
     assert time.monotonic() - start < 10
     assert visible(place) == [] and no_leftovers(place)
@@ -712,7 +712,7 @@ def test_a_download_that_is_not_the_data_fails_and_leaves_nothing(
 ):
     name = resources[2][0]
     server.content[name] = server.content[name][:100] if content is None else content
-    with pytest.raises(DatasetUnavailable, match=f"Error downloading {name}.*corrupted"):
+    with pytest.raises(DatasetUnavailable, match="what came is not the data"):
         load_dataset("mnist", root=place)
     assert visible(place) == [] and no_leftovers(place)
 

@@ -433,7 +433,7 @@ def _settings():
         "torch": torch.get_rng_state().tolist(),
         "dtype": torch.get_default_dtype(),
         "grad": torch.is_grad_enabled(),
-        "device": torch.get_default_device(),
+        "device": torch.empty(0).device,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "benchmark": torch.backends.cudnn.benchmark,
         "anomaly": torch.is_anomaly_enabled(),

@@ -92,7 +92,12 @@ def fetch(torchvision_name: str, folder: str, root: Path, mirrors: list[str]) ->
     ) as hidden:
         # torchvision draws a progress bar for each of its small files.
         with _stalling_fails(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            downloader(hidden, train=False, download=True)
+            try:
+                downloader(hidden, train=False, download=True)
+            except RuntimeError as error:  # its words differ from version to version
+                raise OSError(
+                    f"the download broke off, or what came is not the data ({error})"
+                ) from error
         for file in sorted(Path(hidden, folder).rglob("*")):
             if file.is_file() and file.suffix != ".gz":
                 target = root / file.relative_to(hidden)
