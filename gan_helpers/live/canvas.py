@@ -24,6 +24,7 @@ CHARTS = (400, SIZE)  # width and height of the charts beside it: both fit Jupyt
 LIMIT = 1.6  # the plane runs from -LIMIT to LIMIT both ways
 _SHARP = 2  # drawn so many times larger, then reduced
 _GREY, _INK, _PALE, _NET = "#8a8a8a", "#333333", "#e4e4e4", "#c98f5e"
+_LABEL = "#606060"
 _COLORS = {"D": BLUE, "G": ORANGE, "modes covered": GREEN, "high-quality share": PINK}
 
 
@@ -200,8 +201,8 @@ def _draw_scale(draw: ImageDraw.ImageDraw, size: int, unit: float) -> None:
         for x, y in ((place, bottom - 2 * dot), (2 * dot, place)):
             draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=_GREY)
         if size >= 300:
-            draw.text((place, bottom - 4 * dot), str(tick), fill=_INK, font=font, anchor="mb")
-            draw.text((5 * dot, place), str(-tick), fill=_INK, font=font, anchor="lm")
+            draw.text((place, bottom - 4 * dot), str(tick), fill=_LABEL, font=font, anchor="mb")
+            draw.text((5 * dot, place), str(-tick), fill=_LABEL, font=font, anchor="lm")
 
 
 def _draw_arrows(draw: ImageDraw.ImageDraw, starts: np.ndarray, arrows: np.ndarray) -> None:
