@@ -27,6 +27,7 @@ class _NotRun:
 
 
 NOT_RUN = _NotRun()
+_defined: dict[str, Any] = {}  # names that the running cell defines -> what they stood for before
 
 
 # --- who is looking ------------------------------------------------------------------------------
@@ -107,23 +108,31 @@ def watch_cells() -> None:
         inside.events.register("post_run_cell", _after_cell)
 
 
-def why_not_run(exercise: str, answer: Any) -> str | None:
-    """Why the answer cell above a check did not run, in a sentence; None if it did."""
+def why_not_run(exercise: str, answer: Any) -> tuple[bool, None, str] | None:
+    """(attempted, None, why) if the answer cell above a check did not run; None if it did."""
     told = next(iter(_failed.get(exercise, {}).values()), None) or _last
     if told:
-        return f"The cell above did not run: {told}"
+        return True, None, f"The cell above did not run: {told}"
     if any(part is NOT_RUN for part in (answer if type(answer) is tuple else (answer,))):
-        return "The cell above has not been run, or it does not define the name that is checked."
+        told = "The cell above has not been run, or it does not define the name that is checked."
+        return False, None, told
     return None
 
 
 def _before_cell(info: Any) -> None:
-    """Before a check cell: give each name in it that nothing has defined a value to go on with."""
+    """Before a check cell: give each name in it that nothing has defined a value to go on with.
+
+    Before any cell: note what the names that it defines stand for now.
+    """
     inside = shell()
+    _defined.clear()
     try:
         tree = ast.parse(info.raw_cell)
     except SyntaxError:
         return
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            _defined[node.name] = inside.user_ns.get(node.name)
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and getattr(call.func, "attr", None) == "check":
             names = {node.id for part in call.args for node in ast.walk(part) if _is_read(node)}
@@ -139,6 +148,9 @@ def _after_cell(result: Any) -> None:
     """After each cell: remember whether it ran to its end, by the exercise that it answers."""
     global _last
     error = result.error_before_exec or result.error_in_exec
+    names = shell().user_ns
+    if not result.error_before_exec and all(names.get(n) is not old for n, old in _defined.items()):
+        error = None  # it stopped after it had defined everything
     told = _in_words(error) if error is not None else None
     answers = _ANSWER.match(result.info.raw_cell or "")
     if answers is None:  # a reader may have taken the comment away
