@@ -21,7 +21,8 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SOLVED = NOTEBOOKS / "solutions" / "01_theory.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
 CELLS = [
-    *["setup", "game-networks", "game-arrows", "game-arrows-nearest", "court-1-run"],
+    *["setup", "game-networks", "game-arrows", "game-arrows-nearest"],
+    *["game-arrows-suffice", "court-1-run"],
     *["exercise-1-1", "exercise-1-2", "optimal-densities", "optimal-train", "value-jsd-verify"],
     *["frozen-run", "train-toys", "later-run", "exercise-1-3", "what-is-followed-verify"],
     *["court-3-theory", "bilinear-run", "bias-run"],
@@ -242,38 +243,29 @@ def test_collapsed_samples_sit_in_one_spot_that_moves(exchanged):
 
 
 @pytest.mark.slow
-def test_rates_exchanged_late_do_no_harm(healthy):
-    ends = []
-    for rates in ((3e-3, 1e-3), (1e-3, 3e-3)):
-        later = copy.deepcopy(healthy[0])
-        later.lr = rates
-        for _ in range(1000):
-            later.step()
-        ends.append(gh.toys.coverage(later.sample(1000), later.target))
-    (modes, share), (_, left_alone) = ends
-    assert (modes >= 7).sum() >= 8
-    assert min(share.mean(), left_alone.mean()) > last(healthy)[1].mean()
-    assert abs(share.mean() - left_alone.mean()) < 0.08
-
-
-@pytest.mark.slow
-def test_it_is_the_grown_d_that_bears_the_exchanged_rates_and_not_the_memories(notebook, healthy):
+def test_a_grown_d_or_a_full_memory_is_enough_to_bear_the_exchanged_rates(notebook, healthy):
     notebook["runs"] = {"healthy": healthy}
 
-    def modes(rates, change):
-        return notebook["go_on"](rates, change, steps=1000).modes
+    def modes(rates, change=None):
+        return notebook["go_on"](rates, change, steps=600).modes
+
+    def both(gan):
+        gan.forget()
+        gan.renew_discriminator()
 
     exchanged, as_before = (3e-3, 1e-3), (1e-3, 3e-3)
-    new_d = lambda gan: gan.renew_discriminator()  # noqa: E731
-    assert (modes(exchanged, lambda gan: gan.forget()) >= 6).sum() >= 9
-    assert (modes(exchanged, new_d) <= 2).sum() >= 3  # "in many runs"
-    assert (modes(as_before, new_d) >= 7).sum() >= 9
+    late = modes(exchanged)
+    assert late.median() >= 7 and (late >= 6).sum() >= 9
+    for change in (lambda gan: gan.forget(), lambda gan: gan.renew_discriminator()):
+        assert (modes(exchanged, change) >= 6).sum() >= 9  # "nearly every run"
+    assert (modes(exchanged, both) <= 2).sum() >= 3  # "many runs"
+    assert (modes(as_before, both) >= 7).sum() >= 9
 
 
 @pytest.mark.slow
-def test_a_slow_d_says_one_half_and_no_more_than_two_modes_are_covered(notebook, healthy):
+def test_a_slow_d_says_one_half_and_at_most_one_mode_is_covered(notebook, healthy):
     gan, history = notebook["train_toys"](1000, seeds=TEN, lr=(1e-3, 1e-4))
-    assert history[-1][1].max() <= 2
+    assert history[-1][1].max() <= 1
 
     def distance_from_half(pair):
         seen = (pair.target.sample(2000), pair.sample(2000))
