@@ -40,7 +40,7 @@ _LEGEND = (
 # which Python observes. The last rule is for JupyterLab, which leaves cells that are out of sight
 # unrendered: Chromium forgets images that were loaded there.
 _STYLE = """<style>
-.gan-picture {position: relative}
+.gan-picture, .gan-charts {position: relative}
 .gan-sheet, .gan-words {position: absolute !important; inset: 0}
 .gan-sheet, .gan-words {margin: 0 !important; padding: 0 !important}
 .gan-sheet *, .gan-words * {width: 100%; height: 100%}
@@ -281,9 +281,12 @@ class Playground:
         self._tell_pictures()
         plane = w.Box([self._picture, self._sheet])
         charts = w.Box([self._charts, self._charts_sheet])
-        for box, name in ((plane, "gan-sheet"), (charts, "gan-words")):
-            box.add_class("gan-picture")
-            box.children[1].add_class(name)
+        for box, name, cover in (
+            (plane, "gan-picture", "gan-sheet"),
+            (charts, "gan-charts", "gan-words"),
+        ):
+            box.add_class(name)
+            box.children[1].add_class(cover)
         wrap = w.Layout(flex_flow="row wrap", align_items="center")
         self._box = w.VBox(
             [
