@@ -7,6 +7,7 @@ UNFORESEEN[id] {name: (answer, words)}: wrong in a way without a name; the messa
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
@@ -414,11 +415,68 @@ UNFORESEEN["2.2"] = {
 }
 
 
+class HalfBlindDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        return super().forward(torch.cat([x[:, :, :14], torch.zeros_like(x[:, :, 14:])], 2))
+
+
+class BatchMateDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        h = super().forward(x)
+        return h - h.mean(0)
+
+
+UNFORESEEN["2.2"] |= {
+    "half blind": (HalfBlindDiscriminator, "50% of the pixels"),
+    "relative to the batch": (BatchMateDiscriminator, "changes with the other rows"),
+    "axis lost": (lambda hidden_dim=256: SqueezingDiscriminator(hidden_dim), "a batch of one"),
+}
+
+
+class SqueezingDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+CORRECT["2.2"] |= {
+    "spectral norm": lambda hidden_dim=256: nn.Sequential(
+        nn.Flatten(),
+        nn.utils.spectral_norm(nn.Linear(784, hidden_dim)),
+        nn.LeakyReLU(0.2),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(hidden_dim, 1)),
+    ),
+    "lazy": lambda hidden_dim=256: nn.Sequential(
+        nn.Flatten(), nn.LazyLinear(hidden_dim), nn.ReLU(), nn.LazyLinear(1), nn.Flatten(0)
+    ),
+}
+UNFORESEEN["2.1"] |= {
+    "writes into z": (
+        lambda latent_dim=64, hidden_dim=256: WritesIntoZ(latent_dim, hidden_dim),
+        "changes the tensor that it is given",
+    ),
+    "scrambled": (
+        lambda latent_dim=64, hidden_dim=256: ScrambledGenerator(latent_dim, hidden_dim),
+        "changes with the other rows",
+    ),
+}
+
+
+class WritesIntoZ(LayeredGenerator):
+    def forward(self, z):
+        return super().forward(z.mul_(0.5))
+
+
+class ScrambledGenerator(LayeredGenerator):
+    def forward(self, z):
+        images = super().forward(z)
+        return images.reshape(28, 28, 1, len(z)).permute(3, 2, 0, 1)
+
+
 # --- 2.3 -----------------------------------------------------------------------------------------
 
 
 def adams(G, D, cls=torch.optim.Adam, order=1, **options):
-    settings = {"lr": 2e-4, "betas": (0.5, 0.999), **options}
+    settings = {"lr": 1e-3, "betas": (0.5, 0.999), **options}
     return tuple(cls(net.parameters(), **settings) for net in (G, D))[::order]
 
 
@@ -426,17 +484,17 @@ def listed_groups(G, D):
     made = []
     for net in (G, D):
         groups = [{"params": [p]} for p in net.parameters()]
-        made.append(torch.optim.Adam(groups, 0.0002, [0.5, 0.999]))
+        made.append(torch.optim.Adam(groups, 0.001, [0.5, 0.999]))
     return made
 
 
 def shared_adam(G, D):
-    both = torch.optim.Adam([*G.parameters(), *D.parameters()], lr=2e-4, betas=(0.5, 0.999))
+    both = torch.optim.Adam([*G.parameters(), *D.parameters()], lr=1e-3, betas=(0.5, 0.999))
     return both, both
 
 
 def uncalled_parameters(G, D):
-    return torch.optim.Adam(G.parameters, lr=2e-4), torch.optim.Adam(D.parameters, lr=2e-4)
+    return torch.optim.Adam(G.parameters, lr=1e-3), torch.optim.Adam(D.parameters, lr=2e-4)
 
 
 def first_layers_only(G, D):
@@ -447,11 +505,11 @@ CORRECT["2.3"] = {
     "tuple": adams,
     "list of groups": listed_groups,
     "foreach": lambda G, D: adams(G, D, foreach=True),
-    "lr as a tensor": lambda G, D: adams(G, D, lr=torch.tensor(2e-4), foreach=False),
+    "lr as a tensor": lambda G, D: adams(G, D, lr=torch.tensor(1e-3), foreach=False),
     "fused": lambda G, D: adams(G, D, fused=True),
     "adamw without decay": lambda G, D: adams(G, D, torch.optim.AdamW, weight_decay=0.0),
     "lambda": lambda g, d: [
-        torch.optim.Adam(list(n.parameters()), lr=2e-4, betas=(0.5, 0.999)) for n in (g, d)
+        torch.optim.Adam(list(n.parameters()), lr=1e-3, betas=(0.5, 0.999)) for n in (g, d)
     ],
 }
 MUTANTS["2.3"] = {
@@ -459,18 +517,18 @@ MUTANTS["2.3"] = {
     "twice D": (lambda G, D: adams(D, D), "step-wrong-optimizer"),
     "one for both": (shared_adam, "step-one-optimizer"),
     "lr 2e-3": (lambda G, D: adams(G, D, lr=2e-3), "optim-lr"),
-    "default lr": (
-        lambda G, D: tuple(torch.optim.Adam(n.parameters(), betas=(0.5, 0.999)) for n in (G, D)),
+    "the convolutional rate": (
+        lambda G, D: adams(G, D, lr=2e-4),
         "optim-lr",
     ),
     "default betas": (
-        lambda G, D: tuple(torch.optim.Adam(n.parameters(), lr=2e-4) for n in (G, D)),
+        lambda G, D: tuple(torch.optim.Adam(n.parameters(), lr=1e-3) for n in (G, D)),
         "optim-betas",
     ),
     "betas exchanged": (lambda G, D: adams(G, D, betas=(0.999, 0.5)), "optim-betas"),
 }
 UNFORESEEN["2.3"] = {
-    "sgd": (lambda G, D: [torch.optim.SGD(n.parameters(), lr=2e-4) for n in (G, D)], "Adam"),
+    "sgd": (lambda G, D: [torch.optim.SGD(n.parameters(), lr=1e-3) for n in (G, D)], "Adam"),
     "adamw": (lambda G, D: adams(G, D, torch.optim.AdamW), "moves the weights differently"),
     "weight decay": (lambda G, D: adams(G, D, weight_decay=0.1), "moves the weights differently"),
     "amsgrad's cousin": (lambda G, D: adams(G, D, torch.optim.NAdam), "moves the weights"),
@@ -820,10 +878,10 @@ UNFORESEEN["2.4"] = {
     "wasserstein": (d_variant(ce=lambda x, t: (-x if t else x).mean()), "Wasserstein"),
     "least squares": (d_variant(ce=_least_squares), "least-squares"),
     "smoothed": (d_variant(targets=(0.9, 0.0)), "0.9"),
-    "smoothed on both sides": (d_variant(targets=(0.9, 0.1)), "0.87 times"),
-    "minus": (d_variant(total=lambda r, f: r - f), "points another way"),
+    "smoothed on both sides": (d_variant(targets=(0.9, 0.1)), "target 0.9 where 1"),
+    "minus": (d_variant(total=lambda r, f: r - f), "the fakes count -1 times"),
     "all negative": (d_variant(total=lambda r, f: -(r + f)), "opposite way"),
-    "mean of logits": (d_mean_logit, "points another way"),
+    "mean of logits": (d_mean_logit, "mean logit"),
     "new optimiser": (d_new_optimizer, "another optimiser"),
     "two steps": (d_variant(steps=2), "2 optimiser steps"),
     "no step": (d_no_step, "never told to step"),
@@ -831,7 +889,7 @@ UNFORESEEN["2.4"] = {
     "a tensor": (d_variant(report=lambda loss: loss), "plain number"),
     "nothing": (d_variant(report=lambda loss: None), "nothing (None)"),
     "a pair": (d_variant(report=lambda loss: (loss.item(), 0.0)), "a tuple of 2"),
-    "half the loss": (d_variant(report=lambda loss: loss.item() / 2), "0.50 times"),
+    "half the loss": (d_variant(report=lambda loss: loss.item() / 2), "mean of the two terms"),
     "G moves": (d_moves_g, "weights of G"),
     "clipped": (d_clips, "Between `backward`"),
     "eval": (d_eval, "evaluation mode"),
@@ -1019,17 +1077,235 @@ UNFORESEEN["2.5"] = {
     "wasserstein": (g_variant(ce=lambda x, t: -x.mean()), "Wasserstein"),
     "half": (g_variant(sign=0.5), "half"),
     "target 0.9": (g_variant(target=0.9), "G's gradient"),
-    "least squares": (g_variant(ce=_least_squares), "G's gradient"),
+    "least squares": (g_variant(ce=_least_squares), "least-squares"),
     "D moves too": (g_moves_d, "weights of D"),
     "D steps instead": (g_steps_d, "another optimiser"),
     "cleared before the step": (g_variant(clear="between"), "In which order"),
     "two steps": (g_variant(steps=2), "2 optimiser steps"),
     "a tensor": (g_variant(report=lambda loss: loss.detach()), "plain number"),
     "a list": (g_variant(report=lambda loss: [loss.item()]), "a list of 1"),
-    "minus the loss": (g_variant(report=lambda loss: -loss.item()), "-1.00 times"),
+    "minus the loss": (g_variant(report=lambda loss: -loss.item()), "opposite sign"),
     "D in eval mode": (g_variant(after=lambda G, D: D.eval()), "leaves D in evaluation mode"),
-    "flat images": (g_variant(prepare=lambda fake: fake.sum(1)[:, 0]), "(64, 28)"),
+    "flat images": (g_variant(prepare=lambda fake: fake.sum(1)[:, 0]), "(48, 28)"),
 }
+
+
+# --- unusual styles of a step --------------------------------------------------------------------
+
+
+def d_accumulated(G, D, d_optimizer, real, latent_dim):
+    """Three pieces, whose gradients add up."""
+    d_optimizer.zero_grad()
+    total = 0.0
+    for part in real.split(16):
+        fake = G(torch.randn(len(part), latent_dim)).detach()
+        loss = (F.softplus(-D(part)).sum() + F.softplus(D(fake)).sum()) / len(real)
+        loss.backward()
+        total += loss.item()
+    d_optimizer.step()
+    return total
+
+
+def d_copied(G, D, d_optimizer, real, latent_dim):
+    """Gradients of a copy of D, on fakes by a frozen copy of G."""
+    twin, frozen = copy.deepcopy(D), copy.deepcopy(G).requires_grad_(False)
+    twin.zero_grad()
+    fake = frozen(torch.randn(len(real), latent_dim))
+    loss = F.softplus(-twin(real)).mean() + F.softplus(twin(fake)).mean()
+    loss.backward()
+    for mine, its in zip(D.parameters(), twin.parameters(), strict=True):
+        mine.grad = its.grad.clone()
+    d_optimizer.step()
+    return loss.item()
+
+
+def d_torch_func(G, D, d_optimizer, real, latent_dim):
+    with torch.no_grad():
+        fake = G(torch.randn(len(real), latent_dim))
+
+    def loss(weights):
+        return (
+            F.softplus(-torch.func.functional_call(D, weights, (real,))).mean()
+            + F.softplus(torch.func.functional_call(D, weights, (fake,))).mean()
+        )
+
+    weights = {name: p.detach() for name, p in D.named_parameters()}
+    grads, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in D.named_parameters():
+        p.grad = grads[name]
+    d_optimizer.step()
+    return value.item()
+
+
+def d_shuffled(G, D, d_optimizer, real, latent_dim):
+    """One shuffled batch of both kinds; D's numbers are looked at before and after."""
+    fake = G(torch.randn(len(real), latent_dim)).detach()
+    images = torch.cat([fake, real])
+    targets = torch.cat([torch.zeros(len(fake)), torch.ones(len(real))])
+    order = torch.randperm(len(images))
+    assert torch.isfinite(D(real)).all()
+    loss = BCE(D(images[order]).view(-1), targets[order], reduction="sum") / len(real)
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    assert torch.isfinite(D(fake)).all()
+    return loss.item()
+
+
+CORRECT["2.4"] |= {
+    "accumulated": d_accumulated,
+    "copied networks": d_copied,
+    "torch.func": d_torch_func,
+    "shuffled": d_shuffled,
+}
+
+
+def g_torch_func(G, D, g_optimizer, batch_size, latent_dim):
+    z = torch.randn(batch_size, latent_dim)
+
+    def loss(weights):
+        return F.softplus(-D(torch.func.functional_call(G, weights, (z,)))).mean()
+
+    weights = {name: p.detach() for name, p in G.named_parameters()}
+    grads, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in G.named_parameters():
+        p.grad = grads[name]
+    g_optimizer.step()
+    return value.item()
+
+
+def g_one_by_one(G, D, g_optimizer, batch_size, latent_dim):
+    g_optimizer.zero_grad()
+    total = 0.0
+    for _ in range(batch_size):
+        loss = F.softplus(-D(G(torch.randn(1, latent_dim)))).sum() / batch_size
+        loss.backward()
+        total += loss.item()
+    g_optimizer.step()
+    return total
+
+
+def g_by_the_images(G, D, g_optimizer, batch_size, latent_dim):
+    """The gradient by the images first, then on to G; D is a copy whose weights hold still."""
+    judge = copy.deepcopy(D).requires_grad_(False)
+    images = G(torch.randn(batch_size, latent_dim))
+    leaf = images.detach().requires_grad_()
+    loss = F.softplus(-judge(leaf)).mean()
+    g_optimizer.zero_grad()
+    images.backward(torch.autograd.grad(loss, leaf)[0])
+    g_optimizer.step()
+    return loss.item()
+
+
+CORRECT["2.5"] |= {
+    "torch.func": g_torch_func,
+    "one by one": g_one_by_one,
+    "by the images": g_by_the_images,
+}
+
+
+def d_part_of_the_batch(G, D, d_optimizer, real, latent_dim):
+    return d_plain(G, D, d_optimizer, real[:32], latent_dim)
+
+
+def d_noisy_real(G, D, d_optimizer, real, latent_dim):
+    return d_plain(G, D, d_optimizer, real + 0.3 * torch.randn_like(real), latent_dim)
+
+
+def d_darker_fakes(G, D, d_optimizer, real, latent_dim):
+    return d_variant(prepare=lambda fake: 0.5 * fake.detach())(G, D, d_optimizer, real, latent_dim)
+
+
+def d_decays(G, D, d_optimizer, real, latent_dim):
+    def total(r, f):
+        return r + f + 0.05 * sum(p.square().sum() for p in D.parameters())
+
+    return d_variant(total=total)(G, D, d_optimizer, real, latent_dim)
+
+
+def d_clips_weights(G, D, d_optimizer, real, latent_dim):
+    loss = d_plain(G, D, d_optimizer, real, latent_dim)
+    for p in D.parameters():
+        p.data.clamp_(-0.01, 0.01)
+    return loss
+
+
+def d_writes_into_real(G, D, d_optimizer, real, latent_dim):
+    loss = d_plain(G, D, d_optimizer, real, latent_dim)
+    real.mul_(0.5)
+    return loss
+
+
+def d_real_twice(G, D, d_optimizer, real, latent_dim):
+    G(torch.randn(len(real), latent_dim))
+    loss = F.softplus(-D(real)).mean() + F.softplus(D(real)).mean()
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
+def d_relativistic(G, D, d_optimizer, real, latent_dim):
+    fake = G(torch.randn(len(real), latent_dim)).detach()
+    loss = F.softplus(D(fake) - D(real)).mean()
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
+def _scaled_uniform(*shape):
+    return (torch.rand(*shape) - 0.5) * 12**0.5
+
+
+UNFORESEEN["2.4"] |= {
+    "part of the batch": (d_part_of_the_batch, "only 32 have a part"),
+    "noise on the real images": (d_noisy_real, "has a correlation of only"),
+    "darker fakes": (d_darker_fakes, "with values from -0.5 to 0.5"),
+    "a decay of the weights": (d_decays, "as a decay of the weights does"),
+    "weights clipped": (d_clips_weights, "something else than its optimiser's step"),
+    "writes into real": (d_writes_into_real, "changes the real images"),
+    "wide uniform noise": (d_variant(noise=_scaled_uniform), "not its shape"),
+    "columns of z alike": (
+        d_variant(noise=lambda n, k: torch.randn(n, 1).expand(n, k)),
+        "depend on each other",
+    ),
+    "G in eval mode": (
+        d_variant(prepare=lambda fake: fake.detach(), after=lambda G, D: G.eval()),
+        "evaluation mode",
+    ),
+    "the loss after the update": (
+        lambda G, D, d_optimizer, real, latent_dim: (
+            d_plain(G, D, d_optimizer, real, latent_dim)
+            and (
+                F.softplus(-D(real)).mean()
+                + F.softplus(D(G(torch.randn(len(real), latent_dim)))).mean()
+            ).item()
+        ),
+        "reports another loss",
+    ),
+}
+UNFORESEEN["2.4"] |= {
+    "targets at random": (
+        d_variant(ce=lambda x, t: BCE(x, 0.7 + 0.3 * torch.rand_like(x) if t else 0 * x)),
+        "each of the real images has a target of its own, from 0.7",
+    ),
+    "logits clamped": (
+        d_variant(ce=lambda x, t: _bce(x.clamp(-1, 1), t)),
+        "those with the largest logits",
+    ),
+    "relativistic": (d_relativistic, "relativistic"),
+    "a tanh on the logits": (d_variant(ce=lambda x, t: _bce(x.tanh(), t)), "tanh"),
+    "squares of the probabilities": (
+        d_variant(ce=lambda x, t: ((x.sigmoid() - t) ** 2).mean()),
+        "squares of the probabilities",
+    ),
+}
+MUTANTS["2.4"]["real images in both terms"] = (d_real_twice, "step-only-real")
+MUTANTS["2.4"]["one z for all"] = (
+    d_variant(noise=lambda n, k: torch.randn(1, k).repeat(n, 1)),
+    "step-same-noise",
+)
 
 
 # --- 2.6 and 2.11: whole scripts, as text, with one part exchanged -------------------------------
@@ -1037,8 +1313,8 @@ UNFORESEEN["2.5"] = {
 LOOP = """
 def train_gan(G, D, dataset, steps, latent_dim, d_steps=1):
     bce = nn.BCEWithLogitsLoss()
-    g_optimizer = torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), lr=1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     drawn = 0
     for step in range(steps):
@@ -1087,8 +1363,8 @@ class PlantedBug:
 
 def train_gan_by_parts(G, D, dataset, steps, latent_dim, d_steps=1):
     """The two halves of 2.4 and 2.5, a loader over epochs, every D loss kept, a running picture."""
-    g_optimizer = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
 
     def batches():
         while True:
@@ -1112,8 +1388,8 @@ def train_gan_by_parts(G, D, dataset, steps, latent_dim, d_steps=1):
 
 def train_gan_shared_fakes(G, D, dataset, steps, latent_dim, d_steps=1):
     """One batch of fakes for both halves; both networks cleared at the end of each half."""
-    g_optimizer = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         mean = 0.0
@@ -1137,12 +1413,14 @@ def train_gan_shared_fakes(G, D, dataset, steps, latent_dim, d_steps=1):
 
 def train_gan_simultaneous(G, D, dataset, steps, latent_dim, d_steps=1):
     """Both gradients first, then both steps (with further D steps before)."""
-    g_optimizer = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         for k in range(d_steps - 1):
-            d_plain(G, D, d_optimizer, dataset.batch(128, seed=100 + step + k), latent_dim)
+            d_plain(
+                G, D, d_optimizer, dataset.batch(128, seed=100 + step * d_steps + k), latent_dim
+            )
         real = dataset.batch(128, seed=step)
         fake = G(torch.randn(128, latent_dim))
         g_optimizer.zero_grad()
@@ -1162,11 +1440,10 @@ CORRECT["2.6"] = {
     "plain": PlantedBug(LOOP),
     "by parts": train_gan_by_parts,
     "shared fakes, cleared at the end": train_gan_shared_fakes,
-    "simultaneous": train_gan_simultaneous,
     "sgd": PlantedBug(
         LOOP,
         (
-            "torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))",
+            "torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))",
             "torch.optim.SGD(G.parameters(), lr=1e-2, momentum=0.5)",
         ),
     ),
@@ -1276,7 +1553,7 @@ _LOOP_BUGS: dict[str, tuple] = {
         "step-one-optimizer",
         ("Adam(G.parameters()", "Adam([*G.parameters(), *D.parameters()]"),
         (
-            "d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))",
+            "d_optimizer = torch.optim.Adam(D.parameters(), lr=1e-3, betas=(0.5, 0.999))",
             "d_optimizer = g_optimizer",
         ),
     ),
@@ -1346,6 +1623,72 @@ UNFORESEEN["2.6"] = {
     name: (PlantedBug(LOOP, *changes), words)
     for name, (words, *changes) in _UNFORESEEN_LOOPS.items()
 }
+
+UNFORESEEN["2.6"] |= {
+    "G first": (
+        PlantedBug(
+            LOOP,
+            (
+                "        for _ in range(d_steps):\n",
+                "        g_half(G, D, g_optimizer, 128, latent_dim)\n"
+                "        for _ in range(d_steps):\n",
+            ),
+            ("        g_loss.backward()\n        g_optimizer.step()\n", ""),
+            ("    drawn = 0\n", "    drawn = 0\n    from answers_02 import g_plain as g_half\n"),
+        ),
+        "first D, then G",
+    ),
+    "optimisers built anew": (
+        PlantedBug(
+            LOOP,
+            (
+                "        g_optimizer.zero_grad()\n",
+                "        g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3)\n"
+                "        g_optimizer.zero_grad()\n",
+            ),
+        ),
+        "4 different optimisers",
+    ),
+    "optimizers ignored": (
+        PlantedBug(LOOP, ("d_steps=1)", "d_steps=1, optimizers=None)")),
+        "was given optimisers",
+    ),
+    "stops when balanced": (
+        PlantedBug(
+            LOOP,
+            (
+                "        g_optimizer.zero_grad()\n",
+                "        if abs(d_loss.item() - 1.386) < 0.01:\n            break\n"
+                "        g_optimizer.zero_grad()\n",
+            ),
+        ),
+        "with 300 images",
+    ),
+    "data set overwritten": (
+        PlantedBug(LOOP, ("    return history", "    dataset.images.zero_()\n    return history")),
+        "the data set's own images",
+    ),
+}
+MUTANTS["2.6"]["half as many fakes"] = (
+    PlantedBug(
+        LOOP,
+        ("G(torch.randn(128, latent_dim)).detach()", "G(torch.randn(64, latent_dim)).detach()"),
+    ),
+    "hardcoded-size",
+)
+MUTANTS["2.6"]["one batch for all D steps of a round"] = (
+    PlantedBug(LOOP, ("batch_indices(drawn, 128", "batch_indices(step, 128")),
+    "loop-same-batch",
+)
+CORRECT["2.6"]["goes on with optimisers"] = PlantedBug(
+    LOOP,
+    ("d_steps=1)", "d_steps=1, optimizers=None)"),
+    (
+        "    drawn = 0\n",
+        "    drawn = 0\n    g_optimizer, d_optimizer = optimizers or (g_optimizer, d_optimizer)\n",
+    ),
+)
+UNFORESEEN["2.6"]["simultaneous"] = (train_gan_simultaneous, "both gradients are taken first")
 
 CLINIC = clinic_source(())
 CORRECT["2.11"] = {
@@ -1429,7 +1772,7 @@ UNFORESEEN["2.11"] = {
     ),
     "G steps twice": (
         PlantedBug(CLINIC, ("        g_optimizer.step()\n", "        g_optimizer.step()\n" * 2)),
-        "8 of G",
+        "second step with one and the same gradient",
     ),
     "crash": (
         PlantedBug(
@@ -1439,6 +1782,22 @@ UNFORESEEN["2.11"] = {
         "line 1",
     ),
 }
+
+
+UNFORESEEN["2.11"] |= {
+    "snapshots of the training's fakes": (
+        PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(fake[:16])")),
+        "drawn from new noise",
+    ),
+    "snapshots in [0, 1]": (
+        PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(G(fixed_noise) / 2 + 0.5)")),
+        "not images as G draws them",
+    ),
+}
+MUTANTS["2.11"]["snapshots of the training's fakes"] = (
+    UNFORESEEN["2.11"].pop("snapshots of the training's fakes")[0],
+    "plot-new-noise",
+)
 
 
 # --- 2.7 -----------------------------------------------------------------------------------------
@@ -1561,6 +1920,7 @@ UNFORESEEN["2.7"] = {
     "images missing": (display(lambda x: _right(x[: max(1, len(x) - 2)])), "of 7 images"),
     "a list": (lambda images: [image[0] for image in images], "a list of 7"),
     "a batch": (lambda images: ((images + 1) * 127.5).byte(), "(7, 1, 28, 28)"),
+    "upside down": (display(lambda x: _right(x)[:, :, ::-1]), "upside down"),
     "too dark": (display(lambda x: ((x + 1) * 60).astype(np.uint8)), "its mean is"),
     "transposed": (display(lambda x: _right(x).transpose(0, 1, 3, 2)), "mirrored"),
     "in place": (
@@ -1685,8 +2045,10 @@ UNFORESEEN["2.8"] = {
     "negative": (smooth_variant(total=lambda r, f: -(r + f)), "sign"),
     "real term scaled": (
         smooth_variant(ce=lambda x, t: (t if t else 1) * BCE(x, torch.full_like(x, t))),
-        "times as large",
+        "the real logits count 0.9 times",
     ),
-    "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "times as large"),
+    "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "squares of the logits"),
     "other names": (lambda real, fake, a=0.9, b=0.0: smooth_bce(real, fake, a, b), "real_target"),
 }
+
+UNMADE = {"2.11": {"loop-d-steps-inverted", "step-globals"}}  # its loop has no d_steps

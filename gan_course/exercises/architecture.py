@@ -7,8 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
-from .framework import calling, describe_value, need, need_tensor, probe_device, wrong
+from .compare import need_tensor
+from .framework import calling, describe_value, need, probe_device, wrong
 from .guard import seed_torch
 
 
@@ -33,6 +35,8 @@ def need_size_used(
 ) -> None:
     """Reject a network whose number of parameters does not depend on an argument."""
     counts = []
+    if any(isinstance(part, _ConvNd) for part in build(make, f"{name}()").modules()):
+        return  # its sizes are numbers of channels
     for n in (8, 16):
         call = f"{name}({argument}={n})"
         network = build(make, call, **{argument: n})
@@ -49,8 +53,15 @@ def need_size_used(
 def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
     """The network's output, with the same dropout masks at every call."""
     seed_torch(1)
+    given = inputs.clone()
     with calling(call):
-        return network(inputs)
+        output = network(given)
+    need(
+        torch.equal(given, inputs),
+        f"`{call}` changes the tensor that it is given, so that whoever uses it next (fixed noise, "
+        "say) has other numbers. Operations whose names end in _ work in place.",
+    )
+    return output
 
 
 def need_all_used(network: nn.Module, output: Tensor, call: str) -> None:
@@ -174,6 +185,14 @@ def judge_logits(network: nn.Module, images: Tensor, call: str) -> None:
         "layers may be normalised?",
         "arch-bn-output",
     )
+    pixels = images.clone().requires_grad_()
+    run(network, pixels, call).sum().backward()
+    unseen = (pixels.grad == 0).all(0).float().mean().item()
+    need(
+        unseen < 0.25,
+        f"Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output. Which "
+        "part of the image is left out?",
+    )
     low, high = _reach(network, images[:16], call)
     if low >= 0 and 0.5 < high <= 1:
         wrong(
@@ -207,6 +226,26 @@ def judge_logits(network: nn.Module, images: Tensor, call: str) -> None:
         "arch-no-nonlinearity",
     )
     network.train()
+
+
+def need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network whose answer to one row depends on the others, or that fails at one row."""
+    network.eval()
+    with torch.no_grad(), calling(f"{call} in evaluation mode, given a batch of one"):
+        alone, together = network(inputs[:1]), network(inputs[:5])
+    network.train()
+    need(
+        alone.shape[:1] == (1,) and alone.shape[1:] == together.shape[1:],
+        f"For a batch of one `{call}` gives shape {tuple(alone.shape)} where "
+        f"{(1, *together.shape[1:])} was expected: the batch's own axis is lost. Which axes are "
+        "meant to go?",
+    )
+    need(
+        torch.allclose(alone[0], together[0], atol=1e-4),
+        f"The shape is right, but the first result of `{call}` changes with the other rows of the "
+        "batch (in evaluation mode): samples are mixed. Which operation reaches over the batch's "
+        "axis, or which axes change places?",
+    )
 
 
 def need_depends_on_input(network: nn.Module, inputs: Tensor, call: str) -> None:

@@ -2,6 +2,7 @@
 
 How to write one (the whole of it, for a notebook's module `nb09.py`):
 
+    from .compare import need_tensor
     from .framework import calling, exercise, need, wrong
 
     def double(x):                                    # the reference, small and plain
@@ -31,9 +32,9 @@ before it, everything is put back after it, printing is dropped, endless loops a
 message is one to three sentences: what is right already, what the mistake does, where to look;
 never the solution. An exercise is found by its id: "9.1" lives in `nb09.py`.
 
-Shared means: `steps` (networks that record how they are trained) with `verdicts`, `architecture`
-(networks that readers build), `pictures` (grids), `explain` (exceptions in words), `guard` (the
-sandbox).
+Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
+record how they are trained) with `verdicts`, `architecture` (networks that readers build),
+`pictures` (grids), `explain` (exceptions in words), `guard` (the sandbox).
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ import ast
 import contextlib
 import importlib.util
 import inspect
-import numbers
 import pkgutil
 import re
 import sys
@@ -93,6 +93,7 @@ class Exercise:
     reference: Any
     check: Callable[[Any], None]
     uses_optimizers: bool = False
+    adapt: Callable[[Any], Any] | None = None
 
     @property
     def kind(self) -> str:
@@ -159,14 +160,20 @@ def exercise(
     returns: str,
     reference: Any,
     accepts: str = "",
-    mistakes: tuple[str, ...] = (),
+    mistakes: str | tuple[str, ...] = (),
     uses_optimizers: bool = False,
+    adapt: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
+    `mistakes`: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them.
+
     `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
-    that happens before the clock of the time limit starts.
+    that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
+    contract one that can be called by today's.
     """
+    if isinstance(mistakes, str):
+        mistakes = tuple(mistakes.split())
     unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
     if unknown:
         raise ValueError(f"exercise {id}: no such mistakes in the catalogue: {unknown}")
@@ -174,7 +181,7 @@ def exercise(
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
         _exercises[id] = Exercise(
             id, title, signature, takes, returns, accepts, mistakes, reference, check,
-            uses_optimizers,
+            uses_optimizers, adapt,
         )  # fmt: skip
         return check
 
@@ -183,7 +190,7 @@ def exercise(
 
 def wrong(message: str, mistake: str | None = None) -> NoReturn:
     """Reject the answer, with a message for its author and the mistake's id if it has one."""
-    raise Rejected(message, mistake)
+    raise Rejected(" ".join(message.split()), mistake)
 
 
 def need(condition: object, message: str, mistake: str | None = None) -> None:
@@ -214,44 +221,6 @@ def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
         raise Raised(call, error, hints) from error
     finally:
         _tried.append(Tried(call, came))
-
-
-def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """What came into the one name that is new or changed, in a few words; "" if there are more."""
-    new = [value for name, value in after.items() if before.get(name, before) is not value]
-    if len(new) != 1:
-        return ""
-    (value,) = new
-    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
-        return f"{describe_value(value)}, {value.tolist()}"
-    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
-
-
-def need_tensor(
-    value: object, call: str, shape: tuple[int, ...] | None = None, finite: bool = True
-) -> None:
-    """Reject anything but a floating-point tensor (of `shape`, if given)."""
-    if not isinstance(value, torch.Tensor):
-        wrong(f"`{call}` should return a tensor, but {describe_value(value)} came back.")
-    if not value.is_floating_point():
-        wrong(f"`{call}` returned a tensor of {_dtype(value)}; floating point was expected.")
-    if shape is not None and tuple(value.shape) != tuple(shape):
-        wrong(f"`{call}` returned shape {tuple(value.shape)}; {tuple(shape)} was expected.")
-    if finite and not torch.isfinite(value).all():
-        wrong(f"`{call}` returned values that are not finite (inf or nan).")
-
-
-def need_number(value: object, call: str) -> float:
-    """Reject anything but a plain finite number; return it as a float."""
-    if isinstance(value, torch.Tensor):
-        wrong(
-            f"`{call}` should return a plain number, but a tensor came back. A tensor may keep a "
-            "whole graph alive in your history: which method turns one value into a number?"
-        )
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        wrong(f"`{call}` should return a number, but {describe_value(value)} came back.")
-    need(abs(float(value)) < float("inf"), f"`{call}` returned {value}, which is not finite.")
-    return float(value)
 
 
 def describe_value(value: object) -> str:
@@ -351,7 +320,8 @@ def check(id: str, answer: Any) -> Any:
         result = evaluate(id, answer)
     _status.pop(id, None)
     _status[id] = result
-    _in_use[id] = answer if result.passed else found.reference
+    own = found.adapt(answer) if found.adapt and result.passed else answer
+    _in_use[id] = own if result.passed else found.reference
     _note(id, result.passed)
     message = "From here on the notebook runs on your code."
     if not result.passed:
@@ -459,7 +429,7 @@ def _check_kind(found: Exercise, answer: Any) -> None:
             f"`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it "
             "called where only its name was needed?"
         )
-    _check_arguments(found, answer)
+    _check_arguments(found, found.adapt(answer) if found.adapt else answer)
 
 
 def _check_arguments(found: Exercise, answer: Callable) -> None:
@@ -491,6 +461,17 @@ def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
 def _explain(found: Exercise, raised: Raised) -> Result:
     mistake, message = explain_exception(raised.call, raised.error, raised.hints)
     return Result(False, True, mistake if mistake in found.mistakes else None, message)
+
+
+def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What came into the one name that is new or changed, in a few words; "" if there are more."""
+    new = [value for name, value in after.items() if before.get(name, before) is not value]
+    if len(new) != 1:
+        return ""
+    (value,) = new
+    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
+        return f"{describe_value(value)}, {value.tolist()}"
+    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
 
 
 def _on_two_devices(raised: Raised) -> bool:
