@@ -39,7 +39,17 @@ _EXPORTS = {
         "to_display",
     ],
 }
-_MODULES = [*_EXPORTS, "losses", "checkpoints", "verify", "toys", "live", "judges", "metrics"]
+_MODULES = [
+    *_EXPORTS,
+    "losses",
+    "checkpoints",
+    "verify",
+    "toys",
+    "live",
+    "judges",
+    "metrics",
+    "pretrained",
+]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})
 

@@ -645,7 +645,7 @@ UNFORESEEN = {
         (kd_zeroed_diagonal, "How many pairs are left"),
     ],
     "6.5": [
-        (pr_all_balls, "Look at one ball"),
+        (pr_all_balls, "A sample counts once"),
         (lambda f, r, k=3: pr_plain(f, r, 3), "is 3 written as a number"),
         (lambda f, r, k=3: pr_plain(f, r, k)[0], "precision and recall"),
         (lambda f, r, k=3: [100 * v for v in pr_plain(f, r, k)], "A share lies between 0 and 1"),

@@ -247,8 +247,8 @@ def _explain_loss(
             "to it.",
         ),
     ]
-    for other, objective in OBJECTIVES.items():
-        formula = objective.d_loss if len(problems[0]) == 2 else objective.g_loss
+    for other in ("least-squares", "hinge", "wasserstein"):
+        formula = OBJECTIVES[other].d_loss if len(problems[0]) == 2 else OBJECTIVES[other].g_loss
         text = f"this is the {other} loss. The cross-entropy is asked for here."
         known.append((None, formula, text))
     name_wrong(got, [(m, f, f"`{name}`: {text}") for m, f, text in known], problems)
@@ -352,10 +352,10 @@ def _targets(name: str, problems: list[tuple[Tensor, ...]], got: Tensor) -> str:
 def _which_term(name: str, loss: Callable, reference: Callable, logits: tuple[Tensor, ...]) -> str:
     """Where to look: each term is moved by its own logits only; double them, and see."""
     if len(logits) == 1:
-        alone = logits[0][:1]
-        value, right = _value(loss, name, (alone,)).item(), reference(alone).item()
+        pairs = [(_value(loss, name, (x,)), reference(x), x) for x in logits[0].split(1)]
+        value, right, x = (part.item() for part in max(pairs, key=lambda p: abs(p[0] - p[1])))
         return (
-            f"For the single logit {alone.item():.3g} it gives {value:.4g} where {right:.4g} is "
+            f"For the single logit {x:.3g} it gives {value:.4g} where {right:.4g} is "
             "right: compute that one by hand, with a calculator."
         )
 

@@ -994,88 +994,110 @@ def check_precision_recall(answer) -> None:
         problems.append((a, b, options.get("k", 3)))
     right = [(_inside(a, b, k), _inside(b, a, k)) for a, b, k in problems]
     if not all(map(_like, got, right)):
-        _explain_precision_recall(got, right, problems)
+        _explain_precision_recall(answer, got, right, problems)
 
 
 def _like(mine: tuple, other: tuple) -> bool:
     return all(abs(a - b) < 1e-6 for a, b in zip(mine, other, strict=True))
 
 
+def _radii(centers: Tensor, k: int, others: Tensor | None = None) -> Tensor:
+    """How far each ball reaches; k counts each centre itself as number 0."""
+    others = centers if others is None else torch.cat([centers, others])
+    return torch.cdist(centers, others).sort(dim=1).values[:, k]
+
+
+def _mean(hits: Tensor) -> float:
+    return float(hits.double().mean())
+
+
 def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
-    """The share of samples inside a ball; k counts each centre itself as number 0."""
-    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
-    return float((torch.cdist(samples, centers) <= radii).any(dim=1).double().mean())
+    """The share of samples inside a ball."""
+    return _mean((torch.cdist(samples, centers) <= _radii(centers, k)).any(dim=1))
 
 
 def _hold_any(centers: Tensor, others: Tensor, k: int) -> float:
     """The share of centres whose own ball holds one of the others."""
-    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
-    return float((torch.cdist(centers, others).amin(dim=1) <= radii).double().mean())
+    return _mean(torch.cdist(centers, others).amin(dim=1) <= _radii(centers, k))
 
 
-def _one_radius(samples: Tensor, centers: Tensor, k: int) -> float:
-    """As `_inside`, with the mean of all radii for each ball."""
-    radius = torch.cdist(centers, centers).sort(dim=1).values[:, k].mean()
-    return float((torch.cdist(samples, centers) <= radius).any(dim=1).double().mean())
-
-
-def _in_all(samples: Tensor, centers: Tensor, k: int) -> float:
-    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
-    return float((torch.cdist(samples, centers) <= radii).all(dim=1).double().mean())
-
-
-def _among_both(samples: Tensor, centers: Tensor, k: int) -> float:
-    """As `_inside`, with radii that reach to the k-th nearest among both sets."""
-    radii = torch.cdist(centers, torch.cat([centers, samples])).sort(dim=1).values[:, k]
-    return float((torch.cdist(samples, centers) <= radii).any(dim=1).double().mean())
+def _both(share: Callable[[Tensor, Tensor, int], float]) -> Callable:
+    return lambda fake, real, k: (share(fake, real, k), share(real, fake, k))
 
 
 # What a wrong pair of shares is: (mistake, formula, message).
 # fmt: off
 _BALL_WRONGS: list[Known] = [
-    ("pr-swapped", lambda fake, real, k: (_inside(real, fake, k), _inside(fake, real, k)),
+    ("pr-swapped", lambda fake, real, k: _both(_inside)(real, fake, k),
      "Both shares are right, in the other order. Precision asks whether the fakes are believable: "
      "whose share is it?"),
-    ("pr-own-neighbour",
-     lambda fake, real, k: (_inside(fake, real, k - 1), _inside(real, fake, k - 1)),
+    ("pr-own-neighbour", _both(lambda s, c, k: _inside(s, c, k - 1)),
      "The balls are too small: each sample was counted among its own k nearest neighbours, at "
      "distance 0."),
-    ("pr-wrong-balls", lambda fake, real, k: (_hold_any(fake, real, k), _hold_any(real, fake, k)),
+    ("pr-wrong-balls", _both(_hold_any),
      "The radii are right, but the balls stand around the set that is being judged. For "
      "precision, a fake must lie in a ball around a *real* sample: an outlier among the fakes "
      "should not be believed for reaching far itself."),
     ("pr-coverage", lambda fake, real, k: (_inside(fake, real, k), _hold_any(real, fake, k)),
      "Precision is right. This second share draws balls around *real* samples again; for recall "
      "they stand around the fakes."),
-    (None, lambda fake, real, k: (_inside(fake, real, k + 1), _inside(real, fake, k + 1)),
+    (None, _both(lambda s, c, k: _inside(s, c, k + 1)),
      "The balls are too large: they reach to neighbour number k + 1. Is the sample itself at "
      "distance 0 still in the list that is counted here?"),
-    (None, lambda fake, real, k: (_inside(fake, real, 3), _inside(real, fake, 3)),
+    (None, _both(lambda s, c, k: _inside(s, c, 3)),
      "Right for k=3, but every other k gives the same: is 3 written as a number?"),
     (None, lambda fake, real, k: (_inside(fake, real, k),) * 2,
      "Precision is right, and stands in both places. For recall the sets change roles."),
     (None, lambda fake, real, k: (_inside(real, fake, k),) * 2,
      "Recall is right, and stands in both places. For precision the sets change roles."),
-    (None,
-     lambda fake, real, k: (
-         _inside(fake, real, k) * len(fake) / len(real),
-         _inside(real, fake, k) * len(real) / len(fake),
-     ),
+    (None, _both(lambda s, c, k: _inside(s, c, k) * len(s) / len(c)),
      "The right samples are counted, and divided by the size of the other set. Of what is this "
      "the share?"),
-    (None, lambda fake, real, k: (_in_all(fake, real, k), _in_all(real, fake, k)),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k)).all(dim=1))),
      "A sample counts here only if it lies in every ball. One of them is enough."),
-    (None, lambda fake, real, k: (_among_both(fake, real, k), _among_both(real, fake, k)),
+    (None, _both(lambda s, c, k: _mean(torch.cdist(s, c) <= _radii(c, k))),
+     "All pairs of a sample and a ball are counted. A sample counts once, however many balls it "
+     "lies in."),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k, s)).any(dim=1))),
      "The balls are too small: their radius reaches to the k-th nearest among real and fake "
      "samples together. Among whom are the neighbours of a real sample counted?"),
-    (None, lambda fake, real, k: (_one_radius(fake, real, k), _one_radius(real, fake, k)),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k).mean()).any(dim=1))),
      "All balls have one radius here, the mean of all. Each centre has a radius of its own, which "
      "is small where samples lie close together."),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k).max()).any(dim=1))),
+     "All balls have one radius here, the largest of all. Each centre has a radius of its own, "
+     "which is small where samples lie close together."),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c, p=1) <= torch.cdist(
+        c, c, p=1).sort(dim=1).values[:, k]).any(dim=1))),
+     "These are balls by the sum of the differences (p=1). The distance is the ordinary one, the "
+     "root of the sum of squares."),
 ]
 # fmt: on
 
 
-def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> None:
+def _reach(answer) -> str:
+    """How far a single ball reaches: a fake moves away from the end of a row of real samples."""
+    row = torch.tensor([[0.0, 0], [1, 0], [2.5, 0], [4.5, 0], [7, 0]], dtype=torch.float64)
+    far = 1e4 + 50 * torch.arange(4, dtype=torch.float64)[:, None].expand(4, 2)
+    held = []
+    for away in (0.1, 0.9, 1.1, 1.5, 1.7, 2.4, 2.6, 4.4, 4.6, 6.2, 6.4, 6.9, 7.1, 20.0):
+        fake = torch.cat([torch.tensor([[-away, 0.0]], dtype=torch.float64), far])
+        call = "precision_recall(fake (5, 2), real (5, 2), k=2)"
+        parts = need_parts(ask(answer, call, fake, row, k=2), call, "precision", "recall")
+        if need_number(parts[0], call, plain=False) > 0:
+            held.append(away)
+    reach = max(held, default=0.0)
+    if reach == 2.4:
+        return "A single ball has the right size for precision: how are several put together?"
+    return (
+        "For a real sample with others at 1, 2.5, 4.5 and 7, a ball with k=2 reaches to 2.5; yours "
+        f"holds a fake at {reach:g}" + (", and not one further out." if reach < 20 else ".")
+        if held
+        else "For a real sample with others at 1, 2.5, 4.5 and 7, a fake at 0.1 counts as outside."
+    )
+
+
+def _explain_precision_recall(answer, got: list, right: list, problems: list[tuple]) -> None:
     name_wrong(got, _BALL_WRONGS, problems, _like)
     first = next(i for i, pair in enumerate(got) if not _like(pair, right[i]))
     need(
@@ -1086,6 +1108,13 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
         ),
     )
     fakes, reals, k = problems[first]
+    tried = [j for j in range(1, 20) if j != k]
+    other = [str(j) for j in tried if _like(got[first], _both(_inside)(fakes, reals, j))]
+    need(
+        first < len(got) - 1 or not other,
+        f"Right where k is given. Without it, k should be {k}, and this is the result for k="
+        f"{' or '.join(other)}.",
+    )
     of_default = " by default" if first == len(got) - 1 else ""
     shares, seen = ("precision", "recall"), []
     for i, name in enumerate(shares):
@@ -1104,8 +1133,8 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
     wrong(
         f"With k={k}{of_default}, precision and recall came back as {got[first][0]:.3f} and "
         f"{got[first][1]:.3f}; {right[first][0]:.3f} and {right[first][1]:.3f} were expected. "
-        f"{' '.join(filter(None, seen))} Look at one ball: its centre, its radius, and who is "
-        "asked whether it lies inside."
+        f"{' '.join(filter(None, seen)) or _reach(answer)} Look at one ball: its centre, its "
+        "radius, and who is asked whether it lies inside."
     )
 
 

@@ -1,9 +1,56 @@
-"""What the models share: counting parameters and describing a network layer by layer."""
+"""What the models share: three layers written for speed, counting parameters, `describe`."""
 
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Doubling by nearest neighbour puts one input pixel under two of the three taps of a 3x3 kernel:
+# row p of this matrix says which taps add up to tap p of the equal 4x4 transposed convolution.
+_FOLD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+
+
+class FromLatent(nn.ConvTranspose2d):
+    """The transposed convolution of a 1x1 input: z (N, latent_dim) -> (N, channels, size, size).
+
+    Of a single pixel it is one matrix product, and is computed as such; z may also have the shape
+    (N, latent_dim, 1, 1).
+    """
+
+    def __init__(self, latent_dim: int, channels: int, size: int, bias: bool = False):
+        super().__init__(latent_dim, channels, size, bias=bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        images = (z.flatten(1) @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
+        return images if self.bias is None else images + self.bias.view(-1, 1, 1)
+
+
+class ToLogit(nn.Conv2d):
+    """The convolution whose kernel covers its whole input: (N, channels, size, size) -> (N,)."""
+
+    def __init__(self, channels: int, size: int, bias: bool = False):
+        super().__init__(channels, 1, size, bias=bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits = features.flatten(1) @ self.weight.flatten()
+        return logits if self.bias is None else logits + self.bias
+
+
+class UpsampleConv(nn.Conv2d):
+    """Doubling by nearest neighbour, then a 3x3 convolution: (N, C, H, W) -> (N, C', 2H, 2W).
+
+    Computed as the one transposed convolution (4x4, stride 2) that it equals, which does not
+    compute on copied pixels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True):
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fold = self.weight.new_tensor(_FOLD)
+        kernel = torch.einsum("ph,qw,oihw->iopq", fold, fold, self.weight)
+        return F.conv_transpose2d(images, kernel, self.bias, stride=2, padding=1)
 
 
 def count_parameters(model: nn.Module) -> int:

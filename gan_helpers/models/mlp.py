@@ -86,10 +86,15 @@ class WideDiscriminator(nn.Module):
     784 -> 512 -> 256 -> 1, LeakyReLU(0.2) and dropout after each hidden layer, no sigmoid.
     """
 
-    def __init__(self, dropout: float = 0.3, widths: tuple[int, ...] = (512, 256)):
+    def __init__(
+        self,
+        dropout: float = 0.3,
+        widths: tuple[int, ...] = (512, 256),
+        inputs: int = math.prod(IMAGE_SHAPE),
+    ):
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
-        size = math.prod(IMAGE_SHAPE)
+        size = inputs
         for width in widths:
             layers += [nn.Linear(size, width), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
             size = width
