@@ -18,11 +18,12 @@ NOTEBOOK = "02_mlp_gan.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
 CELLS = (  # noqa: SIM905
     "setup exercise-2-1 exercise-2-2 bce slopes exercise-2-3 step-d-loss detach-run separately "
-    "exercise-2-4 exercise-2-5 zero-grad-run zero-grad-pair detach-cost detach-cost-print reuse-run exercise-2-6 "
-    "score-code court-1-run rate-run pca pixel-distance exercise-2-8 smooth-run nearest "
+    "exercise-2-4 exercise-2-5 zero-grad-run zero-grad-pair detach-cost detach-cost-print "
+    "reuse-run exercise-2-6 score-code court-1-run rate-run pca pixel-distance exercise-2-8 smooth-run nearest "
     "nearest-ruler-run median-filter exercise-2-11"
 ).split()
 SEEDS = range(1000, 1005)
+RATES = (2e-4, 1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -254,12 +255,12 @@ def test_against_a_d_that_hardly_learns_gs_loss_falls_and_the_samples_stay_far_o
 
 
 @pytest.mark.slow
-def test_the_smaller_rate_costs_most_of_what_the_steps_could_have_given(notebook, full):
+def test_the_smaller_rate_gives_away_a_good_part_of_what_the_steps_can_do(notebook, full):
     for seed in list(SEEDS)[:3]:
         larger, smaller = (
             fd(notebook, notebook["train_pair"](seed, 1500, lr=lr)) for lr in (1e-3, 2e-4)
         )
-        assert smaller > 1.5 * larger, (seed, larger, smaller)
+        assert smaller > 1.2 * larger, (seed, larger, smaller)
 
 
 @pytest.mark.slow
@@ -282,44 +283,42 @@ def test_one_latent_number_is_too_few_and_two_are_too(notebook, full):
         one, two, ten = (
             fd(notebook, notebook["train_pair"](seed, 1000, latent_dim=size)) for size in (1, 2, 10)
         )
-        assert one > 1.2 * two > 1.2 * ten, (seed, one, two, ten)
+        assert one > two > ten, (seed, one, two, ten)
 
 
 @pytest.mark.slow
-def test_every_set_needs_more_than_two_latent_numbers_and_ones_are_easier_by_one_measure(
-    notebook, mnist_root, full
-):
+def test_ones_are_easier_than_eights_by_the_plain_distance(notebook, mnist_root, full):
     judge = notebook["judge"]
     test = gh.load_dataset("mnist", split="test", root=mnist_root)
-    for seed in list(SEEDS)[:3]:
-        plain, divided = {}, {}
-        for classes in ((1,), (8,), (0, 1), (3, 8), tuple(range(10))):
-            data = notebook["digits"].subset(classes=classes)
-            real = test.subset(classes=classes).images[:2000]
-            crowd = gh.metrics.look(real, judge, source="test")
-            for size in (2, 64):
-                run = notebook["train_pair"](seed, 500, data=data, latent_dim=size)
-                images = gh.generate(run, 1000)
-                value = gh.metrics.frechet_distance(images, crowd, judge, interval=False)
-                plain[classes, size] = float(value)
-                divided[classes, size] = float(value) / crowd.spread
-            assert plain[classes, 64] < plain[classes, 2], (seed, plain)
-        assert plain[(1,), 64] < plain[(8,), 64], (seed, plain)
-        assert divided[(1,), 64] > divided[(8,), 64], (seed, divided)
+    plain = {1: [], 8: []}
+    for digit, values in plain.items():
+        data = notebook["digits"].subset(classes=digit)
+        crowd = gh.metrics.look(test.subset(classes=digit), judge)
+        for seed in list(SEEDS)[:3]:
+            images = gh.generate(notebook["train_pair"](seed, 500, data=data), 1000)
+            value = gh.metrics.frechet_distance(images, crowd, judge, interval=False)
+            values.append(float(value))
+    assert np.mean(plain[1]) < 0.7 * np.mean(plain[8]), plain
 
 
 @pytest.mark.slow
 def test_the_larger_rate_helps_both_pairs_and_the_small_one_more(notebook, full):
-    def wide(seed, lr):  # 400 steps cost about as much as 1,400 of the small pair
+    def narrow(seed, lr):
+        return notebook["train_pair"](seed, 1250, lr=lr)
+
+    def wide(seed, lr):  # 400 steps cost about as much as 1,250 of the small pair
         gh.set_seed(seed)
         G, D = gh.WideGenerator(), gh.WideDiscriminator()
         return gh.train(G, D, notebook["digits"], steps=400, lr=lr, seed=seed, progress=False)
 
-    for seed in list(SEEDS)[:3]:
-        small = [fd(notebook, notebook["train_pair"](seed, 1400, lr=lr)) for lr in (2e-4, 1e-3)]
-        large = [fd(notebook, wide(seed, lr)) for lr in (2e-4, 1e-3)]
-        assert large[0] / large[1] > 1.1 and small[0] / small[1] > large[0] / large[1], seed
-        assert small[1] < large[1], (seed, small, large)
+    small, large = (
+        {lr: np.mean([fd(notebook, train(seed, lr)) for seed in list(SEEDS)[:3]]) for lr in RATES}
+        for train in (narrow, wide)
+    )
+    assert large[2e-4] > 1.1 * large[1e-3], large
+    assert small[2e-4] / small[1e-3] > large[2e-4] / large[1e-3], (small, large)
+    assert large[2e-4] < small[2e-4], (small, large)  # the lead that is gone at 1e-3
+    assert small[1e-3] < 1.1 * large[1e-3], (small, large)
 
 
 @pytest.mark.slow
@@ -333,13 +332,13 @@ def test_smoothing_makes_d_say_real_less_firmly(notebook, full):
 
 
 @pytest.mark.slow
-def test_adams_default_beta_is_far_worse(notebook, full):
+def test_adams_default_beta_is_worse(notebook, full):
     for seed in list(SEEDS)[:3]:
         short, long = (
             fd(notebook, notebook["train_pair"](seed, 500, betas=(beta, 0.999)))
             for beta in (0.5, 0.9)
         )
-        assert long > 2 * short, (seed, short, long)
+        assert long > 1.3 * short, (seed, short, long)
 
 
 @pytest.mark.slow
