@@ -19,8 +19,8 @@ NOTEBOOK = "02_mlp_gan.ipynb"
 CELLS = (  # noqa: SIM905
     "setup exercise-2-1 exercise-2-2 bce slopes exercise-2-3 step-d-loss detach-run separately "
     "exercise-2-4 exercise-2-5 zero-grad-run zero-grad-pair detach-cost detach-cost-print "
-    "reuse-run exercise-2-6 score-code court-1-run rate-run pca pixel-distance exercise-2-8 smooth-run nearest "
-    "nearest-ruler-run median-filter exercise-2-11"
+    "reuse-run exercise-2-6 score-code court-1-run rate-run pca pixel-distance "
+    "exercise-2-8 smooth-run nearest nearest-ruler-run median-filter exercise-2-11"
 ).split()
 SEEDS = range(1000, 1005)
 RATES = (2e-4, 1e-3)
