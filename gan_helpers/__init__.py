@@ -24,9 +24,16 @@ _EXPORTS = {
         "build_pair",
         "describe",
     ],
-    "sampling": ["draw", "generate"],
+    "sampling": ["draw", "generate", "to_display"],
     "runs": ["TrainingRun"],
-    "callbacks": ["AnnealNoise", "AnnealPenalty", "Averaging", "LRSchedule", "SpectralProjection"],
+    "callbacks": [
+        "AnnealNoise",
+        "AnnealPenalty",
+        "Averaging",
+        "KeepBest",
+        "LRSchedule",
+        "SpectralProjection",
+    ],
     "training": ["train"],
     "plotting": [
         "plot_comparison",
@@ -36,13 +43,13 @@ _EXPORTS = {
         "show_images",
         "show_snapshots",
         "subplots",
-        "to_display",
     ],
 }
 _MODULES = [
     *_EXPORTS,
     "losses",
     "checkpoints",
+    "run_folder",
     "verify",
     "toys",
     "live",
