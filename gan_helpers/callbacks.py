@@ -334,12 +334,17 @@ class KeepBest(Scoring):
 
 
 class Progress(Callback):
-    """A progress bar with the last values of the history."""
+    """A progress bar with the last values of the history, drawn every so many seconds."""
+
+    def __init__(self, seconds: float = 0.5):
+        self.seconds = seconds
 
     def on_start(self, run: TrainingRun) -> None:
         from tqdm import tqdm
 
-        self.bar = tqdm(total=run.total_steps, initial=run.step, unit="step", mininterval=0.5)
+        self.bar = tqdm(
+            total=run.total_steps, initial=run.step, unit="step", mininterval=self.seconds
+        )
 
     def after_step(self, run: TrainingRun) -> None:
         self.bar.update()

@@ -47,8 +47,8 @@ def read_folder(place: Path, split: str, image_size: int | None = None) -> Image
         if images and image.shape[:2] != images[0].shape[:2]:
             raise ValueError(
                 f"the images in {place} differ in size: {first} has {_size(images[0].shape)} "
-                f"pixels, {name} has {_size(image.shape)}. With image_size=64, for example, "
-                "load_dataset resizes and crops them"
+                f"pixels, {name} has {_size(image.shape)}. With image_size=64, for example, they "
+                "are resized, and the middle is cut out"
             )
         images.append(image)
         labels.append(label)
