@@ -35,6 +35,7 @@ _EXPORTS = {
         "SpectralProjection",
     ],
     "training": ["train"],
+    "diagnostics": ["verify_pair"],
     "plotting": [
         "plot_comparison",
         "plot_history",
