@@ -45,6 +45,7 @@ _EXPORTS = {
         "show_snapshots",
         "subplots",
     ],
+    "experiments": ["Comparison", "compare_runs", "signs_of_convergence"],
 }
 _MODULES = [
     *_EXPORTS,
