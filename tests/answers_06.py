@@ -608,7 +608,7 @@ UNFORESEEN = {
             ),
             "logits",
         ),
-        (lambda x, j: _look(x, j).mean(0), "two things"),
+        (lambda x, j: _look(x, j).mean(0), "2 things"),
         (_mc(_look_at_whole_batches), "only 10 of 13 images. What happens to the last"),
         (_mc(lambda x, j: _look_at_whole_batches(x, j, size=100)), "Not one batch"),
         (_mc(lambda x, j: _look(x.flip(0, 3), j)), "not the ones that came in"),
@@ -654,7 +654,7 @@ UNFORESEEN = {
         (pr_wrong_axis_numpy, "along which axis"),
     ],
     "6.6": [
-        (lambda: NAMES, "two things"),
+        (lambda: NAMES, "2 things"),
         (lambda: (NAMES, NAMES[:5]), "does not mention: speckle"),
         (lambda: (NAMES + ["x"], NAMES), "7 entries"),
         (lambda: ("memoriser", NAMES), "list of names"),
