@@ -215,7 +215,8 @@ def say_factors(found: Mapping[str, float], terms: Terms) -> str:
         elif right and abs(found[name] / right - 1) > 1e-3:
             said.append(f"{name} is {times(found[name] / right)}")
         elif not right and abs(found[name]) > 1e-3:
-            said.append(f"{name} is in it, {found[name]:.4g} times, and should not be")
+            often = "" if abs(found[name] - 1) < 1e-3 else f", {found[name]:.4g} times,"
+            said.append(f"{name} is in it{often} and should not be")
     text = "; ".join(said)
     return text[:1].upper() + text[1:] + "." if text else ""
 

@@ -151,9 +151,10 @@ def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p
         "the logarithm of the number of classes": ([math.log(k) for k in classes], 0.0),
     }
     kl = [math.log(value) for value in expected]
-    told = explain(got, kl, None)
-    scale = "Without an exponential, beside the mean divergence"
-    if min(got) > 0 and not told.startswith("Everything"):
+    scale, told = "Beside the mean divergence, without an exponential", explain(got, kl)
+    if not all(map(math.isfinite, got)):
+        scale = "Not finite"
+    elif min(got) > 0 and not told.startswith("Everything"):
         scale = "In the exponent"
         told = explain([math.log(v) for v in got], kl, terms, {"the number of classes": classes})
     wrong(
@@ -219,7 +220,7 @@ def _check_sorted(answer) -> None:
     ):  # fmt: skip
         got = ask_number(answer, f"inception_score(logits {order}, splits=5)", rows, splits=5)
         mistake = "is-sorted-splits" if order.startswith("sorted") else None
-        need(got >= 2, said.format(f"{got:.3g}"), mistake)
+        need(not got < 2, said.format(f"{got:.3g}"), mistake)
         need(
             4.6 < got < 5.01,
             f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.",
