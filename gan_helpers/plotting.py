@@ -168,12 +168,16 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
 
 
 def draw_curves(ax: Axes, curves: dict[str, Sequence[float]], colors: Sequence[str], steps=None):
-    """Noisy curves over the same steps: values pale, running means strong, labels at their ends."""
+    """Noisy curves over the same steps: values pale, running means strong, labels at their ends.
+
+    At most 400 of the values are drawn, evenly spaced: more would be a block that hides the means.
+    """
     ends = []
     for (label, values), color in zip(curves.items(), colors, strict=False):
         at = range(1, len(values) + 1) if steps is None else steps
         mean = smooth(values, max(1, len(values) // 40))
-        ax.plot(at, values, color=color, alpha=0.25, linewidth=0.6)
+        some = slice(None, None, max(1, math.ceil(len(values) / 400)))
+        ax.plot(at[some], values[some], color=color, alpha=0.25, linewidth=0.4)
         ax.plot(at, mean, color=color)
         ends.append((mean[-1], at[-1], label, color))
     low, high = ax.get_ylim()
