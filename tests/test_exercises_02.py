@@ -10,7 +10,7 @@ from torch import nn
 from gan_course.exercises import evaluate, framework, get_exercise
 from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source, make_optimizers
 from gan_course.exercises.steps import LATENT, Watch
-from gan_course.exercises.verdicts import judge_noise, judge_step
+from gan_course.exercises.verdicts import assess_step, need_good_noise
 from gan_helpers.losses import OBJECTIVES, get_objective
 from gan_helpers.training import train
 
@@ -166,10 +166,10 @@ def test_the_watch_accounts_for_the_course_s_own_training(objective, shape, clas
     losses = {"D": [], "G": []}
     for step in watch.steps:
         (name,) = step.networks
-        losses[name].append(judge_step(watch, step, name, objective=get_objective(objective)))
+        losses[name].append(assess_step(watch, step, name, objective=get_objective(objective)))
     assert losses["D"][d_steps - 1 :: d_steps] == pytest.approx(run.history["d_loss"], rel=1e-3)
     assert losses["G"] == pytest.approx(run.history["g_loss"], rel=1e-3)
-    judge_noise(watch)
+    need_good_noise(watch)
 
 
 def test_an_answer_to_the_older_contract_of_2_6_takes_optimisers_too(monkeypatch, capsys):

@@ -17,17 +17,18 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from .architecture import (
+    assess_logits,
+    assess_network,
+    assess_outputs,
+    assess_range,
     build,
-    judge_image_output,
-    judge_logits,
-    need_all_used,
-    need_depends_on_input,
-    need_rows_alone,
-    need_sane_batchnorm,
+    need_gradient_of_images,
     need_size_used,
-    run,
+    need_true_gradient,
+    need_whole_z,
 )
 from .compare import close, need_number, need_tensor, off_by
+from .explain import explain_exception
 from .framework import (
     Raised,
     Rejected,
@@ -43,12 +44,12 @@ from .guard import seed_torch
 from .pictures import as_grid, contains, find_images, levels
 from .steps import LATENT, Watch
 from .verdicts import (
+    assess_far_off_loop,
+    assess_loop,
+    assess_step,
     fit,
-    judge_far_off_loop,
-    judge_loop,
-    judge_noise,
-    judge_order,
-    judge_step,
+    need_good_noise,
+    need_order,
     need_same_loss,
     need_undisturbed,
     one_step,
@@ -81,21 +82,18 @@ from .verdicts import (
     uses_optimizers=True,
 )
 def check_generator(make: Callable[..., nn.Module]) -> None:
-    for latent_dim, sizes in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
-        arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
-        call = f"Generator({arguments})"
-        G = build(make, call, **sizes)
+    for latent_dim, arguments in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
+        call = f"Generator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+        G = build(make, call, **arguments)
         for n in (6, 5):  # two batch sizes
             z = torch.randn(n, latent_dim, device=probe_device())
             shown = f"{call}(z) with z of shape {tuple(z.shape)}"
-            images = run(G, z, shown)
-            need_tensor(images, shown, (n, 1, 28, 28))
+            assess_outputs(G, z, shown, (n, 1, 28, 28))
     # The rest on the small network alone, which is quicker.
-    need_depends_on_input(G, z, shown)
-    need_rows_alone(G, z, call)
-    need_all_used(G, images, shown)
-    need_sane_batchnorm(G)
-    judge_image_output(G, latent_dim, shown)
+    assess_network(G, z, shown)
+    need_whole_z(G, latent_dim, call)
+    assess_range(G, latent_dim, shown)
+    need_true_gradient(G, z, call)
     need_size_used(make, "Generator", "hidden_dim", torch.randn(4, 64, device=probe_device()))
 
 
@@ -120,28 +118,20 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     uses_optimizers=True,
 )
 def check_discriminator(make: Callable[..., nn.Module]) -> None:
-    for sizes in ({}, {"hidden_dim": 32}):
-        arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
-        call = f"Discriminator({arguments})"
-        D = build(make, call, **sizes)
+    for arguments in ({}, {"hidden_dim": 32}):
+        call = f"Discriminator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+        D = build(make, call, **arguments)
         for n in (64, 5):
             images = torch.randn(n, 1, 28, 28, device=probe_device())
             shown = f"{call}(images) with images of shape {tuple(images.shape)}"
-            logits = run(D, images, shown)
-            need_tensor(logits, shown)
-            need(
-                tuple(logits.shape) in ((n,), (n, 1)),
-                f"`{shown}` returned shape {tuple(logits.shape)}; one logit an image was expected, "
-                f"({n},) or ({n}, 1).",
-            )
+            assess_outputs(D, images, shown, (n,), (n, 1))
     # The rest on the small network alone, which is quicker.
-    many = torch.randn(64, 1, 28, 28, device=probe_device())
-    need_depends_on_input(D, many, call)
-    need_rows_alone(D, many, call)
-    need_all_used(D, logits, shown)
-    need_sane_batchnorm(D)
-    judge_logits(D, many, call)
-    need_size_used(make, "Discriminator", "hidden_dim", many)
+    images = torch.randn(64, 1, 28, 28, device=probe_device())
+    assess_network(D, images, call)
+    assess_logits(D, images, call)
+    need_gradient_of_images(D, images, call)
+    need_true_gradient(D, images, call)
+    need_size_used(make, "Discriminator", "hidden_dim", images)
 
 
 # --- 2.3: the optimisers -------------------------------------------------------------------------
@@ -172,8 +162,8 @@ def check_make_optimizers(answer: Callable) -> None:
         seed_torch(0)
         parts = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
         for p in [*parts[0].parameters(), *parts[1].parameters()]:
-            p.data *= 30  # so that a decay of the weights shows within three steps
-        return [part.to(probe_device()) for part in parts]
+            p.data *= 30  # so that a decay of the weights shows at once
+        return [part.to(probe_device(), torch.float64) for part in parts]
 
     G, D = networks()
     with calling("make_optimizers(G, D)"):
@@ -189,33 +179,33 @@ def check_make_optimizers(answer: Callable) -> None:
             f"`make_optimizers(G, D)` returned {describe_value(optimizer)} where an optimiser was "
             "expected.",
         )
-    _judge_holdings(pair, (G, D))
+    _need_own_parameters(pair, (G, D))
     for optimizer, name in zip(pair, "GD", strict=True):
-        _judge_settings(optimizer, name)
-    # The same three steps with the reference must lead to the same weights.
+        _need_settings(optimizer, name)
+    # The same steps with the reference must lead to the same weights.
     others = networks()
-    _three_steps(pair, (G, D))
-    _three_steps(make_optimizers(*others), others)
+    _few_steps(pair, (G, D))
+    _few_steps(make_optimizers(*others), others)
+    usual = torch.optim.Adam([torch.zeros(1)]).defaults
     for mine, theirs, optimizer, name in zip((G, D), others, pair, "GD", strict=True):
-        moved = all(
-            torch.allclose(a, b, rtol=0, atol=1e-4)
-            for a, b in zip(mine.parameters(), theirs.parameters(), strict=True)
-        )
-        usual = torch.optim.Adam([torch.zeros(1)]).defaults
-        options = [
-            f"{key}={value}"
-            for key, value in optimizer.param_groups[0].items()
+        pairs = zip(mine.parameters(), theirs.parameters(), strict=True)
+        options = {
+            f"{key}={value}": None
+            for group in optimizer.param_groups
+            for key, value in group.items()
             if key in usual.keys() - {"lr", "betas", "fused", "foreach"} and value != usual[key]
-        ]
+        }
         need(
-            moved,
+            all(torch.allclose(*pair, rtol=0, atol=1e-8) for pair in pairs),
             f"Learning rate and betas of {name}'s optimiser are right, but it moves the weights "
             "differently from Adam with otherwise default settings: it is "
             f"{type(optimizer).__name__}" + (f" with {', '.join(options)}." if options else "."),
         )
 
 
-def _judge_holdings(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+def _need_own_parameters(
+    pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]
+) -> None:
     held = [{id(p) for g in o.param_groups for p in g["params"]} for o in pair]
     own = [{id(p) for p in network.parameters()} for network in networks]
     if any(parameters & own[0] and parameters & own[1] for parameters in held):
@@ -238,7 +228,7 @@ def _judge_holdings(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn
         )
 
 
-def _judge_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
+def _need_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
     for group in optimizer.param_groups:
         lr, betas = float(group["lr"]), group.get("betas")
         need(
@@ -268,12 +258,14 @@ def _judge_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
         )
 
 
-def _three_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+    """Steps with large and tiny gradients, growing and shrinking: every option has an effect."""
     dice = torch.Generator().manual_seed(1)
-    for _ in range(3):
+    for scale in (1.0, 1e-3, 1e-5, 1.0):
         for optimizer, network in zip(pair, networks, strict=True):
             for p in network.parameters():
-                p.grad = torch.randn(p.shape, generator=dice).to(p.device)
+                sizes = torch.logspace(-6, 0, p.numel()).view(p.shape)
+                p.grad = (scale * sizes * torch.randn(p.shape, generator=dice)).to(p)
             optimizer.step()
 
 
@@ -345,23 +337,50 @@ _G_MISTAKES = (
 )
 
 
-def _with_either_shape(judge: Callable[[bool], None]) -> None:
-    """Judge with D returning (N,) and, if that fails, (N, 1): one of the two must do.
+def _in_words(column: bool) -> str:
+    return "(N, 1)" if column else "(N,)"
+
+
+def _with_both_shapes(assess: Callable[[bool], None]) -> None:
+    """D may return (N,) or (N, 1): a step must do for both. What fails for one alone is named."""
+    failed: dict[bool, Exception] = {}
+    for column in (False, True):
+        try:
+            assess(column)
+        except (Raised, Rejected) as finding:
+            failed[column] = finding
+    if len(failed) == 1:
+        ((column, finding),) = failed.items()
+        said = finding.message if isinstance(finding, Rejected) else explain_exception(
+            finding.call, finding.error
+        )[1]  # fmt: skip
+        wrong(
+            f"With a D that returns logits of shape {_in_words(not column)} this is right, but D "
+            f"may return {_in_words(column)} as well, and then: {said}"
+        )
+    if failed:
+        # A complaint about shapes says less than whatever the other shape brought to light.
+        first, second = failed[False], failed[True]
+        shape = isinstance(first, Raised) and "arget size" in str(first.error)
+        raise second if shape else first
+
+
+def _with_either_shape(assess: Callable[[bool], None]) -> None:
+    """Assess with D returning (N,) and, if that fails, (N, 1): one of the two must do.
 
     If exercise 2.2 was checked in this session, D's shape in this notebook is known and counts.
     """
     in_session = in_use("2.2")
     if in_session is not None:
         shape = in_session().to(probe_device())(torch.zeros(2, 1, 28, 28, device=probe_device()))
-        judge(shape.dim() == 2)
+        assess(shape.dim() == 2)
         return
     try:
-        judge(False)
+        assess(False)
     except Raised as first:
         try:
-            judge(True)
+            assess(True)
         except (Raised, Rejected) as second:
-            # A complaint about shapes says less than whatever the other shape brought to light.
             raise second if "arget size" in str(first.error) else first  # noqa: B904
 
 
@@ -381,7 +400,7 @@ def _with_either_shape(judge: Callable[[bool], None]) -> None:
 def check_d_step(answer: Callable) -> None:
     call = f"d_step(G, D, d_optimizer, real, latent_dim={LATENT})"
 
-    def judge(column: bool) -> None:
+    def assess(column: bool) -> None:
         watch = Watch(column)
         optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
         for turn, n in enumerate((48, 37, 48)):
@@ -390,17 +409,17 @@ def check_d_step(answer: Callable) -> None:
                 _leave_g_gradient(watch)
             indices = range(100 * turn, 100 * turn + n)
             step, reported = _one_call(answer, watch, "D", optimizer, call, indices)
-            wanted = judge_step(watch, step, "D", real=indices, rows=n)
+            wanted = assess_step(watch, step, "D", real=indices, rows=n)
             need_same_loss(watch, need_number(reported, call), wanted, step, call)
             need_undisturbed(watch, call, "D")
-        judge_noise(watch)
+        need_good_noise(watch)
         watch = Watch(column, scale=300.0)
         optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
         far = f"{call} at large logits"
         step, _ = _one_call(answer, watch, "D", optimizer, far, range(48))
-        judge_step(watch, step, "D", extreme=True)
+        assess_step(watch, step, "D", extreme=True)
 
-    _with_either_shape(judge)
+    _with_both_shapes(assess)
 
 
 def _one_call(answer, watch: Watch, name: str, optimizer, call: str, indices: range) -> tuple:
@@ -447,23 +466,23 @@ def _leave_g_gradient(watch: Watch) -> None:
     uses_optimizers=True,
 )
 def check_g_step(answer: Callable) -> None:
-    def judge(column: bool) -> None:
+    def assess(column: bool) -> None:
         watch = Watch(column)
         optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
         for n in (48, 37):
             call = f"g_step(G, D, g_optimizer, batch_size={n}, latent_dim={LATENT})"
             step, reported = _one_call(answer, watch, "G", optimizer, call, range(n))
-            wanted = judge_step(watch, step, "G", rows=n)
+            wanted = assess_step(watch, step, "G", rows=n)
             need_same_loss(watch, need_number(reported, call), wanted, step, call)
             need_undisturbed(watch, call, "G")
-        judge_noise(watch)
+        need_good_noise(watch)
         watch = Watch(column, scale=300.0)
         optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
         far = f"{call} at large logits"
         step, _ = _one_call(answer, watch, "G", optimizer, far, range(48))
-        judge_step(watch, step, "G", extreme=True)
+        assess_step(watch, step, "G", extreme=True)
 
-    _with_either_shape(judge)
+    _with_both_shapes(assess)
 
 
 # --- 2.6: the loop -------------------------------------------------------------------------------
@@ -528,7 +547,7 @@ def check_train_gan(answer: Callable) -> None:
     answer = _with_optimizers(answer)
     takes_optimizers = not hasattr(answer, "without_optimizers")
 
-    def judge(column: bool) -> None:
+    def assess(column: bool) -> None:
         for steps, options in ((4, {}), (2, {"d_steps": 3}), (2, {"optimizers": None})):
             watch = Watch(column)
             if "optimizers" in options:
@@ -543,18 +562,18 @@ def check_train_gan(answer: Callable) -> None:
             with watch.on(), calling(call):
                 history = answer(watch.G, watch.D, watch.data, steps, LATENT, **options)
             given = options.get("optimizers")
-            judge_loop(watch, history, steps, options.get("d_steps", 1), call, given)
+            assess_loop(watch, history, steps, options.get("d_steps", 1), call, given)
         watch = Watch(column, 300.0)
         with watch.on(), calling("train_gan(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, LATENT)
-        judge_far_off_loop(watch)
+        assess_far_off_loop(watch)
         watch = Watch(column, 1e-3, images=300)  # two batches an epoch, and D knows nothing
         call = f"train_gan(G, D, dataset, steps=5, latent_dim={LATENT}) with 300 images"
         with watch.on(), calling(call):
             answer(watch.G, watch.D, watch.data, 5, LATENT)
-        judge_order(watch, 5, 1, call)
+        need_order(watch, 5, 1, call)
 
-    _with_either_shape(judge)
+    _with_either_shape(assess)
 
 
 def _with_optimizers(answer: Callable) -> Callable:
@@ -663,7 +682,7 @@ def check_smooth_d_loss(answer: Callable) -> None:
     ]
     answers = [_smooth_slopes(answer, *problem) for problem in problems]
     for found in answers:
-        _judge_smooth(found, answers[:-1])
+        _assess_smooth(found, answers[:-1])
     far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
     found = _smooth_slopes(answer, *far, {})
     need(
@@ -722,7 +741,7 @@ def _smooth_slopes(answer: Callable, real: Tensor, fake: Tensor, options: dict) 
     return _Smoothed(call, targets, got.detach(), slopes, right.detach(), wanted, fits)
 
 
-def _judge_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
     if not torch.isfinite(found.value):
         wrong(
@@ -756,8 +775,8 @@ def _judge_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
             "loss-double-sigmoid",
         )
     if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy"}:
-        _judge_smooth_weights(found)
-        _judge_smooth_targets(found, others)
+        _name_weights(found)
+        _name_targets(found, others)
     said = [
         say_fit(f"{kind} logits", *pair)
         for kind, *pair in zip(names, found.fits, found.targets, strict=True)
@@ -768,7 +787,7 @@ def _judge_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     )
 
 
-def _judge_smooth_weights(found: _Smoothed) -> None:
+def _name_weights(found: _Smoothed) -> None:
     n, m = (slope.numel() for slope in found.slopes)
     weights = tuple(f[1] for f in found.fits)
     known = [
@@ -797,7 +816,7 @@ def _judge_smooth_weights(found: _Smoothed) -> None:
             wrong(message, mistake)
 
 
-def _judge_smooth_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+def _name_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     (*_, real), (*_, fake) = found.fits
     a, b = found.targets
 
@@ -918,29 +937,31 @@ def clinic_source(bugs: Sequence[str] = tuple(CLINIC_BUGS)) -> str:
     uses_optimizers=True,
 )
 def check_clinic(answer: Callable) -> None:
-    def judge(column: bool) -> None:
-        call = f"clinic(G, D, dataset, steps=4, latent_dim={LATENT}, snapshot_every=2)"
+    def assess(column: bool) -> None:
+        call = f"clinic(G, D, dataset, steps=5, latent_dim={LATENT}, snapshot_every=2)"
         watch = Watch(column)
         with watch.on(), calling(call):
-            history = answer(watch.G, watch.D, watch.data, 4, latent_dim=LATENT, snapshot_every=2)
-        judge_loop(watch, history, 4, 1, call)
-        _judge_snapshots(watch, history)
+            history = answer(watch.G, watch.D, watch.data, 5, latent_dim=LATENT, snapshot_every=2)
+        assess_loop(watch, history, 5, 1, call)
+        _need_snapshots(watch, history)
         watch = Watch(column, 300.0)
         with watch.on(), calling("clinic(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, latent_dim=LATENT, snapshot_every=1)
-        judge_far_off_loop(watch)
+        assess_far_off_loop(watch)
 
     try:
-        _with_either_shape(judge)
+        _with_either_shape(assess)
     except Rejected as finding:
         wrong(f"{finding.message} (More may be hidden behind this one.)", finding.mistake)
 
 
-def _judge_snapshots(watch: Watch, history: dict) -> None:
+def _need_snapshots(watch: Watch, history: dict) -> None:
+    """One noise for all snapshots, and each of them taken when it should be (5 steps, every 2)."""
     snapshots = history.get("snapshots")
+    start = "The training is right, but "
     need(
-        isinstance(snapshots, Sequence) and len(snapshots) == 2,
-        "The training is right, but the history should hold 2 snapshots after 4 steps with "
+        isinstance(snapshots, Sequence) and len(snapshots),
+        f"{start}the history should hold snapshots of the steps 0, 2 and 4 after 5 steps with "
         f"snapshot_every=2, and holds {describe_value(snapshots)}.",
     )
     drawn = []
@@ -949,19 +970,19 @@ def _judge_snapshots(watch: Watch, history: dict) -> None:
         drawn.append(watch.noise_of(images))
     need(
         None not in drawn,
-        "The training is right, but the snapshots are not images as G draws them, in [-1, 1]. "
-        "What is kept there?",
+        f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept there?",
     )
-    (first, young), (second, old) = drawn
     need(
-        torch.equal(first, second),
-        "The training is right, but every snapshot is drawn from new noise, so that the pictures "
-        "show other images rather than the progress of the same ones. When should that noise be "
-        "drawn?",
+        all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn),
+        f"{start}every snapshot is drawn from new noise, so that the pictures show other images "
+        "rather than the progress of the same ones. When should that noise be drawn?",
         "plot-new-noise",
     )
+    states = watch.states["G"]
+    updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     need(
-        not torch.equal(young, old),
-        "The training is right, but both snapshots show the generator in the same state. When is "
-        "each of them taken?",
+        updates in ([1, 3, 5], [0, 2, 4]),  # after, or before, the update of that step
+        f"{start}the {len(updates)} snapshots show G after {', '.join(map(str, updates))} of its "
+        "updates, where those of the steps 0, 2 and 4 were asked for (5 steps, snapshot_every=2), "
+        "which come after 1, 3 and 5 updates. When is each of them taken?",
     )

@@ -100,7 +100,7 @@ class Group:
         return len(self.logits)
 
 
-def judge_step(
+def assess_step(
     watch: Watch,
     step: Step,
     name: str,
@@ -114,34 +114,34 @@ def judge_step(
 
     rows: how many fakes there should be; real: which images of the data set D was given.
     """
-    _judge_networks(watch, step, name)
+    _need_network(watch, step, name)
     if not torch.isfinite(step.grad[name]).all():
         start = f"At ordinary logits {name}'s step is right, but at logits of a few hundred "
         wrong((start if extreme else f"In {name}'s step ") + _NOT_FINITE, "loss-log-sigmoid-nan")
     account = watch.account(step, name)
     groups = _sort(watch, account.shares, name)
-    _judge_kept(account.shares, name)
+    _need_kept(account.shares, name)
     right = _right_slopes(watch, step, groups, objective, name)
     fits = close(account.rest, 0 * account.rest, absolute=1e-3 * step.grad[name].norm().item())
     held = abs(account.held) > 1e-3 and step.held[name] is not None
     wrong_slopes = right is None or not _same(groups, right) or not fits or held
     if wrong_slopes and not extreme:
-        _judge_leftovers(watch, step, name, account, objective)
+        _need_leftovers(watch, step, name, account, objective)
     if name == "D":
-        _judge_detached(account.shares)
-        _judge_real(groups, real)
+        _need_detached(account.shares)
+        _need_real(groups, real)
     if wrong_slopes:
         if extreme:
             _say_flat(name)
-        _judge_in_between(account, fits, step, name)
+        _need_in_between(account, fits, step, name)
         _name_loss(watch, step, name, groups, right, objective, account.shares)
-    _judge_ages(watch, account.shares, name, step)
-    _judge_modes(account.shares, groups, name)
-    _judge_rows(groups, rows, name)
+    _need_ages(watch, account.shares, name, step)
+    _need_modes(account.shares, groups, name)
+    _need_rows(groups, rows, name)
     return _loss(watch, step, groups, objective, name).item()
 
 
-def _judge_networks(watch: Watch, step: Step, name: str) -> None:
+def _need_network(watch: Watch, step: Step, name: str) -> None:
     """Did the step move the network whose loss was sent back?"""
     other = OTHER[name]
     need(
@@ -187,7 +187,7 @@ def _toward_real(calls: list[Call]) -> bool:
     return all(fit is not None and abs(fit[2] - 1) < 0.01 for fit in fits)
 
 
-def _judge_kept(shares: list[Share], name: str) -> None:
+def _need_kept(shares: list[Share], name: str) -> None:
     need(
         not any(share.call.kept for share in shares),
         f"The graph of {name}'s step is still in memory after its backward pass: `retain_graph` is "
@@ -197,7 +197,7 @@ def _judge_kept(shares: list[Share], name: str) -> None:
     )
 
 
-def _judge_detached(shares: list[Share]) -> None:
+def _need_detached(shares: list[Share]) -> None:
     need(
         not any(share.call.attached and share.call.through for share in shares),
         "D's loss is sent back through the generator as well: after D's backward pass the "
@@ -214,7 +214,7 @@ def _sort(watch: Watch, shares: list[Share], name: str) -> dict[str, Group]:
         origins = watch.origins(share.call)
         for i, origin in enumerate(origins):
             if origin[0] == "other" and share.weights[i]:
-                _judge_strange(watch, share.call, i, name)
+                _need_strange(watch, share.call, i, name)
             elif origin[0] != "other" and (name == "D" or origin[0] == "fake"):
                 parts[origin[0]].append((share.call.logits[i].cpu(), share.weights[i], origin))
     return {
@@ -227,7 +227,7 @@ def _sort(watch: Watch, shares: list[Share], name: str) -> dict[str, Group]:
     }
 
 
-def _judge_strange(watch: Watch, call: Call, i: int, name: str) -> None:
+def _need_strange(watch: Watch, call: Call, i: int, name: str) -> None:
     """Say what an image is that is neither real nor a fake."""
     kind, match, factor, shift = watch.nearest(call.rows[i])
     whose = "real images reach D" if kind == "real" else "fakes reach D"
@@ -255,7 +255,7 @@ def _judge_strange(watch: Watch, call: Call, i: int, name: str) -> None:
     )
 
 
-def _judge_real(groups: dict[str, Group], given: Sequence[int] | None) -> None:
+def _need_real(groups: dict[str, Group], given: Sequence[int] | None) -> None:
     """Reject a step that misses a batch, a part of one, or shows D other real images."""
     for kind, absent in (("real", "fake"), ("fake", "real")):
         if len(groups[kind]) and not _active(groups[absent]):
@@ -334,7 +334,7 @@ def _say_flat(name: str) -> None:
     )
 
 
-def _judge_leftovers(watch, step: Step, name: str, account: Account, objective) -> None:
+def _need_leftovers(watch, step: Step, name: str, account: Account, objective) -> None:
     """Name gradients that were there before this step's backward pass."""
     g_left = (
         "From a clean start D is updated as it should be. But G's step leaves gradients in D, "
@@ -363,7 +363,7 @@ def _judge_leftovers(watch, step: Step, name: str, account: Account, objective) 
             wrong(g_left, "step-g-grad-left-in-d")
 
 
-def _judge_in_between(account: Account, fits: bool, step: Step, name: str) -> None:
+def _need_in_between(account: Account, fits: bool, step: Step, name: str) -> None:
     """Reject a gradient that is not the sum of what the backward passes brought."""
     found = step.grad[name].double().cpu()
     factors = []
@@ -393,7 +393,7 @@ def _judge_in_between(account: Account, fits: bool, step: Step, name: str) -> No
     )
 
 
-def _judge_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
+def _need_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
     """Reject a step for which another D judged, or another G drew, than the one of that moment."""
     for share in shares:
         age = watch.age("D", share.call, step)
@@ -415,7 +415,7 @@ def _judge_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> Non
             )
 
 
-def _judge_modes(shares: list[Share], groups: dict[str, Group], name: str) -> None:
+def _need_modes(shares: list[Share], groups: dict[str, Group], name: str) -> None:
     need(
         all(share.call.training for share in shares),
         f"D is in evaluation mode in {name}'s step; dropout and BatchNorm would be switched off. "
@@ -428,7 +428,7 @@ def _judge_modes(shares: list[Share], groups: dict[str, Group], name: str) -> No
     )
 
 
-def _judge_rows(groups: dict[str, Group], rows: int | None, name: str) -> None:
+def _need_rows(groups: dict[str, Group], rows: int | None, name: str) -> None:
     real, fakes = len(groups["real"]), len(groups["fake"])
     need(
         rows is None or fakes == rows,
@@ -510,9 +510,9 @@ def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
     kinds = ["real", "fake"] if name == "D" else ["fake"]
     if objective.d_loss is cross_entropy.d_loss and all(fits[kind] for kind in kinds):
         _name_pattern(name, kinds, fits, groups)
-    _judge_missing(groups, kinds, name)
+    _need_missing(groups, kinds, name)
     if right is not None:
-        _judge_twice(groups, right, kinds, shares, name, watch)
+        _need_twice(groups, right, kinds, shares, name, watch)
     _say_targets(name, kinds, fits, groups, right)
 
 
@@ -556,7 +556,7 @@ def _name_pattern(name: str, kinds: list[str], fits: dict, groups: dict[str, Gro
         )
 
 
-def _judge_missing(groups: dict[str, Group], kinds: list[str], name: str) -> None:
+def _need_missing(groups: dict[str, Group], kinds: list[str], name: str) -> None:
     """Reject a step in which part of a batch has no weight, if that part is no matter of margin."""
     for kind in kinds:
         group = groups[kind]
@@ -580,7 +580,7 @@ def _judge_missing(groups: dict[str, Group], kinds: list[str], name: str) -> Non
             )
 
 
-def _judge_twice(groups, right, kinds, shares, name, watch) -> None:
+def _need_twice(groups, right, kinds, shares, name, watch) -> None:
     """Name a term that went through several backward passes, or has a weight of its own."""
     factors = {}
     for kind in kinds:
@@ -641,7 +641,7 @@ def _say_targets(name, kinds, fits, groups, right) -> None:
 # --- noise, loss, what should hold still ---------------------------------------------------------
 
 
-def judge_noise(watch: Watch) -> None:
+def need_good_noise(watch: Watch) -> None:
     """Reject noise of the wrong distribution, or the same noise at two steps of one network.
 
     Counts only what D was shown: noise for pictures may be drawn once.
@@ -651,7 +651,7 @@ def judge_noise(watch: Watch) -> None:
     judged = [c for c in watch.calls if c.logits is not None and (c.back or c.functional)]
     shown = {id(o[1]): o[1] for c in judged for o in watch.origins(c) if o[0] == "fake"}
     batches = [call.z for call in shown.values()] or [call.z for call in calls]
-    _judge_distribution(torch.cat([torch.unique(z.float().cpu(), dim=0) for z in batches]))
+    _need_distribution(torch.unique(torch.cat([z.float().cpu() for z in batches]), dim=0))
     for z in batches:
         different = len(torch.unique(z, dim=0))
         need(
@@ -682,7 +682,7 @@ def judge_noise(watch: Watch) -> None:
             seen |= own
 
 
-def _judge_distribution(z: Tensor) -> None:
+def _need_distribution(z: Tensor) -> None:
     across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
     need(
         len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
@@ -803,7 +803,7 @@ def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
 # --- whole loops ---------------------------------------------------------------------------------
 
 
-def judge_loop(
+def assess_loop(
     watch: Watch,
     history: object,
     steps: int,
@@ -829,12 +829,12 @@ def judge_loop(
     for step in watch.steps:
         if step.networks:
             name = "D" if "D" in step.networks else "G"
-            losses[name].append(judge_step(watch, step, name, objective=objective))
-    _judge_optimizers(watch, optimizers, call)
-    judge_order(watch, steps, d_steps, call)
-    _judge_batches(watch)
-    judge_noise(watch)
-    _judge_history(history, losses, steps, d_steps, call)
+            losses[name].append(assess_step(watch, step, name, objective=objective))
+    _need_optimizers(watch, optimizers, call)
+    need_order(watch, steps, d_steps, call)
+    _need_batches(watch)
+    need_good_noise(watch)
+    _need_history(history, losses, steps, d_steps, call)
     need_undisturbed(watch, call)
     need(
         watch.data_unchanged(),
@@ -842,7 +842,7 @@ def judge_loop(
     )
 
 
-def _judge_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
+def _need_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
     for name, asked in zip("GD", given or (None, None), strict=True):
         used = {id(step.optimizer) for step in watch.steps if name in step.networks}
         need(
@@ -857,7 +857,7 @@ def _judge_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
         )
 
 
-def _judge_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
+def _need_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
     if (d, g) == (steps * d_steps, steps):
         return
     seen = f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
@@ -872,7 +872,7 @@ def _judge_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
     wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
 
 
-def _judge_batches(watch: Watch) -> None:
+def _need_batches(watch: Watch) -> None:
     """Reject a run in which D meets the same real images again and again."""
     batches = []
     for step in watch.steps:
@@ -905,7 +905,7 @@ def _judge_batches(watch: Watch) -> None:
     )
 
 
-def _judge_history(history, losses: dict[str, list[float]], steps: int, d_steps: int, call: str):
+def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: int, call: str):
     need(
         isinstance(history, dict) and {"d_loss", "g_loss"} <= set(history),
         f"The training is right, but `{call}` should return a dict with the lists 'd_loss' and "
@@ -937,10 +937,10 @@ def _judge_history(history, losses: dict[str, list[float]], steps: int, d_steps:
             )
 
 
-def judge_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
+def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     """Reject a loop that takes too few steps, too many, or in another order."""
     order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
-    _judge_counts(order.count("D"), order.count("G"), steps, d_steps, call)
+    _need_counts(order.count("D"), order.count("G"), steps, d_steps, call)
     need(
         order == ("D" * d_steps + "G") * steps,
         f"`{call}` takes its steps in the order {order}, where {'D' * d_steps}G in turn was asked "
@@ -948,8 +948,8 @@ def judge_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     )
 
 
-def judge_far_off_loop(watch: Watch) -> None:
+def assess_far_off_loop(watch: Watch) -> None:
     for name in "DG":
         own = [step for step in watch.steps if name in step.networks]
         need(own, f"At large logits {name} is not updated any more. What stops the loop?")
-        judge_step(watch, own[0], name, extreme=True)
+        assess_step(watch, own[0], name, extreme=True)
