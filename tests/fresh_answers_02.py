@@ -1,3 +1,4 @@
+# ruff: noqa: B007, B905, C408, E501, E731, F401, F811
 """Answers of (played) students to the checked exercises of notebook 02, right and wrong ones."""
 
 import copy
@@ -12,7 +13,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-ANSWERS = []                                   # (exercise, "right" or "wrong", label, answer, why)
+ANSWERS = []  # (exercise, "right" or "wrong", label, answer, why)
 
 # Set this to 1e-3 when exercise 2.3 asks for that rate. Read when an answer is called.
 LR = 1e-3
@@ -24,6 +25,7 @@ def right(exercise, label, why):
     def keep(answer):
         ANSWERS.append((exercise, "right", label, answer, why))
         return answer
+
     return keep
 
 
@@ -31,13 +33,16 @@ def wrong(exercise, label, why):
     def keep(answer):
         ANSWERS.append((exercise, "wrong", label, answer, why))
         return answer
+
     return keep
 
 
 # Correct parts that answers of the later exercises build on.
 def good_optimizers(G, D):
-    return (torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS),
-            torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS))
+    return (
+        torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS),
+        torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS),
+    )
 
 
 def good_d_loss(D, real, fake):
@@ -62,11 +67,17 @@ def good_g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.1 right
-@right("2.1", "lazy layers, woken", "LazyLinear layers, materialised by one forward pass in __init__")
+@right(
+    "2.1", "lazy layers, woken", "LazyLinear layers, materialised by one forward pass in __init__"
+)
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.a, self.b, self.c = nn.LazyLinear(hidden_dim), nn.LazyLinear(hidden_dim), nn.LazyLinear(28 * 28)
+        self.a, self.b, self.c = (
+            nn.LazyLinear(hidden_dim),
+            nn.LazyLinear(hidden_dim),
+            nn.LazyLinear(28 * 28),
+        )
         with torch.no_grad():
             self(torch.zeros(2, latent_dim))
 
@@ -77,15 +88,20 @@ class Generator(nn.Module):
 
 
 # ---- 2.1 right
-@right("2.1", "convolutions", "transposed convolutions from 7x7; layers of its own, tanh at the end")
+@right(
+    "2.1", "convolutions", "transposed convolutions from 7x7; layers of its own, tanh at the end"
+)
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
         channels = max(4, hidden_dim // 16)
         self.start = nn.Linear(latent_dim, channels * 49)
         self.up = nn.Sequential(
-            nn.BatchNorm2d(channels), nn.ReLU(), nn.ConvTranspose2d(channels, channels, 4, 2, 1),
-            nn.ReLU(), nn.ConvTranspose2d(channels, 1, 4, 2, 1),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, channels, 4, 2, 1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, 1, 4, 2, 1),
         )
         self.channels = channels
 
@@ -94,14 +110,24 @@ class Generator(nn.Module):
 
 
 # ---- 2.1 right
-@right("2.1", "subclass of Sequential", "an nn.Sequential with an OrderedDict; weight normalisation in one layer")
+@right(
+    "2.1",
+    "subclass of Sequential",
+    "an nn.Sequential with an OrderedDict; weight normalisation in one layer",
+)
 class Generator(nn.Sequential):
     def __init__(self, latent_dim=64, hidden_dim=256):
-        super().__init__(OrderedDict(
-            first=nn.utils.parametrizations.weight_norm(nn.Linear(latent_dim, hidden_dim)), act=nn.LeakyReLU(0.2),
-            second=nn.Linear(hidden_dim, hidden_dim), act2=nn.LeakyReLU(0.2),
-            last=nn.Linear(hidden_dim, 784), squash=nn.Tanh(), shape=nn.Unflatten(-1, (1, 28, 28)),
-        ))
+        super().__init__(
+            OrderedDict(
+                first=nn.utils.parametrizations.weight_norm(nn.Linear(latent_dim, hidden_dim)),
+                act=nn.LeakyReLU(0.2),
+                second=nn.Linear(hidden_dim, hidden_dim),
+                act2=nn.LeakyReLU(0.2),
+                last=nn.Linear(hidden_dim, 784),
+                squash=nn.Tanh(),
+                shape=nn.Unflatten(-1, (1, 28, 28)),
+            )
+        )
 
 
 # ---- 2.1 wrong
@@ -109,8 +135,14 @@ class Generator(nn.Sequential):
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, hidden_dim),
-                                 nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784), nn.Sigmoid())
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 784),
+            nn.Sigmoid(),
+        )
 
     def forward(self, z):
         return self.net(z).view(-1, 1, 28, 28)
@@ -121,8 +153,13 @@ class Generator(nn.Module):
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, hidden_dim),
-                                 nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784))
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 784),
+        )
 
     def forward(self, z):
         return self.net(z).view(-1, 1, 28, 28)
@@ -131,7 +168,9 @@ class Generator(nn.Module):
 # ---- 2.1 wrong
 @wrong("2.1", "flat output", "returns (N, 784)")
 def Generator(latent_dim=64, hidden_dim=256):
-    return nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784), nn.Tanh())
+    return nn.Sequential(
+        nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784), nn.Tanh()
+    )
 
 
 # ---- 2.1 wrong
@@ -139,8 +178,14 @@ def Generator(latent_dim=64, hidden_dim=256):
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(latent_dim, 256), nn.LeakyReLU(0.2), nn.Linear(256, 256), nn.LeakyReLU(0.2),
-                                 nn.Linear(256, 784), nn.Tanh())
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, 256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 784),
+            nn.Tanh(),
+        )
 
     def forward(self, z):
         return self.net(z).view(-1, 1, 28, 28)
@@ -159,11 +204,20 @@ class Generator(nn.Module):
 
 
 # ---- 2.1 wrong
-@wrong("2.1", "scrambled batch", "reshape(28, 28, 1, N) and permute: the shape is right, but each image mixes pixels of all samples")
+@wrong(
+    "2.1",
+    "scrambled batch",
+    "reshape(28, 28, 1, N) and permute: the shape is right, but each image mixes pixels of all samples",
+)
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784), nn.Tanh())
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 784),
+            nn.Tanh(),
+        )
 
     def forward(self, z):
         return self.net(z).reshape(28, 28, 1, -1).permute(3, 2, 0, 1)
@@ -174,18 +228,32 @@ class Generator(nn.Module):
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784), nn.Tanh())
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 784),
+            nn.Tanh(),
+        )
 
     def forward(self, z):
         return self.net(z).view(-1, 28, 28, 1)
 
 
 # ---- 2.1 wrong
-@wrong("2.1", "noise changed in place", "normalises z in place: the caller's z (such as fixed_z) is altered")
+@wrong(
+    "2.1",
+    "noise changed in place",
+    "normalises z in place: the caller's z (such as fixed_z) is altered",
+)
 class Generator(nn.Module):
     def __init__(self, latent_dim=64, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 784), nn.Tanh())
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 784),
+            nn.Tanh(),
+        )
 
     def forward(self, z):
         z /= z.norm(dim=1, keepdim=True)
@@ -197,8 +265,14 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2),
-                                 nn.Linear(hidden_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1))
+        self.net = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(784, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 1),
+        )
 
     def forward(self, images):
         return self.net(images)
@@ -207,17 +281,31 @@ class Discriminator(nn.Module):
 # ---- 2.2 right
 @right("2.2", "function with dropout", "a function that builds; nn.Dropout heeds train and eval")
 def Discriminator(hidden_dim=256):
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Dropout(0.3),
-                         nn.Linear(hidden_dim, hidden_dim // 2), nn.LeakyReLU(0.2), nn.Dropout(0.3),
-                         nn.Linear(hidden_dim // 2, 1), nn.Flatten(0))
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, hidden_dim),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Linear(hidden_dim, hidden_dim // 2),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Linear(hidden_dim // 2, 1),
+        nn.Flatten(0),
+    )
 
 
 # ---- 2.2 right
-@right("2.2", "difference of two scores", "score(real) - score(fake) is a logit: the log-odds of a two-class softmax")
+@right(
+    "2.2",
+    "difference of two scores",
+    "score(real) - score(fake) is a logit: the log-odds of a two-class softmax",
+)
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.ELU(), nn.Linear(hidden_dim, 2))
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, hidden_dim), nn.ELU(), nn.Linear(hidden_dim, 2)
+        )
 
     def forward(self, images):
         fake, real = self.net(images).unbind(dim=1)
@@ -229,18 +317,28 @@ class Discriminator(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1), nn.Sigmoid())
+        self.net = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(784, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 1),
+            nn.Sigmoid(),
+        )
 
     def forward(self, images):
         return self.net(images)
 
 
 # ---- 2.2 wrong
-@wrong("2.2", "squeeze without axis", "(N,), but for a single image the batch axis is lost: shape ()")
+@wrong(
+    "2.2", "squeeze without axis", "(N,), but for a single image the batch axis is lost: shape ()"
+)
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1))
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1)
+        )
 
     def forward(self, images):
         return self.net(images).squeeze()
@@ -251,7 +349,14 @@ class Discriminator(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.LeakyReLU(0.2), nn.Linear(256, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
+        self.net = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(784, 256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 1),
+        )
 
     def forward(self, images):
         return self.net(images)
@@ -262,14 +367,20 @@ class Discriminator(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1))
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1)
+        )
 
     def forward(self, images):
         return self.net(images).mean(0)
 
 
 # ---- 2.2 wrong
-@wrong("2.2", "ReLU after the last layer", "ReLU on the logit: never below 0, D can never say 'generated'")
+@wrong(
+    "2.2",
+    "ReLU after the last layer",
+    "ReLU on the logit: never below 0, D can never say 'generated'",
+)
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
@@ -284,11 +395,21 @@ class Discriminator(nn.Module):
 
 
 # ---- 2.2 wrong
-@wrong("2.2", "softmax over the batch", "a softmax over axis 0: probabilities that depend on the other images")
+@wrong(
+    "2.2",
+    "softmax over the batch",
+    "a softmax over axis 0: probabilities that depend on the other images",
+)
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1), nn.Softmax(dim=0))
+        self.net = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(784, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 1),
+            nn.Softmax(dim=0),
+        )
 
     def forward(self, images):
         return self.net(images)
@@ -299,7 +420,13 @@ class Discriminator(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, hidden_dim=256):
         super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, 1), nn.LogSigmoid())
+        self.net = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(784, hidden_dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 1),
+            nn.LogSigmoid(),
+        )
 
     def forward(self, images):
         return self.net(images)
@@ -308,13 +435,23 @@ class Discriminator(nn.Module):
 # ---- 2.3 right
 @right("2.3", "plain pair", "as asked")
 def make_optimizers(G, D):
-    return (torch.optim.Adam(G.parameters(), lr=LR, betas=(0.5, 0.999)), torch.optim.Adam(D.parameters(), lr=LR, betas=(0.5, 0.999)))
+    return (
+        torch.optim.Adam(G.parameters(), lr=LR, betas=(0.5, 0.999)),
+        torch.optim.Adam(D.parameters(), lr=LR, betas=(0.5, 0.999)),
+    )
 
 
 # ---- 2.3 right
-@right("2.3", "list by comprehension, foreach", "a list of two, G first; foreach is only an implementation")
+@right(
+    "2.3",
+    "list by comprehension, foreach",
+    "a list of two, G first; foreach is only an implementation",
+)
 def make_optimizers(G, D):
-    return [torch.optim.Adam(list(network.parameters()), LR, (0.5, 0.999), foreach=True) for network in (G, D)]
+    return [
+        torch.optim.Adam(list(network.parameters()), LR, (0.5, 0.999), foreach=True)
+        for network in (G, D)
+    ]
 
 
 # ---- 2.3 right
@@ -337,19 +474,27 @@ def make_optimizers(G, D):
 # ---- 2.3 wrong
 @wrong("2.3", "G twice", "copy and paste: the second optimiser has G's parameters too")
 def make_optimizers(G, D):
-    return (torch.optim.Adam(G.parameters(), lr=LR, betas=(0.5, 0.999)), torch.optim.Adam(G.parameters(), lr=LR, betas=(0.5, 0.999)))
+    return (
+        torch.optim.Adam(G.parameters(), lr=LR, betas=(0.5, 0.999)),
+        torch.optim.Adam(G.parameters(), lr=LR, betas=(0.5, 0.999)),
+    )
 
 
 # ---- 2.3 wrong
 @wrong("2.3", "weights only", "biases (one-dimensional parameters) are left out")
 def make_optimizers(G, D):
-    return tuple(torch.optim.Adam([p for p in n.parameters() if p.dim() > 1], lr=LR, betas=BETAS) for n in (G, D))
+    return tuple(
+        torch.optim.Adam([p for p in n.parameters() if p.dim() > 1], lr=LR, betas=BETAS)
+        for n in (G, D)
+    )
 
 
 # ---- 2.3 wrong
 @wrong("2.3", "SGD for D", "Adam for G and SGD with momentum 0.5 for D")
 def make_optimizers(G, D):
-    return torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS), torch.optim.SGD(D.parameters(), lr=LR, momentum=0.5)
+    return torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS), torch.optim.SGD(
+        D.parameters(), lr=LR, momentum=0.5
+    )
 
 
 # ---- 2.3 wrong
@@ -373,11 +518,17 @@ def make_optimizers(G, D):
 # ---- 2.3 wrong
 @wrong("2.3", "D maximises", "maximize=True for D, whose loss is to be minimised")
 def make_optimizers(G, D):
-    return torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS), torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, maximize=True)
+    return torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS), torch.optim.Adam(
+        D.parameters(), lr=LR, betas=BETAS, maximize=True
+    )
 
 
 # ---- 2.4 right
-@right("2.4", "two backward passes, one step", "gradients of the two terms add up; cleared once before, stepped once after")
+@right(
+    "2.4",
+    "two backward passes, one step",
+    "gradients of the two terms add up; cleared once before, stepped once after",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     d_optimizer.zero_grad(set_to_none=False)
     real_logits = D(real)
@@ -391,7 +542,9 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 right
-@right("2.4", "closure", "Adam.step(closure) returns the closure's loss, computed before the update")
+@right(
+    "2.4", "closure", "Adam.step(closure) returns the closure's loss, computed before the update"
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     fake = G(torch.randn(real.shape[0], latent_dim)).detach()
 
@@ -405,7 +558,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 right
-@right("2.4", "functional_call", "the same network called as a function of its parameters; old gradients set to None")
+@right(
+    "2.4",
+    "functional_call",
+    "the same network called as a function of its parameters; old gradients set to None",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     parameters = dict(D.named_parameters())
     for p in parameters.values():
@@ -421,7 +578,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 right
-@right("2.4", "accumulated in parts of 10", "gradients of parts weighted with their sizes add up to that of the whole batch; cleared before and after")
+@right(
+    "2.4",
+    "accumulated in parts of 10",
+    "gradients of parts weighted with their sizes add up to that of the whole batch; cleared before and after",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     d_optimizer.zero_grad()
     fake = G(torch.distributions.Normal(0.0, 1.0).sample((len(real), latent_dim))).detach()
@@ -451,13 +612,20 @@ class DStep24:
         fake = G(torch.randn(len(real), latent_dim, generator=self.noise))
         for p in G.parameters():
             p.requires_grad_(True)
-        terms = [self.loss(logits, torch.full_like(logits, target)) for logits, target in ((D(real), 1.0), (D(fake), 0.0))]
+        terms = [
+            self.loss(logits, torch.full_like(logits, target))
+            for logits, target in ((D(real), 1.0), (D(fake), 0.0))
+        ]
         sum(terms).backward()
         d_optimizer.step()
         return sum(t.item() for t in terms)
 
 
-right("2.4", "callable object", "own random stream, seeded once; G frozen while it draws and thawed again")(DStep24(5))
+right(
+    "2.4",
+    "callable object",
+    "own random stream, seeded once; G frozen while it draws and thawed again",
+)(DStep24(5))
 
 
 # ---- 2.4 wrong
@@ -471,7 +639,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 wrong
-@wrong("2.4", "zero_grad after the step only", "clears its own gradients afterwards, but not those that G's step leaves in D")
+@wrong(
+    "2.4",
+    "zero_grad after the step only",
+    "clears its own gradients afterwards, but not those that G's step leaves in D",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     fake = G(torch.randn(len(real), latent_dim)).detach()
     loss = good_d_loss(D, real, fake)
@@ -482,7 +654,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 wrong
-@wrong("2.4", "zero_grad between backward and step", "the gradient is cleared before it is used: D never moves")
+@wrong(
+    "2.4",
+    "zero_grad between backward and step",
+    "the gradient is cleared before it is used: D never moves",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     fake = G(torch.randn(len(real), latent_dim)).detach()
     loss = good_d_loss(D, real, fake)
@@ -614,7 +790,9 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     fake = G(torch.randn(len(real), latent_dim)).detach()
     real_logits, fake_logits = D(real), D(fake)
-    loss = bce(real_logits, torch.full_like(real_logits, 0.9)) + bce(fake_logits, torch.zeros_like(fake_logits))
+    loss = bce(real_logits, torch.full_like(real_logits, 0.9)) + bce(
+        fake_logits, torch.zeros_like(fake_logits)
+    )
     d_optimizer.zero_grad()
     loss.backward()
     d_optimizer.step()
@@ -622,7 +800,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 wrong
-@wrong("2.4", "D on the fakes under no_grad", "the fake term gives no gradient: D learns from real images only")
+@wrong(
+    "2.4",
+    "D on the fakes under no_grad",
+    "the fake term gives no gradient: D learns from real images only",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     with torch.no_grad():
         fake_term = F.softplus(D(G(torch.randn(len(real), latent_dim)))).mean()
@@ -659,7 +841,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 wrong
-@wrong("2.4", "real images as fakes", "the variable `fake` is overwritten by the real batch: both terms see real images")
+@wrong(
+    "2.4",
+    "real images as fakes",
+    "the variable `fake` is overwritten by the real batch: both terms see real images",
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     fake = G(torch.randn(len(real), latent_dim)).detach()
     batches = {"fake": fake, "real": real}
@@ -673,7 +859,9 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.4 wrong
-@wrong("2.4", "logits averaged first", "softplus of the mean logit instead of the mean of the softplus")
+@wrong(
+    "2.4", "logits averaged first", "softplus of the mean logit instead of the mean of the softplus"
+)
 def d_step(G, D, d_optimizer, real, latent_dim=64):
     fake = G(torch.randn(len(real), latent_dim)).detach()
     loss = F.softplus(-D(real).mean()) + F.softplus(D(fake).mean())
@@ -684,7 +872,11 @@ def d_step(G, D, d_optimizer, real, latent_dim=64):
 
 
 # ---- 2.5 right
-@right("2.5", "arrows", "first the gradient at the images, then a backward pass from there: the chain rule in two parts")
+@right(
+    "2.5",
+    "arrows",
+    "first the gradient at the images, then a backward pass from there: the chain rule in two parts",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     fake = G(torch.randn(batch_size, latent_dim))
     leaf = fake.detach().requires_grad_()
@@ -709,7 +901,11 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.5 right
-@right("2.5", "a copy of D as judge", "deepcopy of D has the same weights and mode, so the gradient for G is the same")
+@right(
+    "2.5",
+    "a copy of D as judge",
+    "deepcopy of D has the same weights and mode, so the gradient for G is the same",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     judge = copy.deepcopy(D).requires_grad_(False)
     loss = F.softplus(-judge(G(torch.randn(batch_size, latent_dim)))).mean()
@@ -720,7 +916,11 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.5 right
-@right("2.5", "closure, D cleared after", "step(closure) returns the loss before the update; D's leftover gradients are cleared, which harms nobody")
+@right(
+    "2.5",
+    "closure, D cleared after",
+    "step(closure) returns the loss before the update; D's leftover gradients are cleared, which harms nobody",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     z = torch.normal(0.0, 1.0, size=(batch_size, latent_dim))
 
@@ -746,7 +946,11 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.5 wrong
-@wrong("2.5", "saturating value, other gradient", "steps with the non-saturating loss and returns log(1 - D)")
+@wrong(
+    "2.5",
+    "saturating value, other gradient",
+    "steps with the non-saturating loss and returns log(1 - D)",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     logits = D(G(torch.randn(batch_size, latent_dim)))
     g_optimizer.zero_grad()
@@ -776,7 +980,11 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.5 wrong
-@wrong("2.5", "loss after the update", "the same fakes' noise is judged again after the step and that loss returned")
+@wrong(
+    "2.5",
+    "loss after the update",
+    "the same fakes' noise is judged again after the step and that loss returned",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     z = torch.randn(batch_size, latent_dim)
     g_optimizer.zero_grad()
@@ -807,7 +1015,11 @@ def g_step(G, D, g_optimizer, batch_size=128, latent_dim=64):
 
 
 # ---- 2.5 wrong
-@wrong("2.5", "D left frozen", "switches D's gradients off and never on again: D cannot learn afterwards")
+@wrong(
+    "2.5",
+    "D left frozen",
+    "switches D's gradients off and never on again: D cannot learn afterwards",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     for p in D.parameters():
         p.requires_grad = False
@@ -851,7 +1063,11 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.5 wrong
-@wrong("2.5", "seeds the noise", "torch.manual_seed(0): the same z at each call, and the global stream reset")
+@wrong(
+    "2.5",
+    "seeds the noise",
+    "torch.manual_seed(0): the same z at each call, and the global stream reset",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     torch.manual_seed(0)
     loss = F.softplus(-D(G(torch.randn(batch_size, latent_dim)))).mean()
@@ -862,7 +1078,11 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.5 wrong
-@wrong("2.5", "sum for the step", "goes backward on the sum over the batch, returns the mean: batch_size times the gradient (Adam nearly hides it, SGD does not)")
+@wrong(
+    "2.5",
+    "sum for the step",
+    "goes backward on the sum over the batch, returns the mean: batch_size times the gradient (Adam nearly hides it, SGD does not)",
+)
 def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
     losses = F.softplus(-D(G(torch.randn(batch_size, latent_dim))))
     g_optimizer.zero_grad()
@@ -894,20 +1114,31 @@ def g_step(G, D, g_optimizer, batch_size, latent_dim=64):
 
 
 # ---- 2.6 right
-@right("2.6", "by functions, one counter", "d_step and g_step; the seeds come from one counter over all D steps")
+@right(
+    "2.6",
+    "by functions, one counter",
+    "d_step and g_step; the seeds come from one counter over all D steps",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     seeds = itertools.count()
     d_losses, g_losses = [], []
     for _ in range(steps):
-        losses = [good_d_step(G, D, d_optimizer, dataset.batch(128, seed=next(seeds)), latent_dim) for _ in range(d_steps)]
+        losses = [
+            good_d_step(G, D, d_optimizer, dataset.batch(128, seed=next(seeds)), latent_dim)
+            for _ in range(d_steps)
+        ]
         d_losses.append(losses[-1])
         g_losses.append(good_g_step(G, D, g_optimizer, 128, latent_dim))
     return dict(d_loss=d_losses, g_loss=g_losses)
 
 
 # ---- 2.6 right
-@right("2.6", "epochs of a shuffled order", "indices are dealt out of shuffled epochs, the rest left out; batch 64; every D loss is kept")
+@right(
+    "2.6",
+    "epochs of a shuffled order",
+    "indices are dealt out of shuffled epochs, the rest left out; batch 64; every D loss is kept",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     def batches(size):
         while True:
@@ -927,7 +1158,11 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
 
 
 # ---- 2.6 right
-@right("2.6", "own scaling, own sampling", "draws indices with replacement and scales the bytes itself; numpy columns turned into lists")
+@right(
+    "2.6",
+    "own scaling, own sampling",
+    "draws indices with replacement and scales the bytes itself; numpy columns turned into lists",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
 
@@ -958,7 +1193,11 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "one batch for the D steps of a step", "seed=step within the inner loop: right for d_steps=1 only")
+@wrong(
+    "2.6",
+    "one batch for the D steps of a step",
+    "seed=step within the inner loop: right for d_steps=1 only",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     history = {"d_loss": [], "g_loss": []}
@@ -971,7 +1210,11 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "seed step + k", "for d_steps > 1 the second batch of a step comes again as the first of the next")
+@wrong(
+    "2.6",
+    "seed step + k",
+    "for d_steps > 1 the second batch of a step comes again as the first of the next",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     history = {"d_loss": [], "g_loss": []}
@@ -984,7 +1227,9 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "five batches in turn", "seed = count % 5: only five different batches, over and over")
+@wrong(
+    "2.6", "five batches in turn", "seed = count % 5: only five different batches, over and over"
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     history, count = {"d_loss": [], "g_loss": []}, 0
@@ -1005,19 +1250,27 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     for step in range(steps):
         history["g_loss"].append(good_g_step(G, D, g_optimizer, 128, latent_dim))
         for k in range(d_steps):
-            d = good_d_step(G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim)
+            d = good_d_step(
+                G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim
+            )
         history["d_loss"].append(d)
     return history
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "G in the inner loop", "d_steps generator steps too: G's step is indented one level too far")
+@wrong(
+    "2.6",
+    "G in the inner loop",
+    "d_steps generator steps too: G's step is indented one level too far",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         for k in range(d_steps):
-            d = good_d_step(G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim)
+            d = good_d_step(
+                G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim
+            )
             g = good_g_step(G, D, g_optimizer, 128, latent_dim)
         history["d_loss"].append(d)
         history["g_loss"].append(g)
@@ -1031,7 +1284,9 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     for step in range(steps):
         g_optimizer, d_optimizer = good_optimizers(G, D)
         for k in range(d_steps):
-            d = good_d_step(G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim)
+            d = good_d_step(
+                G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim
+            )
         history["d_loss"].append(d)
         history["g_loss"].append(good_g_step(G, D, g_optimizer, 128, latent_dim))
     return history
@@ -1052,13 +1307,19 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "optimisers mixed up", "unpacked in the wrong order: D's loss is stepped by G's optimiser and the other way round")
+@wrong(
+    "2.6",
+    "optimisers mixed up",
+    "unpacked in the wrong order: D's loss is stepped by G's optimiser and the other way round",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     d_optimizer, g_optimizer = good_optimizers(G, D)
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         for k in range(d_steps):
-            d = good_d_step(G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim)
+            d = good_d_step(
+                G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim
+            )
         history["d_loss"].append(d)
         history["g_loss"].append(good_g_step(G, D, g_optimizer, 128, latent_dim))
     return history
@@ -1072,14 +1333,20 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     for step in range(steps):
         torch.manual_seed(0)
         for k in range(d_steps):
-            d = good_d_step(G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim)
+            d = good_d_step(
+                G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim
+            )
         history["d_loss"].append(d)
         history["g_loss"].append(good_g_step(G, D, g_optimizer, 128, latent_dim))
     return history
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "both losses before both updates", "G's gradient is taken against the D from before D's step (simultaneous play)")
+@wrong(
+    "2.6",
+    "both losses before both updates",
+    "G's gradient is taken against the D from before D's step (simultaneous play)",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     history = {"d_loss": [], "g_loss": []}
@@ -1101,13 +1368,19 @@ def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
 
 
 # ---- 2.6 wrong
-@wrong("2.6", "stops when it looks good", "breaks off as soon as D's loss is near 2 log 2: fewer steps than asked")
+@wrong(
+    "2.6",
+    "stops when it looks good",
+    "breaks off as soon as D's loss is near 2 log 2: fewer steps than asked",
+)
 def train_gan(G, D, dataset, steps, latent_dim=64, d_steps=1):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         for k in range(d_steps):
-            d = good_d_step(G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim)
+            d = good_d_step(
+                G, D, d_optimizer, dataset.batch(128, seed=step * d_steps + k), latent_dim
+            )
         history["d_loss"].append(d)
         history["g_loss"].append(good_g_step(G, D, g_optimizer, 128, latent_dim))
         if abs(d - 1.386) < 0.2:
@@ -1125,11 +1398,18 @@ def to_display(images):
 
 
 # ---- 2.7 right
-@right("2.7", "near-square with np.block", "rows of blocks, missing ones grey, gap of one pixel; truncation after adding one half")
+@right(
+    "2.7",
+    "near-square with np.block",
+    "rows of blocks, missing ones grey, gap of one pixel; truncation after adding one half",
+)
 def to_display(images):
     if images.shape[1] != 1:
         raise ValueError("only grey images, please")
-    pictures = [np.pad(np.floor(x[0] * 127.5 + 128).clip(0, 255).astype(np.uint8), 1) for x in images.numpy()]
+    pictures = [
+        np.pad(np.floor(x[0] * 127.5 + 128).clip(0, 255).astype(np.uint8), 1)
+        for x in images.numpy()
+    ]
     columns = max(1, int(len(pictures) ** 0.5))
     while len(pictures) % columns:
         pictures.append(np.full_like(pictures[0], 128))
@@ -1147,7 +1427,11 @@ def to_display(images):
 
 
 # ---- 2.7 wrong
-@wrong("2.7", "scrambled by reshape", "reshapes (N, 1, 28, 28) to a grid of columns without moving the axes: rows of different images interleave")
+@wrong(
+    "2.7",
+    "scrambled by reshape",
+    "reshapes (N, 1, 28, 28) to a grid of columns without moving the axes: rows of different images interleave",
+)
 def to_display(images):
     n, c, h, w = images.shape
     pixels = ((images + 1) * 127.5).round().to(torch.uint8)
@@ -1157,7 +1441,11 @@ def to_display(images):
 
 
 # ---- 2.7 wrong
-@wrong("2.7", "images transposed", "permutes width before height: each digit lies on its side, mirrored")
+@wrong(
+    "2.7",
+    "images transposed",
+    "permutes width before height: each digit lies on its side, mirrored",
+)
 def to_display(images):
     n, c, h, w = images.shape
     pixels = ((images + 1) * 127.5).round().to(torch.uint8)
@@ -1172,7 +1460,11 @@ def to_display(images):
 
 
 # ---- 2.7 wrong
-@wrong("2.7", "negative pixels black", "clamped to [0, 1] and times 255: everything from -1 to 0 is black")
+@wrong(
+    "2.7",
+    "negative pixels black",
+    "clamped to [0, 1] and times 255: everything from -1 to 0 is black",
+)
 def to_display(images):
     n, c, h, w = images.shape
     return (images[:, 0].clamp(0, 1).reshape(n * h, w) * 255).round().to(torch.uint8)
@@ -1182,11 +1474,21 @@ def to_display(images):
 @wrong("2.7", "channel axis in front", "make_grid's (3, height, width) as it is")
 def to_display(images):
     from torchvision.utils import make_grid
-    return ((make_grid(images, nrow=4, pad_value=-1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+    return (
+        ((make_grid(images, nrow=4, pad_value=-1) + 1) * 127.5)
+        .round()
+        .clamp(0, 255)
+        .to(torch.uint8)
+    )
 
 
 # ---- 2.7 wrong
-@wrong("2.7", "upside down", "each image is flipped from top to bottom, as for a plot with its origin below")
+@wrong(
+    "2.7",
+    "upside down",
+    "each image is flipped from top to bottom, as for a plot with its origin below",
+)
 def to_display(images):
     n, c, h, w = images.shape
     pixels = ((images + 1) * 127.5).round().to(torch.uint8).flip(2)
@@ -1203,77 +1505,118 @@ def to_display(images):
 # ---- 2.8 right
 @right("2.8", "bce with full_like", "targets of the logits' own shape")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return (bce(real_logits, torch.full_like(real_logits, real_target))
-            + bce(fake_logits, torch.full_like(fake_logits, fake_target)))
+    return bce(real_logits, torch.full_like(real_logits, real_target)) + bce(
+        fake_logits, torch.full_like(fake_logits, fake_target)
+    )
 
 
 # ---- 2.8 right
-@right("2.8", "softplus minus target times logit", "cross-entropy with target t is softplus(l) - t l")
+@right(
+    "2.8", "softplus minus target times logit", "cross-entropy with target t is softplus(l) - t l"
+)
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return ((F.softplus(real_logits) - real_target * real_logits).mean()
-            + (F.softplus(fake_logits) - fake_target * fake_logits).mean())
+    return (F.softplus(real_logits) - real_target * real_logits).mean() + (
+        F.softplus(fake_logits) - fake_target * fake_logits
+    ).mean()
 
 
 # ---- 2.8 right
-@right("2.8", "weighted log-probabilities", "-t log D - (1 - t) log(1 - D) by a helper with keyword-only arguments")
+@right(
+    "2.8",
+    "weighted log-probabilities",
+    "-t log D - (1 - t) log(1 - D) by a helper with keyword-only arguments",
+)
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
     def cross_entropy(logits, *, target):
         return -(target * F.logsigmoid(logits) + (1 - target) * F.logsigmoid(-logits)).mean()
-    return cross_entropy(real_logits, target=real_target) + cross_entropy(fake_logits, target=fake_target)
+
+    return cross_entropy(real_logits, target=real_target) + cross_entropy(
+        fake_logits, target=fake_target
+    )
 
 
 # ---- 2.8 wrong
 @wrong("2.8", "half the sum", "the mean of the two terms")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return 0.5 * (bce(real_logits, torch.full_like(real_logits, real_target)) + bce(fake_logits, torch.full_like(fake_logits, fake_target)))
+    return 0.5 * (
+        bce(real_logits, torch.full_like(real_logits, real_target))
+        + bce(fake_logits, torch.full_like(fake_logits, fake_target))
+    )
 
 
 # ---- 2.8 wrong
 @wrong("2.8", "target as a weight", "0.9 times -log D: the part 0.1 times -log(1 - D) is missing")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return real_target * F.softplus(-real_logits).mean() + (1 - fake_target) * F.softplus(fake_logits).mean()
+    return (
+        real_target * F.softplus(-real_logits).mean()
+        + (1 - fake_target) * F.softplus(fake_logits).mean()
+    )
 
 
 # ---- 2.8 wrong
 @wrong("2.8", "0.9 written in", "the real target is 0.9, whatever is asked")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return bce(real_logits, torch.full_like(real_logits, 0.9)) + bce(fake_logits, torch.full_like(fake_logits, fake_target))
+    return bce(real_logits, torch.full_like(real_logits, 0.9)) + bce(
+        fake_logits, torch.full_like(fake_logits, fake_target)
+    )
 
 
 # ---- 2.8 wrong
-@wrong("2.8", "fake target is 1 - real target", "both sides smoothed alike: fake_target is not looked at")
+@wrong(
+    "2.8",
+    "fake target is 1 - real target",
+    "both sides smoothed alike: fake_target is not looked at",
+)
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return bce(real_logits, torch.full_like(real_logits, real_target)) + bce(fake_logits, torch.full_like(fake_logits, 1 - real_target))
+    return bce(real_logits, torch.full_like(real_logits, real_target)) + bce(
+        fake_logits, torch.full_like(fake_logits, 1 - real_target)
+    )
 
 
 # ---- 2.8 wrong
 @wrong("2.8", "targets exchanged", "real logits against fake_target and the other way round")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return bce(real_logits, torch.full_like(real_logits, fake_target)) + bce(fake_logits, torch.full_like(fake_logits, real_target))
+    return bce(real_logits, torch.full_like(real_logits, fake_target)) + bce(
+        fake_logits, torch.full_like(fake_logits, real_target)
+    )
 
 
 # ---- 2.8 wrong
 @wrong("2.8", "both over the real count", "sums divided by the number of real logits")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return (bce(real_logits, torch.full_like(real_logits, real_target), reduction="sum")
-            + bce(fake_logits, torch.full_like(fake_logits, fake_target), reduction="sum")) / len(real_logits)
+    return (
+        bce(real_logits, torch.full_like(real_logits, real_target), reduction="sum")
+        + bce(fake_logits, torch.full_like(fake_logits, fake_target), reduction="sum")
+    ) / len(real_logits)
 
 
 # ---- 2.8 wrong
-@wrong("2.8", "probabilities", "sigmoid and binary_cross_entropy: cut off at 100 and no slope for large logits")
+@wrong(
+    "2.8",
+    "probabilities",
+    "sigmoid and binary_cross_entropy: cut off at 100 and no slope for large logits",
+)
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return (F.binary_cross_entropy(real_logits.sigmoid(), torch.full_like(real_logits, real_target))
-            + F.binary_cross_entropy(fake_logits.sigmoid(), torch.full_like(fake_logits, fake_target)))
+    return F.binary_cross_entropy(
+        real_logits.sigmoid(), torch.full_like(real_logits, real_target)
+    ) + F.binary_cross_entropy(fake_logits.sigmoid(), torch.full_like(fake_logits, fake_target))
 
 
 # ---- 2.8 wrong
 @wrong("2.8", "a number", "item(): no gradient")
 def smooth_d_loss(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
-    return (bce(real_logits, torch.full_like(real_logits, real_target)) + bce(fake_logits, torch.full_like(fake_logits, fake_target))).item()
+    return (
+        bce(real_logits, torch.full_like(real_logits, real_target))
+        + bce(fake_logits, torch.full_like(fake_logits, fake_target))
+    ).item()
 
 
 # ---- 2.11 right
-@right("2.11", "four repairs", "scaled to [-1, 1], no sigmoid, D's gradients cleared, one noise for all snapshots")
+@right(
+    "2.11",
+    "four repairs",
+    "scaled to [-1, 1], no sigmoid, D's gradients cleared, one noise for all snapshots",
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     images = dataset.images / 127.5 - 1
@@ -1283,7 +1626,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1319,19 +1664,29 @@ class Clinic211:
         for step in range(steps):
             real = dataset.take(torch.randperm(len(dataset))[:128])
             d_losses.append(good_d_step(self.G, self.D, self.d_optimizer, real, self.latent_dim))
-            g_losses.append(good_g_step(self.G, self.D, self.g_optimizer, len(real), self.latent_dim))
+            g_losses.append(
+                good_g_step(self.G, self.D, self.g_optimizer, len(real), self.latent_dim)
+            )
             if not step % every:
                 pictures.append(self.picture())
         return {"d_loss": d_losses, "g_loss": g_losses, "snapshots": pictures}
 
 
-@right("2.11", "class", "an object that holds the fixed noise; snapshots in eval mode, the mode restored")
+@right(
+    "2.11",
+    "class",
+    "an object that holds the fixed noise; snapshots in eval mode, the mode restored",
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     return Clinic211(G, D, latent_dim).run(dataset, steps, snapshot_every)
 
 
 # ---- 2.11 wrong
-@wrong("2.11", "bytes overflow", "2 * images in uint8 wraps before the division: bright pixels (128 and more) come out between -1 and 0")
+@wrong(
+    "2.11",
+    "bytes overflow",
+    "2 * images in uint8 wraps before the division: bright pixels (128 and more) come out between -1 and 0",
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     images = (2 * dataset.images) / 255 - 1
@@ -1341,7 +1696,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1358,7 +1715,11 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
 
 
 # ---- 2.11 wrong
-@wrong("2.11", "standardised", "mean 0 and standard deviation 1 of the data: white is at about 2.8, out of G's reach")
+@wrong(
+    "2.11",
+    "standardised",
+    "mean 0 and standard deviation 1 of the data: white is at about 2.8, out of G's reach",
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     images = dataset.images.float()
@@ -1369,7 +1730,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1396,7 +1759,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), torch.sigmoid(D(fake))
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1413,7 +1778,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
 
 
 # ---- 2.11 wrong
-@wrong("2.11", "sigmoid moved to G's loss", "the sigmoid is gone from D's step and has come into G's")
+@wrong(
+    "2.11", "sigmoid moved to G's loss", "the sigmoid is gone from D's step and has come into G's"
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     images = dataset.images / 127.5 - 1
@@ -1423,7 +1790,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1451,7 +1820,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_loss.backward()
         d_optimizer.step()
         g_optimizer.zero_grad()
@@ -1476,7 +1847,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1494,7 +1867,11 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
 
 
 # ---- 2.11 wrong
-@wrong("2.11", "seed reset for the snapshots", "manual_seed(0) before each snapshot: one noise, but the training's noise and batches repeat after each")
+@wrong(
+    "2.11",
+    "seed reset for the snapshots",
+    "manual_seed(0) before each snapshot: one noise, but the training's noise and batches repeat after each",
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     images = dataset.images / 127.5 - 1
@@ -1503,7 +1880,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1531,7 +1910,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1558,7 +1939,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1585,7 +1968,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1612,7 +1997,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1629,7 +2016,11 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
 
 
 # ---- 2.11 wrong
-@wrong("2.11", "eval for pictures, never back", "G.eval() at the first snapshot and no train() afterwards")
+@wrong(
+    "2.11",
+    "eval for pictures, never back",
+    "G.eval() at the first snapshot and no train() afterwards",
+)
 def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     g_optimizer, d_optimizer = good_optimizers(G, D)
     images = dataset.images / 127.5 - 1
@@ -1639,7 +2030,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1667,7 +2060,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     for step in range(steps):
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
@@ -1694,7 +2089,9 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
         real = images[torch.randint(len(images), (128,))]
         fake = G(torch.randn(128, latent_dim)).detach()
         real_says, fake_says = D(real), D(fake)
-        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(fake_says, torch.zeros_like(fake_says))
+        d_loss = bce(real_says, torch.ones_like(real_says)) + bce(
+            fake_says, torch.zeros_like(fake_says)
+        )
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()

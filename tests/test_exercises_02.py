@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from gan_course.exercises import evaluate, framework, get_exercise
+from gan_course.exercises.loops import need_good_noise
 from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source, make_optimizers
 from gan_course.exercises.steps import LATENT, Watch
-from gan_course.exercises.verdicts import assess_step, need_good_noise
+from gan_course.exercises.verdicts import assess_step
 from gan_helpers.losses import OBJECTIVES, get_objective
 from gan_helpers.training import train
 

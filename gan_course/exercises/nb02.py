@@ -41,20 +41,19 @@ from .framework import (
     wrong,
 )
 from .guard import seed_torch
-from .pictures import as_grid, contains, find_images, levels
-from .steps import LATENT, Watch
-from .verdicts import (
+from .loops import (
     assess_far_off_loop,
     assess_loop,
-    assess_step,
-    fit,
     need_good_noise,
     need_order,
     need_same_loss,
     need_undisturbed,
     one_step,
-    say_fit,
 )
+from .pictures import as_grid, contains, find_images, levels
+from .steps import LATENT, Watch
+from .targets import Group, fit, name_targets, say_targets
+from .verdicts import assess_step
 
 # --- 2.1 and 2.2: the networks -------------------------------------------------------------------
 
@@ -680,11 +679,11 @@ def check_smooth_d_loss(answer: Callable) -> None:
         (0.5 * real, -fake, {"fake_target": 0.3}),
         (real[:1], fake[:1], {}),
     ]
-    answers = [_smooth_slopes(answer, *problem) for problem in problems]
+    answers = [_ask_smooth(answer, *problem) for problem in problems]
     for found in answers:
         _assess_smooth(found, answers[:-1])
     far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
-    found = _smooth_slopes(answer, *far, {})
+    found = _ask_smooth(answer, *far, {})
     need(
         all(torch.isfinite(s).all() for s in (found.value, *found.slopes)),
         "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
@@ -706,15 +705,18 @@ class _Smoothed:
     """What the reader's loss and the right one give for one problem."""
 
     call: str
-    targets: tuple[float, float]
+    asked: dict[str, float]  # the targets
     value: Tensor
-    slopes: list[Tensor]
+    groups: dict[str, Group]
     right: Tensor
     right_slopes: list[Tensor]
-    fits: list[tuple[str, float, float] | None]  # (form, weight, target) of real and fake logits
+
+    @property
+    def slopes(self) -> list[Tensor]:
+        return [group.slopes for group in self.groups.values()]
 
 
-def _smooth_slopes(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
+def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
     logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     shown = "".join(f", {name}={value}" for name, value in options.items())
     call = f"smooth_d_loss(real_logits, fake_logits{shown})"
@@ -730,126 +732,97 @@ def _smooth_slopes(answer: Callable, real: Tensor, fake: Tensor, options: dict) 
         f"`{call}` returns a tensor without a gradient, so that `backward` cannot start from it. "
         "Is something detached, turned into a number or computed under `no_grad`?",
     )
-    targets = options.get("real_target", 0.9), options.get("fake_target", 0.0)
-    right = smooth_d_loss(*logits, *targets)
-    slopes = [
-        torch.zeros_like(x) if slope is None else slope
-        for x, slope in zip(logits, torch.autograd.grad(got, logits, allow_unused=True))  # noqa: B905
-    ]
-    fits = [fit(x.detach().flatten(), s.flatten()) for x, s in zip(logits, slopes, strict=True)]
-    wanted = list(torch.autograd.grad(right, logits))
-    return _Smoothed(call, targets, got.detach(), slopes, right.detach(), wanted, fits)
+    asked = {"real": options.get("real_target", 0.9), "fake": options.get("fake_target", 0.0)}
+    right = smooth_d_loss(*logits, *asked.values())
+    wanted = [slope.flatten() for slope in torch.autograd.grad(right, logits)]
+    slopes = torch.autograd.grad(got, logits, allow_unused=True)
+    groups = {
+        kind: Group(x.detach().flatten(), (0 * x if slope is None else slope).detach().flatten())
+        for kind, x, slope in zip(asked, logits, slopes, strict=True)
+    }
+    return _Smoothed(call, asked, got.detach(), groups, right.detach(), wanted)
 
 
 def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
-    if not torch.isfinite(found.value):
-        wrong(
-            f"`{found.call}` returns {found.value.item()} at ordinary logits.",
-            "loss-log-sigmoid-nan",
-        )
+    off = off_by(found.value.item(), found.right.item())
+    need(
+        torch.isfinite(found.value),
+        f"`{found.call}` returns {found.value.item()} at ordinary logits.",
+        "loss-log-sigmoid-nan",
+    )
+    same_value = close(found.value, found.right, 1e-4)
     if all(map(close, found.slopes, found.right_slopes)):
         need(
-            close(found.value, found.right, 1e-4),
-            f"The slopes of `{found.call}` are right, but not its value: "
-            f"{off_by(found.value.item(), found.right.item())}. Which constant is added or lost?",
+            same_value,
+            f"The slopes of `{found.call}` are right, but not its value: {off}. Which constant is "
+            "added or lost?",
         )
         return
     need(
-        not close(found.value, found.right, 1e-4),
+        not same_value,
         f"`{found.call}` gives the right value, but its gradient does not reach the logits as it "
         "should. Is one of the two terms detached?",
     )
-    names = ("real", "fake")
-    for i, kind in enumerate(names):
-        if not found.slopes[i].any():
-            left = names[1 - i]
-            wrong(
-                f"The {kind} term is missing: the {kind} logits have no influence on the loss.",
-                f"step-only-{left}",
-            )
-    if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy of a sigmoid"}:
-        wrong(
-            "A sigmoid is applied twice: once by hand, once inside the loss. Look at what you hand "
-            "to it.",
-            "loss-double-sigmoid",
+    for kind, left in (("real", "fake"), ("fake", "real")):
+        need(
+            found.groups[kind].slopes.any(),
+            f"The {kind} term is missing: the {kind} logits have no influence on the loss.",
+            f"step-only-{left}",
         )
-    if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy"}:
-        _name_weights(found)
-        _name_targets(found, others)
-    said = [
-        say_fit(f"{kind} logits", *pair)
-        for kind, *pair in zip(names, found.fits, found.targets, strict=True)
-    ]
+    name_targets(found.groups, found.asked, exchanged=False)
+    _name_smooth_targets(found, others)
+    said = say_targets(found.groups, found.asked, {"real": "real logits", "fake": "fake logits"})
     wrong(
-        f"`{found.call}`: {off_by(found.value.item(), found.right.item())}. Solved for how each "
-        f"logit counts in it: {'; '.join(filter(None, said)) or 'each as it should'}."
+        f"`{found.call}`: {off}. Solved for how each logit counts in it: "
+        f"{said or 'each as it should'}."
     )
 
 
-def _name_weights(found: _Smoothed) -> None:
-    n, m = (slope.numel() for slope in found.slopes)
-    weights = tuple(f[1] for f in found.fits)
-    known = [
-        (
-            (0.5, 0.5), "loss-half-sum",
-            "The real and the fake term are averaged, so that everything is half as large. The "
-            "course adds them, so that your curves can be read against the text.",
-        ),
-        (
-            (n, m), "loss-sum-not-mean",
-            "The loss is summed over the batch, so that it grows with the batch size. Where is it "
-            "reduced to one number?",
-        ),
-        (
-            (n / (n + m), m / (n + m)), None,
-            "Real and fake logits are averaged in one pot. Each batch has a mean of its own, and "
-            "the two are added.",
-        ),
-        (
-            (-1, -1), None,
-            "The loss has the opposite sign: an optimiser makes this number small.",
-        ),
-    ]  # fmt: skip
-    for factors, mistake, message in known:
-        if close(torch.tensor(weights), torch.tensor(factors)):
-            wrong(message, mistake)
+def _solved(found: _Smoothed) -> list[float] | None:
+    """The targets of the real and the fake logits, if it is a cross-entropy."""
+    fits = [fit(group.logits, group.slopes) for group in found.groups.values()]
+    known = all(f and f.form == "cross-entropy" for f in fits)
+    return [f.target for f in fits] if known else None
 
 
-def _name_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
-    (*_, real), (*_, fake) = found.fits
-    a, b = found.targets
+def _name_smooth_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+    solved = _solved(found)
+    if solved is None:
+        return
+    a, b = found.asked.values()
 
     def same(x: float, y: float) -> bool:
         return abs(x - y) < 2e-3
 
-    if same(real, b) and same(fake, a):
-        wrong(
-            "Both terms are there, but real logits are compared with the fake target and fake "
-            "logits with the real one. Which target belongs to which batch?",
-            "loss-smooth-wrong-way",
+    way = "loss-smooth-wrong-way"
+    need(
+        not (same(solved[0], b) and same(solved[1], a)),
+        "Both terms are there, but real logits are compared with the fake target and fake logits "
+        "with the real one. Which target belongs to which batch?",
+        way,
+    )
+    elsewhere = [_solved(other) for other in others]
+    for i, kind in enumerate(found.asked):
+        constant = None not in elsewhere and all(same(t[i], solved[i]) for t in elsewhere)
+        need(
+            not constant or len({other.asked[kind] for other in others}) == 1,
+            f"The {kind} target is {solved[i]:.3g} whatever is asked for: the argument "
+            f"`{kind}_target` changes nothing. Where should it enter?",
+            "loss-targets-ignored",
         )
-    for i, kind in enumerate(("real", "fake")):
-        targets = [other.fits[i] and other.fits[i][2] for other in others]
-        asked = {other.targets[i] for other in others}
-        if len(asked) > 1 and None not in targets and all(same(t, targets[0]) for t in targets):
-            wrong(
-                f"The {kind} target is {targets[0]:.3g} whatever is asked for: the argument "
-                f"`{kind}_target` changes nothing. Where should it enter?",
-                "loss-targets-ignored",
-            )
-    if real > 1.001:
-        wrong(
-            f"The real target is {real:.3g}, above 1: smoothing asks D to be *less* sure, which "
-            "means a target a little below 1.",
-            "loss-smooth-wrong-way",
-        )
-    if same(real, 1 - a):
-        wrong(
-            "The real logits are compared with 1 minus their target, so that D learns to call "
-            "real images fake. Which way does smoothing move a target?",
-            "loss-smooth-wrong-way",
-        )
+    need(
+        solved[0] <= 1.001,
+        f"The real target is {solved[0]:.3g}, above 1: smoothing asks D to be *less* sure, which "
+        "means a target a little below 1.",
+        way,
+    )
+    need(
+        not same(solved[0], 1 - a),
+        "The real logits are compared with 1 minus their target, so that D learns to call real "
+        "images fake. Which way does smoothing move a target?",
+        way,
+    )
 
 
 # --- 2.11: the clinic ----------------------------------------------------------------------------
