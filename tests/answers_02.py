@@ -1,8 +1,6 @@
 """Answers to the exercises of notebook 02: correct ones in several styles, and wrong ones.
 
-CORRECT[id]   {name: answer}: must pass.
-MUTANTS[id]   {name: (answer, mistake)}: must be rejected, and by exactly this name.
-UNFORESEEN[id] {name: (answer, words)}: wrong in a way without a name; the message holds the words.
+The tables are those of `test_answers`.
 """
 
 from __future__ import annotations
@@ -2232,3 +2230,34 @@ UNFORESEEN["2.8"] = {
 }
 
 UNMADE = {"2.11": {"loop-d-steps-inverted", "step-globals"}}  # its loop has no d_steps
+
+
+# --- blanks --------------------------------------------------------------------------------------
+
+
+class BlankForward(nn.Module):
+    def __init__(self, latent_dim=64, hidden_dim=256):
+        super().__init__()
+        self.net = nn.Linear(latent_dim, 784)
+
+    def forward(self, z):
+        raise NotImplementedError("Exercise 2.1: write this part")
+
+
+class BlankInit(nn.Module):
+    def __init__(self, hidden_dim=256):
+        super().__init__()
+        raise NotImplementedError
+
+
+def half_done(G, D, d_optimizer, real, latent_dim):
+    d_optimizer.zero_grad()
+    D(real)
+    raise NotImplementedError
+
+
+BLANKS = {
+    "2.1": {"forward": BlankForward},
+    "2.2": {"init": BlankInit},
+    "2.4": {"half done": half_done},
+}

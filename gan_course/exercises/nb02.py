@@ -17,10 +17,8 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from .architecture import (
-    assess_logits,
     assess_network,
     assess_outputs,
-    assess_range,
     build,
     need_gradient_of_images,
     need_size_used,
@@ -51,6 +49,7 @@ from .loops import (
     one_step,
 )
 from .pictures import as_grid, contains, find_images, levels
+from .ranges import assess_logits, assess_range
 from .steps import LATENT, Watch
 from .targets import Group, fit, name_targets, say_targets
 from .verdicts import assess_step
@@ -66,17 +65,8 @@ from .verdicts import assess_step
     returns="images (N, 1, 28, 28) in [-1, 1]",
     accepts="a class with layers of its own or an nn.Sequential inside, or a function that builds "
     "a network; any depth; BatchNorm in hidden layers",
-    mistakes=(
-        "arch-no-output-activation",
-        "arch-sigmoid-output",
-        "arch-relu-output",
-        "arch-bn-output",
-        "arch-no-nonlinearity",
-        "arch-bn-eps",
-        "arch-z-shape",
-        "arch-unregistered",
-        "hardcoded-size",
-    ),
+    mistakes="arch-no-output-activation arch-sigmoid-output arch-relu-output arch-bn-output "
+    "arch-no-nonlinearity arch-bn-eps arch-z-shape arch-unregistered hardcoded-size",
     reference=MLPGenerator,
     uses_optimizers=True,
 )
@@ -104,15 +94,8 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     returns="logits (N,) or (N, 1): any number, above 0 for 'real'",
     accepts="a class with layers of its own or an nn.Sequential inside, or a function that builds "
     "a network; any depth; dropout",
-    mistakes=(
-        "loss-double-sigmoid",
-        "arch-bn-output",
-        "arch-no-nonlinearity",
-        "arch-bn-eps",
-        "arch-64-on-32",
-        "arch-unregistered",
-        "hardcoded-size",
-    ),
+    mistakes="loss-double-sigmoid arch-bn-output arch-no-nonlinearity arch-bn-eps arch-64-on-32 "
+    "arch-unregistered hardcoded-size",
     reference=MLPDiscriminator,
     uses_optimizers=True,
 )
@@ -152,7 +135,7 @@ def make_optimizers(
     takes="both networks",
     returns="(optimiser of G, optimiser of D): Adam, learning rate 1e-3, betas (0.5, 0.999)",
     accepts="a tuple or list; parameter groups; fused or foreach Adam",
-    mistakes=("step-wrong-optimizer", "step-one-optimizer", "optim-lr", "optim-betas"),
+    mistakes="step-wrong-optimizer step-one-optimizer optim-lr optim-betas",
     reference=make_optimizers,
     uses_optimizers=True,
 )
@@ -301,38 +284,19 @@ def g_step(
 
 
 _LOSS_MISTAKES = (
-    "loss-double-sigmoid",
-    "loss-no-sigmoid",
-    "loss-log-sigmoid-nan",
-    "loss-sigmoid-flat",
-    "loss-integer-targets",
-    "loss-sum-not-mean",
+    "loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss-sigmoid-flat "
+    "loss-integer-targets loss-sum-not-mean"
+)
+_STEP_MISTAKES = (
+    "step-no-zero-grad step-retain-graph step-same-noise step-globals hardcoded-size "
+    + _LOSS_MISTAKES
 )
 _D_MISTAKES = (
-    "step-no-detach",
-    "step-no-zero-grad",
-    "step-g-grad-left-in-d",
-    "step-retain-graph",
-    "step-swapped-labels",
-    "step-only-real",
-    "step-only-fake",
-    "step-same-noise",
-    "step-globals",
-    *_LOSS_MISTAKES,
-    "loss-half-sum",
-    "hardcoded-size",
+    "step-no-detach step-g-grad-left-in-d step-swapped-labels step-only-real step-only-fake "
+    "loss-half-sum " + _STEP_MISTAKES
 )
 _G_MISTAKES = (
-    "step-detach-in-g",
-    "step-no-zero-grad",
-    "step-retain-graph",
-    "step-g-targets-fake",
-    "step-same-noise",
-    "step-globals",
-    *_LOSS_MISTAKES,
-    "loss-saturating",
-    "loss-nonsaturating-sign",
-    "hardcoded-size",
+    "step-detach-in-g step-g-targets-fake loss-saturating loss-nonsaturating-sign " + _STEP_MISTAKES
 )
 
 
@@ -512,18 +476,9 @@ def train_gan(
     return history
 
 
-_LOOP_MISTAKES = tuple(
-    dict.fromkeys(
-        (
-            *_D_MISTAKES,
-            *_G_MISTAKES,
-            "step-wrong-optimizer",
-            "step-one-optimizer",
-            "loop-d-steps-inverted",
-            "loop-same-batch",
-            "data-range",
-        )
-    )
+_LOOP_MISTAKES = (
+    "step-wrong-optimizer step-one-optimizer loop-d-steps-inverted loop-same-batch data-range "
+    f"{_D_MISTAKES} {_G_MISTAKES.removesuffix(_STEP_MISTAKES)}"
 )
 
 
@@ -603,7 +558,7 @@ def _with_optimizers(answer: Callable) -> Callable:
     returns="one grid, uint8, height x width (x 3): -1 is 0 (black), 1 is 255 (white)",
     accepts="a tensor or an array; any number of columns, any order and any padding; grey as "
     "height x width or x 3; refusing colour with an exception",
-    mistakes=("plot-range", "plot-per-image-scale", "plot-batch-scale"),
+    mistakes="plot-range plot-per-image-scale plot-batch-scale",
     reference=to_display,
 )
 def check_to_display(answer: Callable) -> None:
@@ -657,14 +612,8 @@ def _grey_images() -> Tensor:
     returns="scalar tensor with a gradient: mean cross-entropy of the real logits against "
     "real_target plus that of the fake logits against fake_target",
     accepts="any way to write the cross-entropy on logits",
-    mistakes=(
-        *_LOSS_MISTAKES,
-        "loss-half-sum",
-        "loss-smooth-wrong-way",
-        "loss-targets-ignored",
-        "step-only-real",
-        "step-only-fake",
-    ),
+    mistakes="loss-half-sum loss-smooth-wrong-way loss-targets-ignored step-only-real "
+    "step-only-fake " + _LOSS_MISTAKES,
     reference=smooth_d_loss,
 )
 def check_smooth_d_loss(answer: Callable) -> None:
@@ -905,7 +854,7 @@ def clinic_source(bugs: Sequence[str] = tuple(CLINIC_BUGS)) -> str:
     takes="as train_gan; a snapshot of 16 images is taken at step 0 and every snapshot_every steps",
     returns="a dict with lists 'd_loss', 'g_loss' (floats) and 'snapshots' (images from one noise)",
     accepts="any repair that makes every step right; rewriting it",
-    mistakes=(*_LOOP_MISTAKES, "plot-new-noise"),
+    mistakes="plot-new-noise " + _LOOP_MISTAKES,
     reference=clinic,
     uses_optimizers=True,
 )
