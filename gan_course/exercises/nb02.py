@@ -354,35 +354,40 @@ def _with_either_shape(assess: Callable[[bool], None]) -> None:
     takes="both networks, D's optimiser, real images (N, 1, 28, 28) in [-1, 1], the size of z; "
     "draws N times standard normal noise itself; D may hold gradients that G's step left",
     returns="the loss before the update, as a float: the mean real term plus the mean fake term",
-    accepts="D returning (N,) or (N, 1); fakes detached or made under no_grad; two calls of D or "
-    "one; any way to write the cross-entropy on logits",
+    accepts="D may return (N,) or (N, 1), and both must do; fakes detached or made under no_grad; "
+    "two calls of D or one; any way to write the cross-entropy on logits",
     mistakes=_D_MISTAKES,
     reference=d_step,
     uses_optimizers=True,
 )
 def check_d_step(answer: Callable) -> None:
     call = f"d_step(G, D, d_optimizer, real, latent_dim={LATENT})"
+    _with_both_shapes(lambda column: _assess_half(answer, "D", call, column))
 
-    def assess(column: bool) -> None:
-        watch = Watch(column)
-        optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
-        for turn, n in enumerate((48, 37, 48)):
-            watch.held_from_g = turn == 2
-            if watch.held_from_g:
-                _leave_g_gradient(watch)
-            indices = range(100 * turn, 100 * turn + n)
-            step, reported = _one_call(answer, watch, "D", optimizer, call, indices)
-            wanted = assess_step(watch, step, "D", real=indices, rows=n)
-            need_same_loss(watch, need_number(reported, call), wanted, step, call)
-            need_undisturbed(watch, call, "D")
-        need_good_noise(watch)
-        watch = Watch(column, scale=300.0)
-        optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
-        far = f"{call} at large logits"
-        step, _ = _one_call(answer, watch, "D", optimizer, far, range(48))
-        assess_step(watch, step, "D", extreme=True)
 
-    _with_both_shapes(assess)
+def _assess_half(answer: Callable, name: str, call: str, column: bool) -> None:
+    """Several calls of d_step or g_step, of two sizes; then one where D is sure of itself."""
+
+    def begin(scale: float) -> tuple[Watch, torch.optim.Optimizer]:
+        watch = Watch(column, scale)
+        rate = {"D": 5e-3, "G": 0.2}[name]
+        return watch, torch.optim.SGD(watch.networks[name].parameters(), lr=rate)
+
+    watch, optimizer = begin(1.0)
+    for turn, n in enumerate((48, 37, 48)):
+        watch.held_from_g = name == "D" and turn == 2
+        if watch.held_from_g:
+            _leave_g_gradient(watch)
+        own, shown = range(100 * turn, 100 * turn + n), call.replace("=N", f"={n}")
+        step, reported = _one_call(answer, watch, name, optimizer, shown, own)
+        wanted = assess_step(watch, step, name, rows=n, real=own if name == "D" else None)
+        need_same_loss(watch, need_number(reported, shown), wanted, step, shown)
+        need_undisturbed(watch, shown, name)
+    need_good_noise(watch)
+    watch, optimizer = begin(300.0)
+    shown = f"{call.replace('=N', '=48')} at large logits"
+    step, _ = _one_call(answer, watch, name, optimizer, shown, range(48))
+    assess_step(watch, step, name, extreme=True)
 
 
 def _one_call(answer, watch: Watch, name: str, optimizer, call: str, indices: range) -> tuple:
@@ -422,30 +427,15 @@ def _leave_g_gradient(watch: Watch) -> None:
     takes="both networks, G's optimiser, how many images to draw, the size of z; draws standard "
     "normal noise itself",
     returns="the loss before the update, as a float: -log D(G(z)), averaged",
-    accepts="D returning (N,) or (N, 1); D frozen meanwhile or not; any way to write the "
-    "cross-entropy on logits",
+    accepts="D may return (N,) or (N, 1), and both must do; D frozen meanwhile or not; any way to "
+    "write the cross-entropy on logits",
     mistakes=_G_MISTAKES,
     reference=g_step,
     uses_optimizers=True,
 )
 def check_g_step(answer: Callable) -> None:
-    def assess(column: bool) -> None:
-        watch = Watch(column)
-        optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
-        for n in (48, 37):
-            call = f"g_step(G, D, g_optimizer, batch_size={n}, latent_dim={LATENT})"
-            step, reported = _one_call(answer, watch, "G", optimizer, call, range(n))
-            wanted = assess_step(watch, step, "G", rows=n)
-            need_same_loss(watch, need_number(reported, call), wanted, step, call)
-            need_undisturbed(watch, call, "G")
-        need_good_noise(watch)
-        watch = Watch(column, scale=300.0)
-        optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
-        far = f"{call} at large logits"
-        step, _ = _one_call(answer, watch, "G", optimizer, far, range(48))
-        assess_step(watch, step, "G", extreme=True)
-
-    _with_both_shapes(assess)
+    call = f"g_step(G, D, g_optimizer, batch_size=N, latent_dim={LATENT})"
+    _with_both_shapes(lambda column: _assess_half(answer, "G", call, column))
 
 
 # --- 2.6: the loop -------------------------------------------------------------------------------
@@ -729,9 +719,9 @@ def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
 
 
 def _solved(found: _Smoothed) -> list[float] | None:
-    """The targets of the real and the fake logits, if it is a cross-entropy."""
+    """The targets of the real and the fake logits, if it is a cross-entropy of right weights."""
     fits = [fit(group.logits, group.slopes) for group in found.groups.values()]
-    known = all(f and f.form == "cross-entropy" for f in fits)
+    known = all(f and f.form == "cross-entropy" and abs(f.weight - 1) < 5e-3 for f in fits)
     return [f.target for f in fits] if known else None
 
 
