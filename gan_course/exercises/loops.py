@@ -27,8 +27,8 @@ def need_good_noise(watch: Watch) -> None:
     """
     calls = watch.fakes()
     need(calls, "The generator that was passed in is never called.", "step-globals")
-    judged = [c for c in watch.calls if c.logits is not None and (c.back or c.functional)]
-    shown = {id(o[1]): o[1] for c in judged for o in watch.origins(c) if o[0] == "fake"}
+    asked = [c for c in watch.calls if c.logits is not None and (c.back or c.functional)]
+    shown = {id(o[1]): o[1] for c in asked for o in watch.origins(c) if o[0] == "fake"}
     batches = [call.z for call in shown.values()] or [call.z for call in calls]
     _need_distribution(torch.unique(torch.cat([z.float().cpu() for z in batches]), dim=0))
     for z in batches:
