@@ -17,7 +17,8 @@ STATUS = ".gan-playground [role=status]"
 CELLS = (
     "import gan_course as course\nimport gan_helpers as gh\n"
     "playground = gh.live.playground('ring', hidden=16)",
-    "playground.wait()\ngh.predict('1.a', 'What is $x$?', ['this', 'that'])",
+    "playground.wait()\ncourse.predict('1.a', 'What is $x$?', ['this', 'that'])\n"
+    "course.verdict('1.case1', 'It is this.', 'does not hold', 'In one run.')",
     "course.outcome('1.a', 'that', 'So it is.')",
 )
 
@@ -116,6 +117,15 @@ def test_run_change_a_slider_pause_and_single_steps(page):
     no_trouble(page)
 
 
+def test_the_pictures_are_told_in_words(page):
+    for cover, words in ((".gan-sheet", "orange discs"), (".gan-words", "Charts over the G steps")):
+        sheet = page.locator(f"{cover} [role=img]")
+        assert words in sheet.get_attribute("aria-label")
+        box, below = sheet.bounding_box(), page.locator(f":has(> {cover}) img").bounding_box()
+        for side in ("width", "height"):  # it covers the picture, with the box's margin
+            assert below[side] <= box[side] < below[side] + 10
+
+
 def test_a_click_into_the_picture_places_a_point(page):
     page.locator(".gan-sheet").click(position={"x": 105, "y": 105})  # a quarter from the top left
     page.wait_for_function(
@@ -158,10 +168,12 @@ def test_starting_over_replays_the_same_pictures(page):
     no_trouble(page)
 
 
-def test_a_prediction_is_made_with_a_button_and_kept_as_text(page):
+def test_a_prediction_and_a_verdict_are_made_with_a_button_and_kept_as_text(page):
     cell = page.locator(".jp-CodeCell").nth(1)
     cell.locator("button", has_text=re.compile("^b$")).click()
     cell.locator("text=Your prediction:").wait_for()
+    cell.locator("button", has_text="holds in part").click()
+    cell.locator("text=The evidence: it does not hold. In one run.").wait_for()
     assert cell.locator(".jupyter-button").count() == 0
     assert cell.locator(".MathJax, mjx-container").count() >= 1  # the formula is set as a formula
     page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
