@@ -12,7 +12,7 @@ import pytest
 
 from gan_course.exercises import evaluate
 
-BOOKS = [importlib.import_module(f"fresh_answers_{number}") for number in ("01", "06")]
+BOOKS = [importlib.import_module(f"fresh_answers_{number}") for number in ("01", "02", "06")]
 CASES = [
     pytest.param(id, kind == "right", answer, why, id=f"{id}-{kind}-{label}")
     for book in BOOKS
