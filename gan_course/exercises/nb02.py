@@ -304,9 +304,23 @@ def _in_words(column: bool) -> str:
     return "(N, 1)" if column else "(N,)"
 
 
+def _shape_in_session() -> bool | None:
+    """Whether the D of this notebook returns (N, 1); None if exercise 2.2 was not checked yet."""
+    make = in_use("2.2")
+    if make is None:
+        return None
+    return make().to(probe_device())(torch.zeros(2, 1, 28, 28, device=probe_device())).dim() == 2
+
+
 def _with_both_shapes(assess: Callable[[bool], None]) -> None:
-    """D may return (N,) or (N, 1): a step must do for both. What fails for one alone is named."""
+    """D may return (N,) or (N, 1): a step must do for both. What fails for one alone is named.
+
+    If exercise 2.2 was checked in this session, D's shape in this notebook is known and counts.
+    """
     failed: dict[bool, Exception] = {}
+    known = _shape_in_session()
+    if known is not None:
+        return assess(known)
     for column in (False, True):
         try:
             assess(column)
@@ -333,11 +347,9 @@ def _with_either_shape(assess: Callable[[bool], None]) -> None:
 
     If exercise 2.2 was checked in this session, D's shape in this notebook is known and counts.
     """
-    in_session = in_use("2.2")
-    if in_session is not None:
-        shape = in_session().to(probe_device())(torch.zeros(2, 1, 28, 28, device=probe_device()))
-        assess(shape.dim() == 2)
-        return
+    known = _shape_in_session()
+    if known is not None:
+        return assess(known)
     try:
         assess(False)
     except Raised as first:
@@ -354,7 +366,7 @@ def _with_either_shape(assess: Callable[[bool], None]) -> None:
     takes="both networks, D's optimiser, real images (N, 1, 28, 28) in [-1, 1], the size of z; "
     "draws N times standard normal noise itself; D may hold gradients that G's step left",
     returns="the loss before the update, as a float: the mean real term plus the mean fake term",
-    accepts="D may return (N,) or (N, 1), and both must do; fakes detached or made under no_grad; "
+    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; fakes detached or made under no_grad; "
     "two calls of D or one; any way to write the cross-entropy on logits",
     mistakes=_D_MISTAKES,
     reference=d_step,
@@ -427,7 +439,7 @@ def _leave_g_gradient(watch: Watch) -> None:
     takes="both networks, G's optimiser, how many images to draw, the size of z; draws standard "
     "normal noise itself",
     returns="the loss before the update, as a float: -log D(G(z)), averaged",
-    accepts="D may return (N,) or (N, 1), and both must do; D frozen meanwhile or not; any way to "
+    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; D frozen meanwhile or not; any way to "
     "write the cross-entropy on logits",
     mistakes=_G_MISTAKES,
     reference=g_step,
