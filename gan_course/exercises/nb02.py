@@ -319,9 +319,7 @@ def _with_both_shapes(assess: Callable[[bool], None]) -> None:
     """
     failed: dict[bool, Exception] = {}
     known = _shape_in_session()
-    if known is not None:
-        return assess(known)
-    for column in (False, True):
+    for column in (False, True) if known is None else ():
         try:
             assess(column)
         except (Raised, Rejected) as finding:
@@ -335,7 +333,9 @@ def _with_both_shapes(assess: Callable[[bool], None]) -> None:
             f"With a D that returns logits of shape {_in_words(not column)} this is right, but D "
             f"may return {_in_words(column)} as well, and then: {said}"
         )
-    if failed:
+    if known is not None:
+        assess(known)
+    elif failed:
         # A complaint about shapes says less than whatever the other shape brought to light.
         first, second = failed[False], failed[True]
         shape = isinstance(first, Raised) and "arget size" in str(first.error)
@@ -349,7 +349,8 @@ def _with_either_shape(assess: Callable[[bool], None]) -> None:
     """
     known = _shape_in_session()
     if known is not None:
-        return assess(known)
+        assess(known)
+        return
     try:
         assess(False)
     except Raised as first:
@@ -366,8 +367,8 @@ def _with_either_shape(assess: Callable[[bool], None]) -> None:
     takes="both networks, D's optimiser, real images (N, 1, 28, 28) in [-1, 1], the size of z; "
     "draws N times standard normal noise itself; D may hold gradients that G's step left",
     returns="the loss before the update, as a float: the mean real term plus the mean fake term",
-    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; fakes detached or made under no_grad; "
-    "two calls of D or one; any way to write the cross-entropy on logits",
+    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; fakes "
+    "detached or made under no_grad; two calls of D or one; any way to write the loss on logits",
     mistakes=_D_MISTAKES,
     reference=d_step,
     uses_optimizers=True,
@@ -439,8 +440,8 @@ def _leave_g_gradient(watch: Watch) -> None:
     takes="both networks, G's optimiser, how many images to draw, the size of z; draws standard "
     "normal noise itself",
     returns="the loss before the update, as a float: -log D(G(z)), averaged",
-    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; D frozen meanwhile or not; any way to "
-    "write the cross-entropy on logits",
+    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; D frozen "
+    "meanwhile or not; any way to write the cross-entropy on logits",
     mistakes=_G_MISTAKES,
     reference=g_step,
     uses_optimizers=True,
