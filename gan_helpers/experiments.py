@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from . import checkpoints, plotting
 from .callbacks import Scoring
 from .datasets import ImageDataset
+from .metrics.score import t_interval
 from .models import PAIRS, build_pair
 from .runs import TrainingDiverged, TrainingRun
 from .settings import set_seed
@@ -405,10 +406,7 @@ def _mean(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
     finite = np.array([value for value in values if not math.isnan(value)])
     if len(finite) < 2:
         return (float(finite[0]) if len(finite) else math.nan), None
-    from scipy.stats import t
-
-    half = t.ppf(0.975, len(finite) - 1) * finite.std(ddof=1) / math.sqrt(len(finite))
-    return float(finite.mean()), (float(finite.mean() - half), float(finite.mean() + half))
+    return float(finite.mean()), t_interval(finite)
 
 
 def _lead(history: dict[str, list[float]]) -> float:
