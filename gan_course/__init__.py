@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 
+from .kernel import watch_cells
+
 # Public name -> module that holds it; loaded when first used.
 _EXPORTS = {
-    "quiz": ["outcome", "predict", "predictions_report", "question"],
+    "quiz": ["outcome", "predict", "predictions_report", "question", "verdict"],
     "exercises": ["check", "summary"],
 }
-_MODULES = [*_EXPORTS, "release"]
+_MODULES = [*_EXPORTS, "minutes", "release", "run"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})
 
@@ -28,3 +30,6 @@ def __getattr__(name: str):
 
 def __dir__() -> list[str]:
     return __all__
+
+
+watch_cells()

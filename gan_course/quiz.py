@@ -1,14 +1,18 @@
-"""Predict-then-run cells and closing quizzes.
+"""Predict-then-run cells, verdicts of the claims court, and closing quizzes.
 
     course.predict("2.a", "Without detach, does D learn something different?", ["yes", "no"])
     ...the experiment...
     course.outcome("2.a", "no", "D's own gradient is the same; it is G that is touched.")
+    course.verdict("2.case1", "A falling loss means progress.", "does not hold", "In ten runs …")
     course.predictions_report()                              # in the notebook's last cells
 
 In a notebook with a front end the choice is a row of buttons; anywhere the reader may write it into
 the cell instead: `choice="b"`, the option's text, or its position counted from 0. Without a choice
 the cell runs all the same and stores "no prediction". No cell ever waits for the reader. Once a
-result has been shown its prediction stands. The record lives as long as the kernel.
+result has been shown its prediction stands, and so does a verdict.
+
+What the reader chose outlives the kernel, in the file FILE beside the notebook: delete it to begin
+anew. Nothing is read or written where nobody looks on (marking, tests, a run by a program).
 
 JupyterLab does not save widgets, so the question is always left as plain readable text, and the
 buttons are replaced by text as soon as they have done their work. Quiz questions have no buttons:
@@ -17,17 +21,24 @@ the reply to each option is folded under it.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import re
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import kernel
 
 Choice = str | int | None
+RULINGS = ("holds", "does not hold", "holds in part")
+FILE = ".course-predictions.json"
 
 
 @dataclass
 class _Asked:
-    """One prediction, and what became of it."""
+    """One prediction or one verdict, and what became of it."""
 
     id: str
     text: str
@@ -45,7 +56,9 @@ class _Asked:
             self.buttons(markdown)
 
 
+_folder = Path.cwd()  # where the notebook lies: a kernel starts there
 _predictions: dict[str, _Asked] = {}
+_verdicts: dict[str, _Asked] = {}
 _answers: dict[str, bool] = {}  # quiz question -> right at the first try
 
 
@@ -64,18 +77,20 @@ def predict(id: str, question: str, options: Sequence[str], *, choice: Choice = 
     """
     options = _valid_options(options)
     chosen = _position(choice, options, "choice")
-    earlier = _predictions.get(id)
+    earlier = _predictions.get(id) or _recalled("predict", id, options)
+    _show_text(f"Predict {id}", question, options)
     if earlier is not None and earlier.actual is not None:
+        _predictions[id] = earlier
         _say(f"The result of {id} has been shown: {_stands(earlier)}")
         return
-    asked = _Asked(id, question, options, choice=chosen)
+    asked = _predictions[id] = _Asked(id, question, options, choice=chosen)
     if chosen is None and earlier is not None and earlier.options == options:
         asked.choice = earlier.choice
-    _predictions[id] = asked
-    _show_text(f"Predict {id}", question, options)
+        if asked.choice is not None:
+            _say(f'Your prediction so far: "{options[asked.choice]}".')
     asked.buttons = _show_buttons(options, lambda index: _commit(asked, index))
     if chosen is not None:
-        asked.tell(_chosen(asked))
+        _commit(asked, chosen)
 
 
 def outcome(id: str, actual: str | int, explanation: str = "") -> None:
@@ -89,10 +104,11 @@ def outcome(id: str, actual: str | int, explanation: str = "") -> None:
     Raises:
         ValueError: `actual` is none of the options of this prediction.
     """
-    asked = _predictions.get(id)
+    asked = _predictions.get(id) or _recalled("predict", id)
     if asked is None:
-        asked = _predictions[id] = _Asked(id, "", (str(actual),))
+        asked = _Asked(id, "", (str(actual),))
     index = _position(actual, asked.options, "actual")
+    _predictions[id] = asked
     asked.actual = asked.options[index]
     asked.right = None if asked.choice is None else asked.choice == index
     if asked.choice is None:
@@ -103,9 +119,48 @@ def outcome(id: str, actual: str | int, explanation: str = "") -> None:
         verdict = "As you predicted:"
     else:
         verdict = f'You predicted "{asked.options[asked.choice]}". What happened:'
+    if asked.choice is not None:
+        _keep("predict", asked)
     stop = "" if asked.actual.endswith((".", "?")) else "."
     markdown = f"{verdict} **{asked.actual}{stop}** {explanation}".strip()
-    _show(markdown, textwrap.fill(_plain(markdown), width=100, break_long_words=False))
+    _show(markdown, kernel.fill(_plain(markdown)))
+
+
+def verdict(
+    id: str, claim: str, ruling: str, why: str | Mapping[str, str], *, choice: Choice = None
+) -> None:
+    """Ask the reader to rule on a claim, now that the evidence is on the screen, and reply.
+
+    Args:
+        id: name of the case, such as "2.case1".
+        claim: the claim in one sentence, as it circulates.
+        ruling: what the evidence says: "holds", "does not hold" or "holds in part".
+        why: the reasons and the scope, in Markdown; or a reply to each ruling, {ruling: text}.
+        choice: the reader's ruling given in code. The first ruling stands.
+
+    Raises:
+        ValueError: an unknown ruling, or a `why` that leaves one of the three without a reply.
+    """
+    right = _position(ruling, RULINGS, "ruling")
+    replies = _replies_to_rulings(right, why)
+    given = _position(choice, RULINGS, "choice")
+    asked = _verdicts.get(id) or _recalled("verdict", id, RULINGS) or _Asked(id, claim, RULINGS)
+    _verdicts[id] = asked
+
+    def rule(index: int) -> None:
+        asked.choice = index if asked.choice is None else asked.choice
+        asked.right, asked.actual = asked.choice == right, RULINGS[right]
+        _keep("verdict", asked)
+        asked.tell(f"Your verdict: **it {RULINGS[asked.choice]}**. {replies[asked.choice]}")
+
+    ruled = given if asked.choice is None else asked.choice
+    if _has_buttons():
+        _show_text("Your verdict", claim, RULINGS)
+        asked.buttons = _show_buttons(RULINGS, rule, RULINGS) if ruled is None else None
+    else:
+        _show_question("Your verdict", claim, RULINGS, replies, right)
+    if ruled is not None:
+        rule(ruled)
 
 
 def predictions_report() -> None:
@@ -123,8 +178,13 @@ def predictions_report() -> None:
         mark = "true " if asked.right else "false"
         told = "" if asked.right else f"; what happened: {asked.actual}"
         print(f"  {asked.id:<5} {mark} {asked.options[asked.choice]}{told}")
+    ruled = [asked.right for asked in _verdicts.values() if asked.right is not None]
+    if ruled:
+        _say(f"Claims court: {sum(ruled)} of {len(ruled)} verdicts as the evidence has it.")
     if _answers:
         _say(f"Quiz: {sum(_answers.values())} of {len(_answers)} right at the first try.")
+    if (_folder / FILE).exists() and kernel.has_reader():
+        _say(f"(Kept in {FILE} beside this notebook; delete that file to begin anew.)")
 
 
 def question(
@@ -144,7 +204,7 @@ def question(
         id: name of the question, such as "quiz 3".
         text, options: as in `predict`.
         answer: the right option: its text, its letter, or its index from 0.
-        why: why it is right; or feedback per option, {option text or letter: sentence}.
+        why: a reason for each option, {option text or letter: sentence}; or why the right one is.
         choice: the reader's answer given in code; it is then counted in `predictions_report`.
 
     Raises:
@@ -205,6 +265,7 @@ def _by_position(why: Mapping[str, str], options: tuple[str, ...]) -> dict[int, 
 def _commit(asked: _Asked, index: int) -> None:
     if asked.actual is None:
         asked.choice = index
+        _keep("predict", asked)
         asked.tell(_chosen(asked))
 
 
@@ -219,33 +280,66 @@ def _stands(asked: _Asked) -> str:
     return f'your prediction "{asked.options[asked.choice]}" stands.'
 
 
+def _replies_to_rulings(right: int, why: str | Mapping[str, str]) -> list[str]:
+    reasons = dict.fromkeys(range(3), why) if isinstance(why, str) else _by_position(why, RULINGS)
+    missing = [name for index, name in enumerate(RULINGS) if not reasons.get(index)]
+    if missing:
+        raise ValueError(f"why must reply to each ruling; there is no text for {missing}")
+    told = f"The evidence: it {RULINGS[right]}"
+    return [f"{'So it is' if i == right else told}. {reasons[i]}" for i in range(3)]
+
+
+# ---------------------------------------------------------------------------- the file
+def _kept() -> dict:
+    """What the file holds; nothing if there is none, or none that can be read."""
+    try:
+        record = json.loads((_folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _keep(kind: str, asked: _Asked) -> None:
+    """Put one choice into the file. Other notebooks' choices stay; one that is half written never
+    shows, since the file is replaced at once."""
+    if not kernel.has_reader():
+        return
+    entry = {"options": asked.options, "choice": asked.choice, "actual": asked.actual}
+    text = json.dumps(_kept() | {f"{kind} {asked.id}": entry}, indent=1)
+    own = _folder / f"{FILE}.{os.getpid()}"
+    with contextlib.suppress(OSError):  # a folder that cannot be written to
+        own.write_text(text, encoding="utf-8")
+        os.replace(own, _folder / FILE)
+
+
+def _recalled(kind: str, id: str, options: tuple[str, ...] | None = None) -> _Asked | None:
+    """What an earlier session kept, if the same options were offered then."""
+    entry = _kept().get(f"{kind} {id}") if kernel.has_reader() else None
+    try:
+        then, choice, actual = tuple(entry["options"]), entry["choice"], entry["actual"]
+        _position(choice, _valid_options(then), "choice")
+        settled = None if actual is None else then.index(actual)
+    except (TypeError, KeyError, ValueError):
+        return None
+    if choice is None or (options is not None and options != then):
+        return None
+    right = None if settled is None else choice == settled
+    return _Asked(id, "", then, choice=choice, right=right, actual=actual)
+
+
 # ---------------------------------------------------------------------------- drawing
 def _say(text: str) -> None:
-    print(textwrap.fill(text, width=100, break_long_words=False))
+    print(kernel.fill(text))
 
 
 def _plain(markdown: str) -> str:
     return markdown.replace("**", "")
 
 
-def _kernel_display():
-    """IPython's display function inside a notebook kernel, else None."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        return None
-    return display if getattr(get_ipython(), "kernel", None) is not None else None
-
-
 def _show(markdown: str, plain: str | None = None) -> None:
     """Show Markdown in a notebook, plain text elsewhere."""
     plain = _plain(markdown) if plain is None else plain
-    display = _kernel_display()
-    if display is None:
-        print(plain)
-    else:
-        display({"text/markdown": markdown, "text/plain": plain}, raw=True)
+    kernel.show({"text/markdown": markdown, "text/plain": plain})
 
 
 def _show_text(title: str, text: str, options: tuple[str, ...]) -> None:
@@ -270,28 +364,33 @@ def _show_question(
     _show(f"**{title}.** {text}\n\n{folded}", _plain(plain))
 
 
+def _has_buttons() -> bool:
+    from gan_helpers.live import has_front_end
+
+    return has_front_end()
+
+
 def _show_buttons(
-    options: tuple[str, ...], clicked: Callable[[int], None]
+    options: tuple[str, ...],
+    clicked: Callable[[int], None],
+    labels: tuple[str, ...] | None = None,
 ) -> Callable[[str], None] | None:
     """Show one button per option; returns place(text), which writes text where the buttons are.
 
     Without a front end there are no buttons, and None is returned.
     """
-    from gan_helpers.live import has_front_end
-
-    display = _kernel_display()
-    if display is None or not has_front_end():
+    if not _has_buttons():
         return None
     import ipywidgets
 
     buttons = []
     for index, option in enumerate(options):
-        button = ipywidgets.Button(
-            description=_letter(index), tooltip=option, layout=ipywidgets.Layout(width="4em")
-        )
+        label, width = (labels[index], "auto") if labels else (_letter(index), "4em")
+        layout = ipywidgets.Layout(width=width)
+        button = ipywidgets.Button(description=label, tooltip=option, layout=layout)
         button.on_click(lambda _, index=index: clicked(index))
         buttons.append(button)
-    row = display(ipywidgets.HBox(buttons), display_id=True)
+    row = kernel.kernel_display()(ipywidgets.HBox(buttons), display_id=True)
 
     def place(text: str) -> None:
         row.update({"text/markdown": text, "text/plain": _plain(text)}, raw=True)

@@ -3,15 +3,18 @@
 Only the solved notebooks (`notebooks/solutions/NN_name.ipynb`) are edited; `python -m gan_course
 release` writes the students' (`notebooks/NN_name.ipynb`) from them. The form of a notebook:
 
-* An answer cell is code with nbgrader metadata solution=true and grade_id `exercise-2-4`. What
-  lies between `### BEGIN SOLUTION` and `### END SOLUTION` becomes a stub that raises
+* An answer cell is code with nbgrader metadata solution=true and grade_id `exercise-2-4`. Its first
+  line is `# Exercise 2.4: your answer`, and a heading `### Exercise 2.4: …` stands above. What lies
+  between `### BEGIN SOLUTION` and `### END SOLUTION` becomes a stub that raises
   NotImplementedError. Where students start from a text instead of a blank (a script to repair),
   that text follows the region as comments between `### BEGIN STUDENT` and `### END STUDENT`.
 * The check cell after it is locked, graded code with grade_id `check-2-4` and a call of
   `course.check("2.4", …)`.
-* A written answer is markdown with solution and grade both true; it holds the model answer and the
-  rubric, and the student gets an empty answer cell. An open experiment is the same in code, and its
-  regions become a comment.
+* A written answer is markdown with solution and grade both true; it holds the line `**Your answer
+  to 2.9**`, the model answer and the rubric, and the student gets an empty answer cell. An open
+  experiment is the same in code, and its regions become a comment.
+* A cell that only asks (`course.predict`, `outcome`, `verdict`, `question`) is folded. Solved
+  notebooks answer by an argument `choice=…`, which students do not get.
 
 `nbgrader generate_assignment` understands the same cells and delimiters.
 """
@@ -29,12 +32,15 @@ from nbformat import NotebookNode, reader, validator
 
 MAX_CELL_LINES = 40
 SCHEMA_VERSION = 3
+ASKS = {"predict", "verdict", "question"}  # the calls of `course` that may carry a `choice`
+TELLS = ASKS | {"outcome", "predictions_report"}
 # So many consecutive lines of a solution, seen elsewhere in the notebook, count as giving it away.
 LEAK_LINES = 3
 
 _MARKER = re.compile(r"^(\s*)### (BEGIN|END) (SOLUTION|STUDENT)\s*$")
 _NEARLY_MARKER = re.compile(r"\b(begin|end)[ _-]*(solution|student)\b", re.IGNORECASE)
 _GRADE_ID = re.compile(r"^(exercise|check)-(\d+)-(\d+)(?:-[a-z0-9-]+)?$")
+_EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+): \S", re.M)
 _RUBRIC = re.compile(r"^\W*(?:model answer|marking|rubric|mark scheme)\b", re.I | re.M)
 _BASE64 = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
 _MACHINE_PATH = re.compile(
@@ -45,7 +51,7 @@ _IMG_ALT = re.compile(r"""\balt\s*=\s*("\s*[^"\s][^"]*"|'\s*[^'\s][^']*')""", re
 _MARKDOWN_IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(")
 
 # The metadata that a student's notebook keeps; run times and widget state do not belong in it.
-_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 class ReleaseError(ValueError):
@@ -99,6 +105,39 @@ def exercise_of(cell: NotebookNode) -> str | None:
     return f"{found[2]}.{found[3]}" if found else None
 
 
+def parsed(cell: NotebookNode) -> ast.Module:
+    """A code cell as a syntax tree; an empty one for text and for IPython's own syntax."""
+    try:
+        return ast.parse(cell.source if cell.cell_type == "code" else "")
+    except SyntaxError:
+        return ast.Module([], [])
+
+
+def course_calls(tree: ast.AST, names: set[str]) -> list[ast.Call]:
+    """The calls in a cell of `course.name(…)`, or of the bare name, for some names."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", None)) in names
+    ]
+
+
+def only_asks(cell: NotebookNode) -> bool:
+    """True for a cell to be folded: it asks or tells something, after assignments at most."""
+    statements = parsed(cell).body
+    asking = [s for s in statements if isinstance(s, ast.Expr) and course_calls(s, TELLS)]
+    rest = [s for s in statements if s not in asking]
+    return bool(asking) and all(isinstance(s, ast.Assign) for s in rest)
+
+
+def put_in_form(notebook: NotebookNode) -> None:
+    """Fold the cells that only ask, in place."""
+    for cell in notebook.cells:
+        if only_asks(cell):
+            cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}
+
+
 # --- regions of a cell ---------------------------------------------------------------------------
 
 
@@ -111,7 +150,7 @@ class _Region:
     lines: list[str]
 
 
-def _regions(source: str) -> list[_Region]:
+def regions(source: str) -> list[_Region]:
     """Cut a cell's source at its markers. Raises ReleaseError on markers that do not pair up."""
     regions, current = [], _Region("text", "", [])
     for line in source.split("\n"):
@@ -159,7 +198,7 @@ def _without_solutions(source: str, stub: str) -> tuple[str, list[int]]:
     """
     lines: list[str] = []
     stubs: list[int] = []
-    parts = _regions(source)
+    parts = regions(source)
     for place, part in enumerate(parts):
         following = parts[place + 1].kind if place + 1 < len(parts) else ""
         if part.kind == "text":
@@ -225,15 +264,37 @@ def _student_cell(cell: NotebookNode) -> NotebookNode:
         cell.source = _student_code(cell)
     elif kind == "written":
         exercise = exercise_of(cell)
-        cell.source = f"*Your answer to exercise {exercise}: double-click here and write.*"
+        cell.source = f"**Your answer to {exercise}**\n\n*Double-click here and write.*"
         cell.pop("attachments", None)
     elif any(_MARKER.match(line) for line in cell.source.split("\n")):
         raise ReleaseError("a SOLUTION or STUDENT region in a cell that is not marked as an answer")
+    elif cell.cell_type == "code":
+        cell.source = _without_choices(cell)
     if kind != "plain":
         cell.metadata["deletable"] = False
     if kind == "check":
         cell.metadata["editable"] = False
     return cell
+
+
+def _without_choices(cell: NotebookNode) -> str:
+    """The cell's source without the argument `choice=…` of what it asks."""
+    source = cell.source.encode()  # Python counts columns in bytes
+    starts = [0, *(found.end() for found in re.finditer(b"\n", source))]
+    for call in reversed(course_calls(parsed(cell), ASKS)):
+        arguments = sorted([*call.args, *(k.value for k in call.keywords)], key=_end)
+        for keyword in call.keywords:
+            if keyword.arg == "choice" and keyword.value is not arguments[0]:
+                before = arguments[arguments.index(keyword.value) - 1]
+                begin, end = (
+                    starts[line - 1] + column for line, column in map(_end, (before, keyword))
+                )
+                source = source[:begin] + source[end:]
+    return source.decode()
+
+
+def _end(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno, node.end_col_offset
 
 
 def release(solution: NotebookNode | str | Path) -> NotebookNode:
@@ -252,7 +313,7 @@ def release(solution: NotebookNode | str | Path) -> NotebookNode:
             cells.append(_student_cell(cell))
         except ReleaseError as error:
             raise ReleaseError(f"{_name(cell, number)}: {error}") from error
-    metadata = {"kernelspec": dict(_KERNEL), "language_info": {"name": "python"}}
+    metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     return nbformat.from_dict(
         {
             "cells": cells,
@@ -276,8 +337,12 @@ def release_all(folder: str | Path = "notebooks", check: bool = False) -> list[s
         raise ReleaseError(f"no solved notebooks in {folder / 'solutions'}; expected NN_name.ipynb")
     changes = []
     for path in solved:
+        notebook = read_notebook(path)
+        if not check:
+            put_in_form(notebook)
+            write_notebook(notebook, path)
         target = folder / path.name
-        text = notebook_text(release(path))
+        text = notebook_text(release(notebook))
         # Bytes, not text: reading as text would hide line ends that differ.
         if target.exists() and target.read_bytes() == text.encode("utf-8"):
             continue
@@ -379,6 +444,10 @@ def _metadata_problems(cell: NotebookNode) -> list[str]:
         found.append(f"its grade_id does not fit a cell of kind {kind!r}")
     if meta.get("locked") != (kind == "check"):
         found.append("a check cell must be locked" if kind == "check" else "must not be locked")
+    name = exercise_of(cell)
+    first = f"**Your answer to {name}**" if kind == "written" else f"# Exercise {name}: your answer"
+    if kind != "check" and not cell.source.startswith(first + "\n"):
+        found.append(f"its first line must be {first!r}")
     return found + (_check_cell_problems(cell) if kind == "check" else [])
 
 
@@ -389,8 +458,8 @@ def _check_cell_problems(cell: NotebookNode) -> list[str]:
     found = []
     if exercise_of(cell) not in _checked_ids(cell):
         found.append(f'does not call course.check("{exercise_of(cell)}", …)')
-    tree = _parsed(cell.source)
-    if tree and tree.body and isinstance(tree.body[-1], ast.Expr):
+    statements = parsed(cell).body
+    if statements and isinstance(statements[-1], ast.Expr):
         found.append("ends in an expression; nbgrader would read its value as points")
     outputs = cell.get("outputs", [])
     if any(out.output_type == "stream" and out.name == "stderr" for out in outputs):
@@ -398,30 +467,20 @@ def _check_cell_problems(cell: NotebookNode) -> list[str]:
     return found
 
 
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        return ast.parse(source)
-    except SyntaxError:  # a cell with IPython's own syntax
-        return None
-
-
 def _checked_ids(cell: NotebookNode) -> set[str]:
     """The exercises that a code cell passes to `check(...)` or `course.check(...)`."""
-    tree = _parsed(cell.source) if cell.cell_type == "code" else None
     return {
         node.args[0].value
-        for node in ast.walk(tree or ast.Module([], []))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "attr", getattr(node.func, "id", None)) == "check"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, str)
+        for node in course_calls(parsed(cell), {"check"})
+        if node.args and isinstance(node.args[0], ast.Constant)
     }
 
 
 def _content_problems(cell: NotebookNode) -> list[str]:
-    """Length, stored errors, alt text and absolute paths."""
+    """Length, folding, stored errors, alt text and absolute paths."""
     found = []
+    if only_asks(cell) and not cell.metadata.get("jupyter", {}).get("source_hidden"):
+        found.append("only asks, and is not folded (`python -m gan_course release` folds it)")
     lines = cell.source.count("\n") + 1
     if cell.cell_type == "code" and lines > MAX_CELL_LINES:
         found.append(f"{lines} lines of code, at most {MAX_CELL_LINES} are read with ease")
@@ -497,15 +556,25 @@ def _student_problems(cell: NotebookNode) -> list[str]:
         found.append("a student notebook must not hold outputs or execution counts")
     if _has_marker(cell):
         found.append("a solution marker is left in the student notebook")
+    if cell.source != _without_choices(cell):
+        found.append("a choice is made in a student notebook")
     if cell.cell_type == "markdown" and _RUBRIC.search(cell.source):
         found.append("a model answer or rubric in a student notebook")
     return found
 
 
 def _order_problems(notebook: NotebookNode) -> list[str]:
-    """An answer without the check that must come after it, before any other exercise begins."""
+    """An answer without its heading, or without the check that must come after it, before any
+    other exercise begins."""
     marked = [(n, cell) for n, cell in enumerate(notebook.cells) if role(cell) != "plain"]
-    found = []
+    headings = _EXERCISE_HEADING.findall(
+        "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    )
+    found = [
+        f"exercise {exercise}: no heading '### Exercise {exercise}: …'"
+        for exercise in dict.fromkeys(exercise_of(cell) for _, cell in marked)
+        if exercise and exercise not in headings
+    ]
     for place, (number, cell) in enumerate(marked):
         if role(cell) != "answer":
             continue
@@ -528,7 +597,7 @@ def _leaks(solved: NotebookNode) -> list[str]:
                 visible |= _runs(cell.source.split("\n"))
             continue
         try:
-            parts = _regions(cell.source)
+            parts = regions(cell.source)
         except ReleaseError:  # said already by the check of the cell itself
             continue
         for part in parts:

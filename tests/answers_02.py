@@ -418,7 +418,7 @@ UNFORESEEN["2.2"] = {
 
 
 def adams(G, D, cls=torch.optim.Adam, order=1, **options):
-    settings = {"lr": 2e-4, "betas": (0.5, 0.999), **options}
+    settings = {"lr": 1e-3, "betas": (0.5, 0.999), **options}
     return tuple(cls(net.parameters(), **settings) for net in (G, D))[::order]
 
 
@@ -426,17 +426,17 @@ def listed_groups(G, D):
     made = []
     for net in (G, D):
         groups = [{"params": [p]} for p in net.parameters()]
-        made.append(torch.optim.Adam(groups, 0.0002, [0.5, 0.999]))
+        made.append(torch.optim.Adam(groups, 0.001, [0.5, 0.999]))
     return made
 
 
 def shared_adam(G, D):
-    both = torch.optim.Adam([*G.parameters(), *D.parameters()], lr=2e-4, betas=(0.5, 0.999))
+    both = torch.optim.Adam([*G.parameters(), *D.parameters()], lr=1e-3, betas=(0.5, 0.999))
     return both, both
 
 
 def uncalled_parameters(G, D):
-    return torch.optim.Adam(G.parameters, lr=2e-4), torch.optim.Adam(D.parameters, lr=2e-4)
+    return torch.optim.Adam(G.parameters, lr=1e-3), torch.optim.Adam(D.parameters, lr=2e-4)
 
 
 def first_layers_only(G, D):
@@ -447,11 +447,11 @@ CORRECT["2.3"] = {
     "tuple": adams,
     "list of groups": listed_groups,
     "foreach": lambda G, D: adams(G, D, foreach=True),
-    "lr as a tensor": lambda G, D: adams(G, D, lr=torch.tensor(2e-4), foreach=False),
+    "lr as a tensor": lambda G, D: adams(G, D, lr=torch.tensor(1e-3), foreach=False),
     "fused": lambda G, D: adams(G, D, fused=True),
     "adamw without decay": lambda G, D: adams(G, D, torch.optim.AdamW, weight_decay=0.0),
     "lambda": lambda g, d: [
-        torch.optim.Adam(list(n.parameters()), lr=2e-4, betas=(0.5, 0.999)) for n in (g, d)
+        torch.optim.Adam(list(n.parameters()), lr=1e-3, betas=(0.5, 0.999)) for n in (g, d)
     ],
 }
 MUTANTS["2.3"] = {
@@ -459,18 +459,18 @@ MUTANTS["2.3"] = {
     "twice D": (lambda G, D: adams(D, D), "step-wrong-optimizer"),
     "one for both": (shared_adam, "step-one-optimizer"),
     "lr 2e-3": (lambda G, D: adams(G, D, lr=2e-3), "optim-lr"),
-    "default lr": (
-        lambda G, D: tuple(torch.optim.Adam(n.parameters(), betas=(0.5, 0.999)) for n in (G, D)),
+    "the convolutional rate": (
+        lambda G, D: adams(G, D, lr=2e-4),
         "optim-lr",
     ),
     "default betas": (
-        lambda G, D: tuple(torch.optim.Adam(n.parameters(), lr=2e-4) for n in (G, D)),
+        lambda G, D: tuple(torch.optim.Adam(n.parameters(), lr=1e-3) for n in (G, D)),
         "optim-betas",
     ),
     "betas exchanged": (lambda G, D: adams(G, D, betas=(0.999, 0.5)), "optim-betas"),
 }
 UNFORESEEN["2.3"] = {
-    "sgd": (lambda G, D: [torch.optim.SGD(n.parameters(), lr=2e-4) for n in (G, D)], "Adam"),
+    "sgd": (lambda G, D: [torch.optim.SGD(n.parameters(), lr=1e-3) for n in (G, D)], "Adam"),
     "adamw": (lambda G, D: adams(G, D, torch.optim.AdamW), "moves the weights differently"),
     "weight decay": (lambda G, D: adams(G, D, weight_decay=0.1), "moves the weights differently"),
     "amsgrad's cousin": (lambda G, D: adams(G, D, torch.optim.NAdam), "moves the weights"),
@@ -1037,8 +1037,8 @@ UNFORESEEN["2.5"] = {
 LOOP = """
 def train_gan(G, D, dataset, steps, latent_dim, d_steps=1):
     bce = nn.BCEWithLogitsLoss()
-    g_optimizer = torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), lr=1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     drawn = 0
     for step in range(steps):
@@ -1087,8 +1087,8 @@ class PlantedBug:
 
 def train_gan_by_parts(G, D, dataset, steps, latent_dim, d_steps=1):
     """The two halves of 2.4 and 2.5, a loader over epochs, every D loss kept, a running picture."""
-    g_optimizer = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
 
     def batches():
         while True:
@@ -1112,8 +1112,8 @@ def train_gan_by_parts(G, D, dataset, steps, latent_dim, d_steps=1):
 
 def train_gan_shared_fakes(G, D, dataset, steps, latent_dim, d_steps=1):
     """One batch of fakes for both halves; both networks cleared at the end of each half."""
-    g_optimizer = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         mean = 0.0
@@ -1137,8 +1137,8 @@ def train_gan_shared_fakes(G, D, dataset, steps, latent_dim, d_steps=1):
 
 def train_gan_simultaneous(G, D, dataset, steps, latent_dim, d_steps=1):
     """Both gradients first, then both steps (with further D steps before)."""
-    g_optimizer = torch.optim.Adam(G.parameters(), 2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(D.parameters(), 2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         for k in range(d_steps - 1):
@@ -1166,7 +1166,7 @@ CORRECT["2.6"] = {
     "sgd": PlantedBug(
         LOOP,
         (
-            "torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999))",
+            "torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))",
             "torch.optim.SGD(G.parameters(), lr=1e-2, momentum=0.5)",
         ),
     ),
@@ -1276,7 +1276,7 @@ _LOOP_BUGS: dict[str, tuple] = {
         "step-one-optimizer",
         ("Adam(G.parameters()", "Adam([*G.parameters(), *D.parameters()]"),
         (
-            "d_optimizer = torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999))",
+            "d_optimizer = torch.optim.Adam(D.parameters(), lr=1e-3, betas=(0.5, 0.999))",
             "d_optimizer = g_optimizer",
         ),
     ),
@@ -1429,7 +1429,7 @@ UNFORESEEN["2.11"] = {
     ),
     "G steps twice": (
         PlantedBug(CLINIC, ("        g_optimizer.step()\n", "        g_optimizer.step()\n" * 2)),
-        "8 of G",
+        "second step with one and the same gradient",
     ),
     "crash": (
         PlantedBug(

@@ -26,6 +26,7 @@ from gan_course.exercises import (
     summary,
 )
 from gan_course.exercises.catalogue import MISTAKES
+from gan_course.exercises.compare import need_tensor
 from gan_course.exercises.guard import TimeUp, run_limited
 from gan_helpers import plotting
 
@@ -58,7 +59,7 @@ def check_double(answer):
     x = torch.tensor([1.0, -2.0])
     with framework.calling("double(x)"):
         got = answer(x)
-    framework.need_tensor(got, "double(x)", (2,))
+    need_tensor(got, "double(x)", (2,))
     if torch.allclose(got, x / 2):
         framework.wrong("Every value is halved. Which factor was meant?", "loss-half-sum")
     framework.need(torch.allclose(got, 2 * x), "That is not twice the input.")

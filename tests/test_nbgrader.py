@@ -37,6 +37,7 @@ def check_square(answer):
 
 # A warning of the student's own code must not cost points: nbgrader marks stderr as a failure.
 DOUBLE = """\
+# Exercise 9.1: your answer
 def double(x):
     ### BEGIN SOLUTION
     import warnings
@@ -45,6 +46,7 @@ def double(x):
     ### END SOLUTION"""
 
 SQUARE = """\
+# Exercise 9.2: your answer
 def square(x):
     ### BEGIN SOLUTION
     return x * x
@@ -70,11 +72,19 @@ def tiny_notebook():
     """A solved notebook in the course's form: 2 + 3 points by checks, 4 by hand."""
     cells = [
         new_code_cell(SETUP, id="setup"),
+        new_markdown_cell("\n\n".join(f"### Exercise 9.{n}: …" for n in (1, 2, 3)), id="text"),
         answer("exercise-9-1", DOUBLE),
         check("check-9-1", 'double = course.check("9.1", double)', 2),
         answer("exercise-9-2", SQUARE),
         check("check-9-2", 'square = course.check("9.2", square)', 3),
-        cell("markdown", "exercise-9-3", "Why.", grade=True, solution=True, points=4),
+        cell(
+            "markdown",
+            "exercise-9-3",
+            "**Your answer to 9.3**\n\nWhy.",
+            grade=True,
+            solution=True,
+            points=4,
+        ),
     ]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return new_notebook(cells=cells, metadata=metadata)

@@ -17,7 +17,7 @@ LAYERS = {
         "callbacks", "verify", "training", "judges", "pretrained", "metrics", "diagnostics",
         "toys", "plotting", "experiments", "live", "__main__",
     ],
-    "gan_course": ["quiz", "exercises", "release", "__main__"],
+    "gan_course": ["kernel", "quiz", "exercises", "release", "minutes", "run", "__main__"],
 }  # fmt: skip
 
 # Each of these costs a reader who does not use it between a tenth of a second and two.

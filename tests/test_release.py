@@ -33,12 +33,15 @@ def check(source='d_step = course.check("2.4", d_step)', grade_id="check-2-4", p
     return new_code_cell(source, id=grade_id, metadata=meta)
 
 
-def written(source="D(x) = 1/2.\n\n**Rubric**: 2 points", grade_id="exercise-2-9"):
+def written(
+    source="**Your answer to 2.9**\n\nD(x) = 1/2.\n\n**Rubric**: 2 points", grade_id="exercise-2-9"
+):
     meta = graded(grade_id, solution=True, grade=True, points=4)
     return new_markdown_cell(source, id=grade_id, metadata=meta)
 
 
 D_STEP = """\
+# Exercise 2.4: your answer
 def d_step(G, D, real):
     fake = G(real)
     ### BEGIN SOLUTION
@@ -48,13 +51,16 @@ def d_step(G, D, real):
     return loss"""
 
 
+HEADINGS = "### Exercise 2.4: D's half\n\n### Exercise 2.9: Why"
+
+
 def notebook(*cells):
     return new_notebook(cells=list(cells), metadata={"widgets": {"state": "x"}})
 
 
 @pytest.fixture
 def solved():
-    intro = new_markdown_cell("# A GAN", id="intro")
+    intro = new_markdown_cell(f"# A GAN\n\n{HEADINGS}", id="intro")
     shown = new_code_cell("x = 1\nx", id="shown", execution_count=3)
     shown.outputs = [new_output("execute_result", {"text/plain": "1"}, execution_count=3)]
     shown.metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
@@ -68,7 +74,7 @@ def test_a_good_notebook_has_no_problems_in_either_version(solved):
 
 def test_a_region_becomes_a_stub_that_names_the_exercise(solved):
     expected = (
-        "def d_step(G, D, real):\n    fake = G(real)\n"
+        "# Exercise 2.4: your answer\ndef d_step(G, D, real):\n    fake = G(real)\n"
         '    raise NotImplementedError("Exercise 2.4: write this part")\n    return loss'
     )
     assert release(solved).cells[2].source == expected
@@ -96,7 +102,7 @@ def test_the_nbgrader_metadata_stay_and_checks_are_locked(solved):
 
 def test_a_model_answer_and_its_rubric_become_an_empty_answer(solved):
     cell = release(solved).cells[4]
-    assert "2.9" in cell.source
+    assert cell.source.startswith("**Your answer to 2.9**\n")
     assert "1/2" not in cell.source
     assert "ubric" not in cell.source
 
@@ -162,11 +168,53 @@ def test_a_whole_script_may_be_replaced_at_module_level_by_the_students_text():
 
 def test_an_open_experiment_gets_a_comment_instead_of_a_stub():
     meta = graded("exercise-2-10", solution=True, grade=True, points=3)
-    source = "seeds = [0, 1, 2]\n### BEGIN SOLUTION\nruns = seeds\n### END SOLUTION"
+    head = "# Exercise 2.10: your answer\nseeds = [0, 1, 2]\n"
+    source = f"{head}### BEGIN SOLUTION\nruns = seeds\n### END SOLUTION"
     cell = new_code_cell(source, id="open", metadata=meta)
     student = release(notebook(cell)).cells[0].source
-    assert student == "seeds = [0, 1, 2]\n# Exercise 2.10: your code here"
-    assert problems(notebook(cell)) == []
+    assert student == f"{head}# Exercise 2.10: your code here"
+    heading = new_markdown_cell("### Exercise 2.10: one change", id="heading")
+    assert problems(notebook(heading, cell)) == []
+
+
+CHOICES = {
+    'course.predict("2.a", "é?", ["x"], choice="b")': 'course.predict("2.a", "é?", ["x"])',
+    'course.predict(\n    "2.a",\n    ["é"],\n    choice=1,\n)': (
+        'course.predict(\n    "2.a",\n    ["é"],\n)'
+    ),
+    'course.verdict("c", "x", choice="holds", why="y")': 'course.verdict("c", "x", why="y")',
+    'x = 1\ncourse.question("q", "x", choice="a"); course.predict("p", [1], choice=0)': (
+        'x = 1\ncourse.question("q", "x"); course.predict("p", [1])'
+    ),
+    'random(choice="b")': 'random(choice="b")',
+}
+
+
+@pytest.mark.parametrize("source", CHOICES)
+def test_students_do_not_get_the_choices_of_the_solved_notebook(source):
+    cell = new_code_cell(source, id="asks", metadata={"jupyter": {"source_hidden": True}})
+    student = release(notebook(cell))
+    assert student.cells[0].source == CHOICES[source]
+    assert problems(student, student=True) == []
+    if source != CHOICES[source]:
+        assert any("choice is made" in text for text in problems(notebook(cell), student=True))
+
+
+@pytest.mark.parametrize(
+    ("source", "folded"),
+    [
+        ('course.predict("2.a", "?", ["x", "y"])', True),
+        ('up = a > b\ncourse.outcome("2.a", int(up))\ncourse.predictions_report()', True),
+        ('for x in y:\n    print(x)\ncourse.outcome("2.a", 0)', False),
+        ("x = 1", False),
+        ('x = course.check("2.4", x)', False),
+    ],
+)
+def test_a_cell_that_only_asks_is_folded(source, folded):
+    nb = notebook(new_code_cell(source, id="asks"))
+    assert any("not folded" in text for text in problems(nb, student=False)) == folded
+    rel.put_in_form(nb)
+    assert nb.cells[0].metadata == ({"jupyter": {"source_hidden": True}} if folded else {})
 
 
 REFUSED = {
@@ -287,6 +335,15 @@ FAULTS = {
     ),
     "answer locked": (change(2, locked=True), "must not be locked"),
     "answer without region": (put(2, source="def d_step(): pass"), "blank all of it"),
+    "answer without its first line": (
+        put(2, source=D_STEP.split("\n", 1)[1]),
+        "first line must be '# Exercise 2.4: your answer'",
+    ),
+    "written answer without its first line": (
+        put(4, source="Because."),
+        "first line must be '**Your answer to 2.9**'",
+    ),
+    "exercise without heading": (put(0, source="# A GAN"), "no heading '### Exercise 2.4: …'"),
     "no points": (change(3, points=None), "needs points"),
     "old schema": (change(3, schema_version=2), "expected 3"),
     "metadata not a truth value": (change(2, grade="no"), "expected true or false"),
@@ -330,7 +387,8 @@ def test_alt_text_and_base64_are_no_faults(solved):
 
 def test_several_answer_cells_may_share_one_check():
     second = D_STEP.replace("d_step", "part_b")
-    cells = [answer(D_STEP), answer(second, "exercise-2-4-b"), check()]
+    heading = new_markdown_cell(HEADINGS, id="heading")
+    cells = [heading, answer(D_STEP), answer(second, "exercise-2-4-b"), check()]
     assert problems(notebook(*cells)) == []
 
 
@@ -354,12 +412,17 @@ def test_the_validator_sees_remains_in_a_student_notebook(apply, message, solved
 @pytest.fixture
 def folder(tmp_path, solved):
     (tmp_path / "solutions").mkdir()
+    solved.cells.append(new_code_cell('course.predict("2.a", "?", ["x", "y"])', id="asks"))
     rel.write_notebook(solved, tmp_path / "solutions" / "02_mlp_gan.ipynb")
     return tmp_path
 
 
 def test_released_files_are_the_same_bytes_every_time(folder):
+    source = folder / "solutions" / "02_mlp_gan.ipynb"
+    assert release_all(folder, check=True) == ["02_mlp_gan.ipynb is missing"]
+    assert problems(source) != [], "a check must not fold"
     assert release_all(folder) == ["02_mlp_gan.ipynb is missing"]
+    assert problems(source) == []
     first = (folder / "02_mlp_gan.ipynb").read_bytes()
     assert release_all(folder) == []
     (folder / "02_mlp_gan.ipynb").unlink()

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .framework import calling, describe_value, need, need_tensor, probe_device, wrong
+from .compare import need_tensor
+from .framework import calling, describe_value, need, probe_device, wrong
 from .guard import seed_torch
 
 

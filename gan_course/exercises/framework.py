@@ -2,6 +2,7 @@
 
 How to write one (the whole of it, for a notebook's module `nb09.py`):
 
+    from .compare import need_tensor
     from .framework import calling, exercise, need, wrong
 
     def double(x):                                    # the reference, small and plain
@@ -31,9 +32,9 @@ before it, everything is put back after it, printing is dropped, endless loops a
 message is one to three sentences: what is right already, what the mistake does, where to look;
 never the solution. An exercise is found by its id: "9.1" lives in `nb09.py`.
 
-Shared means: `steps` (networks that record how they are trained) with `verdicts`, `architecture`
-(networks that readers build), `pictures` (grids), `explain` (exceptions in words), `guard` (the
-sandbox).
+Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
+record how they are trained) with `verdicts`, `architecture` (networks that readers build),
+`pictures` (grids), `explain` (exceptions in words), `guard` (the sandbox).
 """
 
 from __future__ import annotations
@@ -42,35 +43,40 @@ import ast
 import contextlib
 import importlib.util
 import inspect
-import numbers
-import os
 import pkgutil
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import torch
 from torch import nn
 
-from gan_helpers.settings import pick_device, switch
+from gan_helpers.settings import pick_device
 
+from ..kernel import bind, is_strict, why_not_run
 from .catalogue import MISTAKES
 from .explain import DEVICES, Cause, explain_exception, is_stub, short, where
 from .guard import TimeUp, run_limited, sandbox
+from .panel import Tried, show_panel
 
 SECONDS = 20.0  # a check's time limit; the checks themselves take a fraction of a second
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found. `mistake` is an id of catalogue.MISTAKES, or None if it has no name."""
+    """What a check found. `mistake` is an id of catalogue.MISTAKES, or None if it has no name.
+
+    `tried` holds the last calls of the reader's code, as far as `calling` saw them.
+    """
 
     passed: bool
     attempted: bool
     mistake: str | None
     message: str
+    tried: tuple[Tried, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ class Exercise:
     reference: Any
     check: Callable[[Any], None]
     uses_optimizers: bool = False
+    adapt: Callable[[Any], Any] | None = None
 
     @property
     def kind(self) -> str:
@@ -98,6 +105,11 @@ class Exercise:
     @property
     def name(self) -> str:
         return self.signature.removeprefix("class ").split("(")[0]
+
+    @property
+    def names(self) -> list[str]:
+        """The names that the reader defines: one, or the several of a value such as `a, b`."""
+        return [name.strip() for name in self.name.split(",")]
 
 
 class ExerciseError(Exception):
@@ -132,6 +144,8 @@ _exercises: dict[str, Exercise] = {}
 _status: dict[str, Result] = {}  # what `check` found in this session, in the order of checking
 _in_use: dict[str, Any] = {}  # what `check` returned: the reader's answer or the reference
 _device = torch.device("cpu")
+_tried: list[Tried] = []  # the calls of the answer that is being checked
+MOST_TRIED = 6
 
 
 # --- for the authors of exercises ----------------------------------------------------------------
@@ -148,11 +162,13 @@ def exercise(
     accepts: str = "",
     mistakes: tuple[str, ...] = (),
     uses_optimizers: bool = False,
+    adapt: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
     `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
-    that happens before the clock of the time limit starts.
+    that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
+    contract one that can be called by today's.
     """
     unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
     if unknown:
@@ -161,7 +177,7 @@ def exercise(
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
         _exercises[id] = Exercise(
             id, title, signature, takes, returns, accepts, mistakes, reference, check,
-            uses_optimizers,
+            uses_optimizers, adapt,
         )  # fmt: skip
         return check
 
@@ -183,43 +199,35 @@ def need(condition: object, message: str, mistake: str | None = None) -> None:
 def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
     """Run the reader's code in the body; what it raises is reported as the fault of `call`.
 
-    hints: what an error usually means in this exercise, asked before `explain.CAUSES`.
+    hints: what an error usually means in this exercise, asked before `explain.CAUSES`. The call,
+    and what the body assigned to a new name, is kept for the panel's "what was tried".
     """
+    check = sys._getframe(2)  # behind contextlib
+    before = dict(check.f_locals)
+    came = "no result"
     try:
         yield
+        came = _assigned(before, check.f_locals)
     except (Rejected, _Blank, Raised):
         raise
     except (Exception, SystemExit) as error:
         if is_stub(error):
             raise _Blank(where(error.__traceback__)) from error
+        came = f"{'an' if type(error).__name__[0] in 'AEIOU' else 'a'} {type(error).__name__}"
         raise Raised(call, error, hints) from error
+    finally:
+        _tried.append(Tried(call, came))
 
 
-def need_tensor(
-    value: object, call: str, shape: tuple[int, ...] | None = None, finite: bool = True
-) -> None:
-    """Reject anything but a floating-point tensor (of `shape`, if given)."""
-    if not isinstance(value, torch.Tensor):
-        wrong(f"`{call}` should return a tensor, but {describe_value(value)} came back.")
-    if not value.is_floating_point():
-        wrong(f"`{call}` returned a tensor of {_dtype(value)}; floating point was expected.")
-    if shape is not None and tuple(value.shape) != tuple(shape):
-        wrong(f"`{call}` returned shape {tuple(value.shape)}; {tuple(shape)} was expected.")
-    if finite and not torch.isfinite(value).all():
-        wrong(f"`{call}` returned values that are not finite (inf or nan).")
-
-
-def need_number(value: object, call: str) -> float:
-    """Reject anything but a plain finite number; return it as a float."""
-    if isinstance(value, torch.Tensor):
-        wrong(
-            f"`{call}` should return a plain number, but a tensor came back. A tensor may keep a "
-            "whole graph alive in your history: which method turns one value into a number?"
-        )
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        wrong(f"`{call}` should return a number, but {describe_value(value)} came back.")
-    need(abs(float(value)) < float("inf"), f"`{call}` returned {value}, which is not finite.")
-    return float(value)
+def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What came into the one name that is new or changed, in a few words; "" if there are more."""
+    new = [value for name, value in after.items() if before.get(name, before) is not value]
+    if len(new) != 1:
+        return ""
+    (value,) = new
+    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
+        return f"{describe_value(value)}, {value.tolist()}"
+    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
 
 
 def describe_value(value: object) -> str:
@@ -283,6 +291,7 @@ def evaluate(id: str, answer: Any, *, seconds: float = SECONDS) -> Result:
     """
     found = get_exercise(id)
     global _device
+    _tried.clear()
     try:
         result = _judge(found, answer, seconds)
         if result is None:  # the answer insists on another device: put the probes there
@@ -290,18 +299,22 @@ def evaluate(id: str, answer: Any, *, seconds: float = SECONDS) -> Result:
             result = _judge(found, answer, seconds) or Result(False, True, None, DEVICES)
     finally:
         _device = torch.device("cpu")
-    return result
+    return replace(result, tried=tuple(dict.fromkeys(_tried))[-MOST_TRIED:])
 
 
 def check(id: str, answer: Any) -> Any:
     """Check an answer, say what was found, and return what the notebook should go on with.
 
     Returns `answer` itself if it passes, else the course's reference. With GAN_HELPERS_STRICT=1 an
-    answer that is blank or wrong raises ExerciseError.
+    answer that is blank or wrong raises ExerciseError, after its name in the notebook was given the
+    reference: so one mistake does not cost the exercises behind it.
     """
     found = get_exercise(id)
     earlier = _status.get(id)
-    if answer is found.reference and earlier is not None and not earlier.passed:
+    not_run = why_not_run(id, answer)
+    if not_run is not None:
+        result = Result(False, *not_run)
+    elif answer is found.reference and earlier is not None and not earlier.passed:
         # The check cell was run again without the answer cell: the name holds the reference now.
         result = Result(
             False,
@@ -314,11 +327,19 @@ def check(id: str, answer: Any) -> Any:
         result = evaluate(id, answer)
     _status.pop(id, None)
     _status[id] = result
-    _in_use[id] = answer if result.passed else found.reference
+    own = found.adapt(answer) if found.adapt and result.passed else answer
+    _in_use[id] = own if result.passed else found.reference
     _note(id, result.passed)
+    message = "From here on the notebook runs on your code."
+    if not result.passed:
+        message = f"{result.message} (Going on with the reference for now.)"
+    state = "passed" if result.passed else "not yet" if result.attempted else "open"
+    show_panel(f"{id} {found.title}", state, message, result.tried, found.returns)
     if is_strict() and not result.passed:
+        several = len(found.names) > 1
+        values = found.reference if several else (found.reference,)
+        bind(dict(zip(found.names, values, strict=True)))
         raise ExerciseError(id, result)
-    print(textwrap.fill(_verdict(found, result), 100))
     return _in_use[id]
 
 
@@ -350,17 +371,6 @@ def contracts_table() -> str:
         answer = f"{found.title}\n{found.signature}\n{found.takes}"
         lines += [*_table_row((found.id, answer, returns, mistakes), widths), rule]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def is_strict() -> bool:
-    """True when a failed or blank exercise check is to be an exception: for marking and for tests.
-
-    GAN_HELPERS_STRICT=1 asks for it. nbgrader, when it marks or validates a notebook, says so in a
-    variable of its own, so that marking needs no setting.
-    """
-    if "GAN_HELPERS_STRICT" in os.environ:
-        return switch("GAN_HELPERS_STRICT")
-    return "NBGRADER_EXECUTION" in os.environ
 
 
 # --- how an answer is judged ---------------------------------------------------------------------
@@ -426,7 +436,7 @@ def _check_kind(found: Exercise, answer: Any) -> None:
             f"`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it "
             "called where only its name was needed?"
         )
-    _check_arguments(found, answer)
+    _check_arguments(found, found.adapt(answer) if found.adapt else answer)
 
 
 def _check_arguments(found: Exercise, answer: Callable) -> None:
@@ -469,15 +479,6 @@ def _dtype(tensor: torch.Tensor) -> str:
 
 
 # --- how a result is shown -----------------------------------------------------------------------
-
-
-def _verdict(found: Exercise, result: Result) -> str:
-    head = f"{found.id} {found.title}:"
-    if result.passed:
-        return f"{head} passed. From here on the notebook runs on your code."
-    going_on = "(Going on with the reference for now.)"
-    start = "not yet." if result.attempted else "open."
-    return f"{head} {start} {result.message} {going_on}"
 
 
 def _whose(result: Result | None) -> str:

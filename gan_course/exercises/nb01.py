@@ -13,7 +13,8 @@ from gan_helpers.losses import cross_entropy_d_loss, minimax_g_loss, non_saturat
 from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
 
 from .catalogue import MISTAKES
-from .framework import calling, describe_value, exercise, need, need_tensor, wrong
+from .compare import need_tensor
+from .framework import calling, describe_value, exercise, need, wrong
 
 MISTAKES.update(
     {

@@ -1,20 +1,23 @@
-"""Watching training code at work: two tiny networks that record how they are used.
+"""Watching training code at work: two small networks that record how they are used.
 
-A `Watch` holds a probe generator and a probe discriminator. The reader's code trains them; at
-every optimiser step the watch records which gradient was used, which part of it was fresh, what D
-had been shown. Since the fakes do not depend on the values of z, the gradient that a step should
-have used is known exactly, whatever noise the reader drew and in whatever order; and so are the
-gradients of known mistakes. `verdicts` compares.
+A `Watch` holds a probe generator, a probe discriminator and a data set. The reader's code trains
+them, however it is written. Of every call the watch keeps what went in, with which weights and in
+which mode, and the gradients that later came back through it; of every optimiser step, the gradient
+that was used and the weights before and after. Since D is linear and G's images are its own, the
+gradient that each image contributes is known, so that a step's gradient can be taken apart into
+them: `Watch.account` says which images had which part in it. `verdicts` judges.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch._C import _functorch
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -25,172 +28,294 @@ from gan_helpers.datasets import ImageDataset
 from .framework import probe_device, wrong
 
 LATENT = 50  # not the course's default, so that a size written as a number is noticed
-SIDE, TOP = 28, 4  # the top rows of a probe image carry marks, the rest its content
-CONTENT = (SIDE - TOP) * SIDE
-
-# The content of the probe images: any two fixed pictures without structure would do.
-_dice = torch.Generator().manual_seed(7)
-_REAL = torch.where(torch.rand(CONTENT, generator=_dice) < 0.5, 0.6, -0.6)
-_FAKE = 0.8 * torch.randn(CONTENT, generator=_dice)
-_WEIGHT = 0.005 * torch.randn(CONTENT, generator=_dice)
+IMAGES = 1600  # of the probe data set: no batch comes twice within a few steps
+_LABELLED = 16  # pixels that a label has a say in
 
 
 class _Tap(torch.autograd.Function):
-    """The identity; its node knows whether a backward pass went through and freed the graph."""
+    """The identity; its log gets the gradients of all backward passes through it."""
 
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx, x, log):
         ctx.save_for_backward(x)
+        ctx.log = log
         return x.clone()
 
     @staticmethod
     def backward(ctx, gradient):
-        ctx.ran = True
-        return gradient
+        ctx.log.append(gradient.detach().clone())
+        return gradient, None
 
 
-def _kept(node) -> bool:
-    """True if a backward pass ran through the node and the graph is still there."""
-    if not getattr(node, "ran", False):
-        return False
-    try:
-        return bool(node.saved_tensors)
-    except RuntimeError:  # freed, as after any ordinary backward pass
-        return False
+def _plain(tensor: Tensor) -> Tensor:
+    """The values of a tensor, also within torch.func's transformations."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = _functorch.get_unwrapped(tensor)
+    return tensor.detach().clone()
 
 
-class ProbeGenerator(nn.Module):
-    """z (N, latent_dim) -> images (N, 1, 28, 28): a learned picture, weaker in every second row.
+@dataclass(eq=False)
+class Call:
+    """One call of a probe network. Rows are flat images; `rows` are G's output or D's input."""
 
-    The values of z only reach the marks at the top, which the probe discriminator does not weigh.
-    """
+    rows: Tensor
+    z: Tensor | None  # what G got
+    logits: Tensor | None  # what D said
+    labels: Tensor | None
+    weights: Tensor
+    training: bool
+    epoch: int
+    attached: bool  # D's images came with a graph behind them
+    functional: bool  # within torch.func, where gradients cannot be listened to
+    back: list[Tensor] = field(default_factory=list)  # gradients by logit, one a backward pass
+    through: list[Tensor] = field(default_factory=list)  # of those that went on to the images
+    node: object = None
+    origins: list[tuple] | None = None  # see Watch.origins
 
+    @property
+    def kept(self) -> bool:
+        """True if a backward pass ran through this call and its graph is still there."""
+        try:
+            return bool(self.back) and bool(self.node.saved_tensors)
+        except RuntimeError:  # freed, as after any ordinary backward pass
+            return False
+
+
+class _Probe(nn.Module):
     def __init__(self, watch: Watch):
         super().__init__()
-        self.latent_dim = LATENT
-        self.picture = nn.Parameter(_FAKE.clone())
         self._watch = [watch]  # in a list, so that it is no part of the module
 
-    def forward(self, z: Tensor) -> Tensor:
+    def flat(self) -> Tensor:
+        return torch.cat([_plain(p).flatten() for p in self.parameters()])
+
+    def gradient(self) -> Tensor | None:
+        """The flat gradient that the network holds; None if it holds none or nothing but zeros."""
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters()]
+        flat = torch.cat([grad.detach().flatten() for grad in grads]).clone()
+        return flat if flat.any() else None
+
+    def _check_labels(self, labels: object, n: int, name: str) -> None:
+        classes = self._watch[0].classes
+        if (labels is None) != (classes is None):
+            one, two = (2, 3) if classes is None else (3, 2)
+            raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
+        if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
+            wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
+
+
+class ProbeGenerator(_Probe):
+    """z (N, latent_dim) -> images: a learned picture with a pattern of its own for every z."""
+
+    def __init__(self, watch: Watch, picture: Tensor):
+        super().__init__(watch)
+        self.latent_dim = LATENT
+        self.picture = nn.Parameter(picture.clone())
+        if watch.classes:
+            self.table = nn.Parameter(torch.randn(watch.classes, _LABELLED, generator=_dice(3)))
+        mix = 0.4 * torch.randn(LATENT, len(picture), generator=_dice(4))
+        self.register_buffer("mix", mix, persistent=False)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        watch = self._watch[0]
         if not isinstance(z, Tensor) or z.dim() != 2 or z.shape[1] != LATENT:
-            shape = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
+            size = isinstance(z, Tensor) and z.dim() == 2
             wrong(
-                f"The generator was called with z of shape {shape}, where latent_dim was {LATENT} "
-                f"and so (N, {LATENT}) was expected. Is a size written as a number?",
-                "hardcoded-size",
+                f"The generator was called with z of shape {_shape(z)}, where latent_dim was "
+                f"{LATENT} and so (N, {LATENT}) was expected."
+                + (" Is a size written as a number?" if size else ""),
+                "hardcoded-size" if size else None,
             )
-        self._watch[0].z.append(z.detach().clone())
-        marks = torch.zeros(len(z), TOP * SIDE, device=z.device)
-        marks[:, 0] = -1
-        marks[:, SIDE : SIDE + 20] = torch.tanh(z[:, :20].detach())
-        content = fake_content(self.picture, len(z))
-        return torch.cat([marks, content], 1).view(-1, 1, SIDE, SIDE)
+        self._check_labels(labels, len(z), "The generator")
+        inside = self.picture + 0.7 * torch.sin(z @ self.mix)
+        if labels is not None:
+            inside = torch.cat(
+                [inside[:, :_LABELLED] + self.table[labels], inside[:, _LABELLED:]], 1
+            )
+        rows = torch.tanh(inside)
+        watch.record(
+            self, Call(
+                _plain(rows), _plain(z), None, labels, self.flat(), self.training, watch.epoch,
+                False, _functorch.is_functorch_wrapped_tensor(rows),
+            ),
+        )  # fmt: skip
+        return rows.view(-1, *watch.shape)
 
 
-class ProbeDiscriminator(nn.Module):
-    """images (N, 1, 28, 28) -> logits (N,), or (N, 1) with `column`; linear in the content."""
+class ProbeDiscriminator(_Probe):
+    """images -> logits (N,), or (N, 1) with `column`; linear in the pixels."""
 
-    def __init__(self, watch: Watch, column: bool, scale: float):
-        super().__init__()
-        fake = torch.tanh(_FAKE)
-        # Weights for which the real picture has logit -1.3 and the (strong) fake one 1.6.
-        pictures = torch.stack([_REAL, fake], 1)
-        wanted = torch.tensor([-1.3, 1.6]) - pictures.T @ _WEIGHT
-        weight = _WEIGHT + pictures @ torch.linalg.solve(pictures.T @ pictures, wanted)
-        self.weight = nn.Parameter(scale * weight)
-        self.bias = nn.Parameter(torch.zeros(1))
-        self.column, self._watch = column, [watch]
+    def __init__(self, watch: Watch, weight: Tensor, bias: float, column: bool):
+        super().__init__(watch)
+        self.weight = nn.Parameter(weight.clone())
+        self.bias = nn.Parameter(torch.tensor([bias]))
+        if watch.classes:
+            self.table = nn.Parameter(torch.randn(watch.classes, _LABELLED, generator=_dice(5)))
+        self.column = column
 
-    def forward(self, images: Tensor) -> Tensor:
-        flat = images.flatten(1) if isinstance(images, Tensor) and images.dim() > 1 else None
-        if flat is None or flat.shape[1] != SIDE * SIDE:
-            shape = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        watch = self._watch[0]
+        pixels = len(self.weight)
+        if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
+            expected = "(" + ", ".join(map(str, ("N", *watch.shape))) + ")"
             wrong(
-                f"D was called with {shape}, where images (N, 1, 28, 28) were expected. Which "
+                f"D was called with {_shape(images)}, where images {expected} were expected. Which "
                 "value is handed to D there?"
             )
-        logits = _Tap.apply(flat[:, TOP * SIDE :] @ self.weight + self.bias)
-        self._watch[0].saw(flat, logits, self.training)
+        self._check_labels(labels, len(images), "D")
+        functional = any(map(_functorch.is_functorch_wrapped_tensor, (self.weight, images)))
+        call = Call(
+            _plain(images).reshape(-1, pixels), None, None, labels, self.flat(), self.training,
+            watch.epoch, images.grad_fn is not None, functional,
+        )  # fmt: skip
+        flat = images.flatten(1)
+        if flat.requires_grad and not functional:
+            flat = _Tap.apply(flat, call.through)
+        logits = flat @ self.weight + self.bias
+        if labels is not None:
+            logits = logits + (flat[:, :_LABELLED] * self.table[labels]).sum(1)
+        call.logits = _plain(logits).reshape(-1)
+        if logits.requires_grad and not functional:
+            logits = _Tap.apply(logits, call.back)
+            call.node = logits.grad_fn
+        watch.record(self, call)
         return logits[:, None] if self.column else logits
 
 
-def fake_content(picture: Tensor, n: int) -> Tensor:
-    """The content of n fakes: rows of alternating strength, so that not all logits are alike."""
-    strength = 1 - 0.5 * (torch.arange(n, device=picture.device) % 2)
-    return strength[:, None] * torch.tanh(picture)
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
-def real_images(n: int, varied: bool = False) -> Tensor:
-    """n real probe images (n, 1, 28, 28) in [-1, 1]; `varied`: of several strengths and signs."""
-    strength = torch.tensor([1.0, 0.5, -0.4, 0.8]) if varied else torch.ones(1)
-    content = _REAL * strength.repeat(n)[:n, None]
-    bits = torch.arange(n)[:, None] >> torch.arange(10) & 1
-    marks = torch.zeros(n, TOP * SIDE)
-    marks[:, 0], marks[:, 1] = 1, -1
-    marks[:, SIDE : SIDE + 10] = 2.0 * bits - 1
-    return torch.cat([marks, content], 1).view(-1, 1, SIDE, SIDE)
+def _dice(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
-def probe_dataset(n: int = 300) -> ImageDataset:
-    """A data set of real probe images, all of one content, each marked with its index."""
-    images = ((real_images(n) + 1) * 127.5).round().to(torch.uint8)
-    labels = torch.arange(n) % 10
-    return ImageDataset(images, labels, tuple("0123456789"), "probe images", "train")
+@functools.cache
+def _pixels(shape: tuple[int, int, int]) -> Tensor:
+    return torch.randint(0, 256, (IMAGES, *shape), generator=_dice(7), dtype=torch.uint8)
+
+
+def probe_dataset(shape: tuple[int, int, int] = (1, 28, 28)) -> ImageDataset:
+    """A data set of random images, no two alike, of ten classes."""
+    names = tuple("0123456789")
+    labels = torch.arange(IMAGES) % 10
+    return ImageDataset(_pixels(shape).clone(), labels, names, "probe images", "train")
 
 
 @dataclass
 class Step:
-    """One optimiser step, as the watch saw it. Gradients are flat; None where there was none."""
+    """One optimiser step, as the watch saw it. Gradients and weights are flat, by network."""
 
     networks: frozenset[str]  # whose parameters the optimiser holds: {"G"}, {"D"}, both, neither
     optimizer: object
-    weights: dict[str, Tensor]  # before the step
-    earlier: dict[str, Tensor]  # before the step that came before it
+    first: dict[str, int]  # the call with which each network's account of this step begins
+    held: dict[str, Tensor | None]  # what each held already after its last step, or before a call
+    states: dict[str, int]  # how many states of each network were known before it
+    last: int = 0  # the call after the account's end
+    epoch: int = 0
     grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
-    fresh: dict[str, Tensor | None] = field(default_factory=dict)  # from backward since last step
-    stale: dict[str, Tensor | None] = field(default_factory=dict)  # from before, since own step
-    previous: dict[str, Tensor | None] = field(default_factory=dict)  # used at own last step
-    real_seen: list[Tensor] = field(default_factory=list)  # flat images, from calls with gradient
-    fakes_seen: int = 0
-    training: bool = True
-    kept_graph: bool = False
+    after: dict[str, Tensor] = field(default_factory=dict)  # the weights
+
+
+@dataclass
+class Share:
+    """The part of one call of D in a step's gradient: a coefficient for each image."""
+
+    call: Call
+    weights: Tensor  # by image: the slope of the loss by its logit
+    passes: int  # how many backward passes went through
+
+
+@dataclass
+class Account:
+    """A step's gradient, taken apart."""
+
+    shares: list[Share]
+    held: float  # how much of what was there before is in it
+    rest: Tensor  # what belongs to none of the images
 
 
 class Watch:
-    """Two probe networks and a record of every optimiser step taken while it is on."""
+    """Two probe networks and a record of what is done with them while it is on.
 
-    def __init__(self, column: bool = False, scale: float = 1.0, real: Tensor | None = None):
+    shape: of an image; classes: for networks that also take labels; scale: of D's logits.
+    """
+
+    def __init__(
+        self,
+        column: bool = False,
+        scale: float = 1.0,
+        shape: tuple[int, int, int] = (1, 28, 28),
+        classes: int | None = None,
+    ):
         device = probe_device()
-        self.z: list[Tensor] = []
-        self.G = ProbeGenerator(self).to(device)
-        self.D = ProbeDiscriminator(self, column, scale).to(device)
-        self.real = (real_images(1) if real is None else real).to(device).flatten(1)
+        self.shape, self.classes, self.data = shape, classes, probe_dataset(shape)
+        pixels = self.data.images[0].numel()
+        direction = torch.randn(pixels, generator=_dice(8))
+        weight = 2.2 * direction / direction.norm()
+        # Real logits lie around -0.6, fake ones around 0.9, both between -4 and 4.
+        picture = torch.randn(pixels, generator=_dice(9)) * 0.4
+        picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
+        self.calls: list[Call] = []
+        self._fakes_by_row: dict[bytes, tuple] = {}
+        self.epoch = 0  # number of optimiser steps so far, those of others included
+        self.G = ProbeGenerator(self, picture).to(device)
+        self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(device)
+        self.states = {name: [net.flat()] for name, net in self.networks.items()}
         self.steps: list[Step] = []
-        self.history: list[Step] = []  # steps of earlier calls, see `keep`
-        self.saw_anything = False
-        self.start = {name: _flat(list(net.parameters())) for name, net in self.networks.items()}
-        self._deposits: dict[str, list[tuple[int, Tensor]]] = {"G": [], "D": []}
-        self._calls: list[tuple] = []
-        self._epoch = 0  # number of steps so far, those of others included
+        self.past: list[Step] = []  # of earlier calls
+        self.held_from_g = False  # what D holds at the start was left by a step of G
+        self.disturbed: set[str] = set()  # networks whose weights changed without an optimiser
+        self.begin()
+
+    def __deepcopy__(self, memo: dict) -> Watch:
+        return self  # a copy of a network is watched too
 
     @property
-    def networks(self) -> dict[str, nn.Module]:
+    def networks(self) -> dict[str, _Probe]:
         return {"G": self.G, "D": self.D}
+
+    @staticmethod
+    def fresh_images(shape: tuple[int, int, int]) -> Tensor:
+        return _pixels(shape)
+
+    @property
+    def used(self) -> bool:
+        return len(self.calls) > self._begun
+
+    def fakes(self) -> list[Call]:
+        """All calls of the generator."""
+        return [call for call in self.calls if call.z is not None]
 
     def begin(self) -> None:
         """Before a further call of the reader's code: a clean record of steps."""
+        self.past += self.steps
         self.steps = []
-        self.start = {name: _flat(list(net.parameters())) for name, net in self.networks.items()}
-        self.next_epoch()
+        self._begun = len(self.calls)
+        self.epoch += 1
+        self._first = dict.fromkeys("GD", len(self.calls))
+        self._held = {name: net.gradient() for name, net in self.networks.items()}
 
-    def keep(self, step: Step) -> None:
-        """Remember a step of an earlier call, whose gradient a later one may still contain."""
-        self.history.append(step)
+    def record(self, network: _Probe, call: Call) -> None:
+        if not call.functional:
+            self._look(network)
+        self.calls.append(call)
+        if call.z is not None:
+            for i, row in enumerate(call.rows.cpu().numpy()):
+                self._fakes_by_row[row.tobytes()] = ("fake", call, i)
 
-    def saw(self, flat: Tensor, logits: Tensor, training: bool) -> None:
-        self.saw_anything = True
-        if logits.requires_grad:
-            self._calls.append((flat.detach(), logits.grad_fn, training))
+    def _look(self, network: _Probe) -> None:
+        """Notice weights that changed since the last step, then take them as they are."""
+        for name, own in self.networks.items():
+            if network is own and not torch.equal(self.states[name][-1], own.flat()):
+                self.disturbed.add(name)
+                self.states[name].append(own.flat())
+
+    def age(self, name: str, call: Call, step: Step) -> int | None:
+        """How many states before a step the network had the weights of this call; None: never."""
+        states = self.states[name][: step.states[name]]
+        ages = enumerate(reversed(states))
+        return next((age for age, old in ages if torch.equal(old, call.weights)), None)
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
@@ -198,95 +323,147 @@ class Watch:
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         ]
-        for name, network in self.networks.items():
-            for i, parameter in enumerate(network.parameters()):
-                handles.append(parameter.register_hook(self._deposit(name, i)))
         try:
             yield self
         finally:
             for handle in handles:
                 handle.remove()
-
-    def next_epoch(self) -> None:
-        """Whatever was deposited so far belongs to an earlier step than what follows."""
-        self._epoch += 1
-        self._calls.clear()
-
-    def _deposit(self, name: str, index: int) -> Callable[[Tensor], None]:
-        def hook(gradient: Tensor) -> None:
-            shapes = [p.shape for p in self.networks[name].parameters()]
-            parts = [torch.zeros(shape, device=gradient.device) for shape in shapes]
-            parts[index] = gradient.detach().clone()
-            self._deposits[name].append((self._epoch, _flat(parts)))
-
-        return hook
+        for network in self.networks.values():
+            self._look(network)
 
     def _before_step(self, optimizer, _args, _kwargs) -> None:
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        mine = {
-            name: net
-            for name, net in self.networks.items()
-            if held & {id(p) for p in net.parameters()}
-        }
-        weights = {name: _flat(list(net.parameters())) for name, net in self.networks.items()}
-        earlier = self.steps[-1].weights if self.steps else weights
-        self.steps.append(Step(frozenset(mine), optimizer, weights, earlier))
+        mine = [n for n, net in self.networks.items() if held & {id(p) for p in net.parameters()}]
+        for network in self.networks.values():
+            self._look(network)
+        known = {name: len(states) for name, states in self.states.items()}
+        first, held = dict(self._first), dict(self._held)
+        self.steps.append(Step(frozenset(mine), optimizer, first, held, known))
 
     def _after_step(self, _optimizer, _args, _kwargs) -> None:
         step = self.steps[-1]
+        step.last, step.epoch = len(self.calls), self.epoch
         for name, network in self.networks.items():
-            own = [s for s in self.history + self.steps[:-1] if name in s.networks]
-            step.previous[name] = own[-1].grad[name] if own else None
-            step.grad[name] = _gradient(network)
-            deposits = self._deposits[name]
-            step.fresh[name] = _sum([g for epoch, g in deposits if epoch == self._epoch])
-            step.stale[name] = _sum([g for epoch, g in deposits if epoch < self._epoch])
+            step.grad[name], step.after[name] = network.gradient(), network.flat()
             if name in step.networks:
-                deposits.clear()
-        for flat, node, training in self._calls:
-            real = flat[:, 0] > 0
-            step.real_seen.append(flat[real])
-            step.fakes_seen += int((~real).sum())
-            step.training &= training
-            step.kept_graph |= _kept(node)
-        self.next_epoch()
+                self._first[name], self._held[name] = len(self.calls), step.grad[name]
+                self.states[name].append(step.after[name])
+        self.epoch += 1
 
-    # what a step should have used, and what known mistakes would have used
+    # --- which images are behind a gradient ------------------------------------------------------
 
-    def logits(self, step: Step, opponent: str = "") -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Real and fake logits at the weights before the step, and those weights of D and G.
+    def origins(self, call: Call) -> list[tuple]:
+        """Where D's images came from: ("real", index), ("fake", call of G, row) or ("other",)."""
+        if call.origins is not None:
+            return call.origins
+        found = call.origins = []
+        levels = ((call.rows + 1) * 127.5).round()
+        whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
+        for row, level, is_whole in zip(call.rows, levels, whole, strict=True):
+            origin = self._fakes_by_row.get(row.cpu().numpy().tobytes())
+            if origin is None and is_whole:
+                key = level.clamp(0, 255).to(torch.uint8).cpu().numpy().tobytes()
+                index = self._real_by_row.get(key)
+                origin = None if index is None else ("real", index)
+            found.append(origin or ("other",))
+        return found
 
-        `opponent`: the network to be taken as it was one step earlier.
-        """
-        weights = {n: (step.earlier if n == opponent else step.weights)[n] for n in "DG"}
-        d, g = (weights[name].clone().requires_grad_() for name in "DG")
-        n = step.fakes_seen or (len(self.z[-1]) if self.z else 2)
-        seen = self.real if len(self.real) > 1 else self.real.expand(n, -1)
-        real = seen[:, TOP * SIDE :] @ d[:-1] + d[-1]
-        fake = fake_content(g, n) @ d[:-1] + d[-1]
-        return real, fake, d, g
-
-    def d_gradient(self, step: Step, loss: Callable, opponent: str = "") -> Tensor:
-        real, fake, d, _ = self.logits(step, opponent)
-        return torch.autograd.grad(loss(real, fake), d)[0]
-
-    def g_gradient(self, step: Step, loss: Callable, opponent: str = "") -> Tensor:
-        _, fake, _, g = self.logits(step, opponent)
-        return torch.autograd.grad(loss(fake), g)[0]
-
-
-def _flat(tensors: list[Tensor]) -> Tensor:
-    return torch.cat([t.detach().flatten() for t in tensors]).clone()
-
-
-def _sum(tensors: list[Tensor]) -> Tensor | None:
-    return torch.stack(tensors).sum(0) if tensors else None
-
-
-def _gradient(network: nn.Module) -> Tensor | None:
-    """The flat gradient a network holds; None if it holds none or nothing but zeros."""
-    parameters = list(network.parameters())
-    if all(p.grad is None for p in parameters):
+    def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
+        """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
+        for call in self.fakes():
+            rows = images.detach().flatten(1).to(call.rows)
+            if rows.shape == call.rows.shape and torch.allclose(rows, call.rows, atol=1e-5):
+                return call.z, call.weights
         return None
-    flat = _flat([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
-    return flat if flat.any() else None
+
+    @functools.cached_property
+    def _real_by_row(self) -> dict[bytes, int]:
+        return {row.tobytes(): i for i, row in enumerate(_pixels(self.shape).numpy())}
+
+    def nearest(self, row: Tensor) -> tuple[str, float, float, float]:
+        """(real or fake, correlation, factor, shift): the image that a row is most like."""
+        best = ("real", 0.0, 0.0, 0.0)
+        banks = [("real", _pixels(self.shape).flatten(1).float().to(row.device) / 127.5 - 1)]
+        banks += [("fake", call.rows) for call in self.fakes()]
+        y = row - row.mean()
+        for name, bank in banks:
+            x = bank - bank.mean(1, keepdim=True)
+            products = x @ y
+            match = products / (x.norm(dim=1) * y.norm() + 1e-9)
+            i = int(match.abs().argmax())
+            if abs(match[i]) > abs(best[1]):
+                factor = (products[i] / x[i].square().sum()).item()
+                shift = (row.mean() - factor * bank[i].mean()).item()
+                best = (name, match[i].item(), factor, shift)
+        return best
+
+    def slopes(self, name: str, call: Call) -> Tensor:
+        """(N, parameters): each image's logit differentiated by the network's parameters."""
+        if name == "D":
+            by_pixel, parts = call.rows, [call.rows, torch.ones_like(call.rows[:, :1])]
+        else:
+            weight = call.weights[: call.rows.shape[1]].expand_as(call.rows)
+            if call.labels is not None:
+                table = call.weights[call.rows.shape[1] + 1 :].view(-1, _LABELLED)
+                more = table[call.labels]
+                weight = torch.cat([weight[:, :_LABELLED] + more, weight[:, _LABELLED:]], 1)
+            by_pixel = weight * (1 - call.rows**2)
+            made_by_g = [origin[0] == "fake" for origin in self.origins(call)]
+            by_pixel = by_pixel * torch.tensor(made_by_g, device=by_pixel.device)[:, None]
+            parts = [by_pixel]
+        if call.labels is not None:
+            code = nn.functional.one_hot(call.labels, self.classes).to(by_pixel.dtype)
+            parts.append((code[:, :, None] * by_pixel[:, None, :_LABELLED]).flatten(1))
+        return torch.cat(parts, 1)
+
+    def account(self, step: Step, name: str) -> Account:
+        """Take the gradient that a step used apart into what each image contributed.
+
+        Every backward pass through a call of D is a column; so is each image of a call within
+        torch.func, and what the network held before. Least squares finds their factors.
+        """
+        calls = [c for c in self.calls[step.first[name] : step.last] if c.logits is not None]
+        if name == "G":  # only what went on to the images can have come to G
+            calls = [call for call in calls if call.through or call.functional]
+        columns, owners = [], []
+        for call in calls:
+            slopes = self.slopes(name, call).double().cpu()
+            if call.functional:
+                for i, slope in enumerate(slopes):
+                    one = torch.zeros(len(slopes), dtype=torch.float64)
+                    one[i] = 1
+                    columns.append(slope)
+                    owners.append((call, one))
+            for back in call.back:
+                back = back.reshape(-1).double().cpu()
+                if not torch.isfinite(back).all():
+                    continue
+                columns.append(back @ slopes)
+                owners.append((call, back))
+        held = step.held[name]
+        if held is not None:
+            columns.append(held.double().cpu())
+        found = step.grad[name].double().cpu()
+        factors, rest = _least_squares(columns, found)
+        weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
+        for (call, part), factor in zip(owners, factors, strict=False):
+            weights[call] = weights[call] + factor * part
+        largest = max((w.abs().max().item() for w in weights.values()), default=0.0)
+        shares = [
+            Share(call, w, len(call.back))
+            for call, w in weights.items()
+            if w.abs().max() > 1e-4 * largest
+        ]
+        return Account(shares, float(factors[-1]) if held is not None else 0.0, rest)
+
+
+def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors of the columns that come nearest to `found`, and what is left of it."""
+    if not columns:
+        return torch.zeros(0), found
+    table = torch.stack(columns, 1)
+    size = table.norm(dim=0)
+    table = table / size.clamp(min=1e-30)
+    solved = torch.linalg.lstsq(table, found[:, None], rcond=1e-7, driver="gelsd").solution[:, 0]
+    factors = torch.where(size > 1e-9 * size.max(), solved / size.clamp(min=1e-30), 0)
+    return factors, found - table @ solved

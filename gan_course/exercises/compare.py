@@ -1,0 +1,278 @@
+"""Comparing an answer with the right formula, with known wrong ones, and with what it is made of.
+
+A formula is asked for several problems that differ in size and in numbers: what is right for one of
+them by luck is not right for another, and a cause is named only if it explains all of them.
+`ask` calls the reader's function, `need_…` checks what came back, `name_wrong` looks for known
+mistakes, and `explain` solves for the rest: "everything is half as large", "the term … is missing".
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .explain import Cause
+from .framework import calling, describe_value, need, wrong
+
+# A known wrong formula: the mistake (or None), what it computes, the message.
+Known = tuple[str | None, Callable[..., Any], str]
+# Terms that a right answer is a sum of: name -> (its value in each problem, its right factor).
+Terms = Mapping[str, tuple[Sequence[float], float]]
+
+
+def ask(
+    function: Callable, call: str, *given: Any, hints: Sequence[Cause] = (), **options: Any
+) -> Any:
+    """What the reader's function returns for copies of these arguments, which it must not change.
+
+    `call` describes the call in messages; hints: see `framework.calling`.
+    """
+    copies = [part.clone() if isinstance(part, Tensor) else part for part in given]
+    with calling(call, hints):
+        got = function(*copies, **options)
+    tensors = [pair for pair in zip(copies, given, strict=True) if isinstance(pair[1], Tensor)]
+    need(
+        all(torch.equal(*pair) for pair in tensors),
+        f"`{call}` changes a tensor that was handed to it, so that whoever uses it next gets other "
+        "numbers. Look for `+=` and the like, for a shuffle in place, and for methods whose name "
+        "ends in an underscore.",
+    )
+    return got
+
+
+# --- what came back ------------------------------------------------------------------------------
+
+
+def need_tensor(
+    value: object, call: str, shape: tuple[int, ...] | None = None, finite: bool = True
+) -> None:
+    """Reject anything but a floating-point tensor (of `shape`, if given)."""
+    if not isinstance(value, Tensor):
+        wrong(f"`{call}` should return a tensor, but {describe_value(value)} came back.")
+    if not value.is_floating_point():
+        kind = str(value.dtype).removeprefix("torch.")
+        wrong(f"`{call}` returned a tensor of {kind}; floating point was expected.")
+    if shape is not None and tuple(value.shape) != tuple(shape):
+        wrong(f"`{call}` returned shape {tuple(value.shape)}; {tuple(shape)} was expected.")
+    if finite and not torch.isfinite(value).all():
+        wrong(f"`{call}` returned values that are not finite (inf or nan).")
+
+
+def need_number(value: object, call: str, *, plain: bool = True, finite: bool = True) -> float:
+    """Reject anything but one real number; return it as a float.
+
+    plain: no tensor or array either. finite: nor nan or infinity.
+    """
+    if plain and isinstance(value, Tensor):
+        wrong(
+            f"`{call}` should return a plain number, but a tensor came back. A tensor may keep a "
+            "whole graph alive in your history: which method turns one value into a number?"
+        )
+    if isinstance(value, complex) or "complex" in str(getattr(value, "dtype", "")):
+        wrong(
+            f"`{call}` gives a complex number. Rounding gives a matrix root tiny imaginary parts; "
+            "which part of them is meant?"
+        )
+    number = value
+    if not plain and isinstance(value, Tensor | np.ndarray):
+        shape = tuple(value.shape)
+        need(
+            math.prod(shape) == 1,
+            f"`{call}` should give one number, but shape {shape} came back. What turns these into "
+            "one?",
+        )
+        number = value.item()
+    elif not plain and hasattr(value, "__float__") and not isinstance(value, bool):
+        number = float(value)
+    if not isinstance(number, numbers.Real) or isinstance(value, bool):
+        wrong(f"`{call}` should give one number, but {describe_value(value)} came back.")
+    need(
+        not finite or math.isfinite(number),
+        f"`{call}` returned {float(number)}, which is not finite.",
+    )
+    return float(number)
+
+
+def need_parts(value: object, call: str, *names: str) -> tuple:
+    """Reject anything that does not unpack into parts of these names; return them."""
+    try:
+        parts = () if isinstance(value, str | dict | set) else tuple(value)
+    except TypeError:
+        parts = ()
+    need(
+        len(parts) == len(names),
+        f"`{call}` should return {len(names)} things, {', '.join(names[:-1])} and {names[-1]}; "
+        f"{describe_value(value)} came back.",
+    )
+    return parts
+
+
+# --- closeness and known mistakes ----------------------------------------------------------------
+
+
+def as_tensor(value: object) -> Tensor:
+    """A float64 tensor of a number, sequence, array or tensor."""
+    if isinstance(value, Tensor):
+        return value.detach().double().cpu()
+    return torch.as_tensor(np.asarray(value, dtype=float))
+
+
+def close(a: object, b: object, tolerance: float = 1e-3, absolute: float = 0.0) -> bool:
+    """Equal up to rounding, as vectors. None stands for zero; nan is close to nothing."""
+    if a is None or b is None:
+        other = b if a is None else a
+        return other is None or not as_tensor(other).any()
+    a, b = as_tensor(a).flatten(), as_tensor(b).flatten()
+    if a.shape != b.shape:
+        return False
+    return bool((a - b).norm() <= absolute + tolerance * torch.maximum(a.norm(), b.norm()))
+
+
+def name_wrong(
+    got: Sequence[Any],
+    known: Iterable[Known],
+    problems: Sequence[tuple],
+    same: Callable[[Any, Any], bool] = close,
+) -> None:
+    """Reject by name what a known wrong formula gives for every one of these problems."""
+    for mistake, formula, message in known:
+        try:
+            made = [formula(*problem) for problem in problems]
+        except (ArithmeticError, ValueError, RuntimeError):  # it has no value here, so it is not it
+            continue
+        if all(same(*pair) for pair in zip(got, made, strict=True)):
+            wrong(message, mistake)
+
+
+# --- solve, then speak ---------------------------------------------------------------------------
+
+_RELATED: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
+    ("the square root of what was asked", np.sqrt),
+    ("the square of what was asked", np.square),
+    ("the exponential of what was asked", np.exp),
+    ("the logarithm of what was asked", np.log),
+    ("1 minus what was asked", lambda right: 1 - right),
+    ("one divided by what was asked", lambda right: 1 / right),
+    ("what was asked without its sign", np.abs),
+    ("what was asked, but never below 0", lambda right: np.maximum(right, 0)),
+]
+
+
+def solve(got: Sequence[float], terms: Terms, tolerance: float = 1e-4) -> dict[str, float] | None:
+    """The factors with which these terms add up to what came, or None if there are none.
+
+    There must be more values in `got` than terms, or anything would fit.
+    """
+    target = np.asarray(got, dtype=float).ravel()
+    table = np.stack([np.asarray(values, float).ravel() for values, _ in terms.values()], axis=1)
+    if len(target) <= len(terms) or not (np.isfinite(target).all() and np.isfinite(table).all()):
+        return None
+    size = np.linalg.norm(table, axis=0)
+    if not size.all() or np.linalg.matrix_rank(table / size, tol=1e-6) < len(terms):
+        return None
+    factors = np.linalg.lstsq(table / size, target, rcond=None)[0] / size
+    if np.linalg.norm(table @ factors - target) > tolerance * np.linalg.norm(target):
+        return None
+    return dict(zip(terms, factors.tolist(), strict=True))
+
+
+def times(ratio: float) -> str:
+    """How many times too large, in words: never "1.00 times"."""
+    for value, words in (
+        (0.5, "half as large as it should be"),
+        (2.0, "twice as large as it should be"),
+        (-1.0, "of the opposite sign"),
+        (1 / math.log(2), "1.443 times as large, as with logarithms to base 2"),
+        (1 / math.log(10), "0.4343 times as large, as with logarithms to base 10"),
+    ):
+        if math.isclose(ratio, value, rel_tol=5e-4):
+            return words
+    digits = next((n for n in range(3, 8) if float(f"{ratio:.{n}g}") != 1), 9)
+    return f"{ratio:.{digits}g} times as large as it should be"
+
+
+def say_factors(found: Mapping[str, float], terms: Terms) -> str:
+    """What factors found by `solve` mean: which term is missing, of wrong sign or size."""
+    ratios, added = {}, []
+    for name, (_, right) in terms.items():
+        if right:
+            ratios[name] = found[name] / right
+        elif abs(found[name]) > 1e-3:
+            added.append(f"{name} is in it, {found[name]:.4g} times, and should not be")
+    off = {name: ratio for name, ratio in ratios.items() if abs(ratio - 1) > 1e-3}
+    values = list(off.values())
+    if len(off) == len(ratios) > 1 and max(values) - min(values) < 1e-3 * abs(max(values)):
+        said = [f"everything is {times(values[0])}"]
+    else:
+        said = [
+            f"{name} is missing" if abs(ratio) < 1e-3 else f"{name} is {times(ratio)}"
+            for name, ratio in off.items()
+        ]
+    text = "; ".join(said + added)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def explain(
+    got: Sequence[float],
+    right: Sequence[float],
+    terms: Terms | None = None,
+    sizes: Mapping[str, Sequence[float]] | None = None,
+) -> str:
+    """How the answers to several problems differ from the right ones, in a true sentence, or ''.
+
+    sizes: numbers that a factor may have to do with, such as the number of samples: name -> its
+    value in each problem. Only what fits every problem is said.
+    """
+    got, right = np.asarray(got, dtype=float), np.asarray(right, dtype=float)
+    if not np.isfinite(got).all() or not got.any():
+        return "" if got.any() else "It is always 0."
+    if len(got) > 1 and np.ptp(got) == 0:
+        return f"It is always {got[0]:.4g}, whatever it is asked about."
+    with np.errstate(all="ignore"):
+        ratio = got / right
+        if np.isfinite(ratio).all() and np.ptp(ratio) < 1e-3 * abs(ratio).max():
+            return f"Everything is {times(float(ratio.mean()))}."
+        for name, values in (sizes or {}).items():
+            if said := _by_size(ratio, np.asarray(values, dtype=float), name):
+                return said
+        for words, relation in _RELATED:
+            if close(got, relation(right)):
+                return f"This is {words}."
+    if terms and (found := solve(got, terms)):
+        return say_factors(found, terms)
+    if np.ptp(got - right) < 1e-4 * np.abs(right).max():
+        return f"All is right but for a constant of {(got - right).mean():.4g} that is added."
+    return ""
+
+
+def _by_size(ratio: np.ndarray, size: np.ndarray, name: str) -> str:
+    """Says that a factor is a size, or a number that stands where a size should."""
+    for quotient, one, other in (
+        (ratio / size, "multiplied by", "divided by"),
+        (ratio * size, "divided by", "multiplied by"),
+    ):
+        if np.ptp(size) == 0 or np.ptp(quotient) > 1e-3 * abs(quotient).max():
+            continue
+        c = float(quotient.mean())
+        if math.isclose(c, 1, rel_tol=1e-3):
+            return f"It is what was asked, {one} {name}."
+        c = c if other == "multiplied by" else 1 / c
+        return (
+            f"It fits if it is {other} {c:.4g} where {name} belongs: is a size written as a number?"
+        )
+    return ""
+
+
+def off_by(got: float, right: float) -> str:
+    """What came, what was expected, and in which direction it is off."""
+    if not math.isfinite(got):
+        return f"{got} came back, {right:.5g} was expected"
+    digits = next((n for n in range(5, 12) if f"{got:.{n}g}" != f"{right:.{n}g}"), 12)
+    where = "too high" if got > right else "too low"
+    return f"{got:.{digits}g} came back, {right:.{digits}g} was expected: {where}"
