@@ -820,10 +820,10 @@ UNFORESEEN["2.4"] = {
     "wasserstein": (d_variant(ce=lambda x, t: (-x if t else x).mean()), "Wasserstein"),
     "least squares": (d_variant(ce=_least_squares), "least-squares"),
     "smoothed": (d_variant(targets=(0.9, 0.0)), "0.9"),
-    "smoothed on both sides": (d_variant(targets=(0.9, 0.1)), "0.87 times"),
-    "minus": (d_variant(total=lambda r, f: r - f), "points another way"),
+    "smoothed on both sides": (d_variant(targets=(0.9, 0.1)), "target 0.9 where 1"),
+    "minus": (d_variant(total=lambda r, f: r - f), "the fakes count -1 times"),
     "all negative": (d_variant(total=lambda r, f: -(r + f)), "opposite way"),
-    "mean of logits": (d_mean_logit, "points another way"),
+    "mean of logits": (d_mean_logit, "mean logit"),
     "new optimiser": (d_new_optimizer, "another optimiser"),
     "two steps": (d_variant(steps=2), "2 optimiser steps"),
     "no step": (d_no_step, "never told to step"),
@@ -831,7 +831,7 @@ UNFORESEEN["2.4"] = {
     "a tensor": (d_variant(report=lambda loss: loss), "plain number"),
     "nothing": (d_variant(report=lambda loss: None), "nothing (None)"),
     "a pair": (d_variant(report=lambda loss: (loss.item(), 0.0)), "a tuple of 2"),
-    "half the loss": (d_variant(report=lambda loss: loss.item() / 2), "0.50 times"),
+    "half the loss": (d_variant(report=lambda loss: loss.item() / 2), "mean of the two terms"),
     "G moves": (d_moves_g, "weights of G"),
     "clipped": (d_clips, "Between `backward`"),
     "eval": (d_eval, "evaluation mode"),
@@ -1019,16 +1019,16 @@ UNFORESEEN["2.5"] = {
     "wasserstein": (g_variant(ce=lambda x, t: -x.mean()), "Wasserstein"),
     "half": (g_variant(sign=0.5), "half"),
     "target 0.9": (g_variant(target=0.9), "G's gradient"),
-    "least squares": (g_variant(ce=_least_squares), "G's gradient"),
+    "least squares": (g_variant(ce=_least_squares), "least-squares"),
     "D moves too": (g_moves_d, "weights of D"),
     "D steps instead": (g_steps_d, "another optimiser"),
     "cleared before the step": (g_variant(clear="between"), "In which order"),
     "two steps": (g_variant(steps=2), "2 optimiser steps"),
     "a tensor": (g_variant(report=lambda loss: loss.detach()), "plain number"),
     "a list": (g_variant(report=lambda loss: [loss.item()]), "a list of 1"),
-    "minus the loss": (g_variant(report=lambda loss: -loss.item()), "-1.00 times"),
+    "minus the loss": (g_variant(report=lambda loss: -loss.item()), "opposite sign"),
     "D in eval mode": (g_variant(after=lambda G, D: D.eval()), "leaves D in evaluation mode"),
-    "flat images": (g_variant(prepare=lambda fake: fake.sum(1)[:, 0]), "(64, 28)"),
+    "flat images": (g_variant(prepare=lambda fake: fake.sum(1)[:, 0]), "(48, 28)"),
 }
 
 
@@ -1142,7 +1142,9 @@ def train_gan_simultaneous(G, D, dataset, steps, latent_dim, d_steps=1):
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
         for k in range(d_steps - 1):
-            d_plain(G, D, d_optimizer, dataset.batch(128, seed=100 + step + k), latent_dim)
+            d_plain(
+                G, D, d_optimizer, dataset.batch(128, seed=100 + step * d_steps + k), latent_dim
+            )
         real = dataset.batch(128, seed=step)
         fake = G(torch.randn(128, latent_dim))
         g_optimizer.zero_grad()
@@ -1162,7 +1164,6 @@ CORRECT["2.6"] = {
     "plain": PlantedBug(LOOP),
     "by parts": train_gan_by_parts,
     "shared fakes, cleared at the end": train_gan_shared_fakes,
-    "simultaneous": train_gan_simultaneous,
     "sgd": PlantedBug(
         LOOP,
         (
@@ -1346,6 +1347,8 @@ UNFORESEEN["2.6"] = {
     name: (PlantedBug(LOOP, *changes), words)
     for name, (words, *changes) in _UNFORESEEN_LOOPS.items()
 }
+
+UNFORESEEN["2.6"]["simultaneous"] = (train_gan_simultaneous, "both gradients are taken first")
 
 CLINIC = clinic_source(())
 CORRECT["2.11"] = {

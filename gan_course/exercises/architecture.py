@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 from .compare import need_tensor
 from .framework import calling, describe_value, need, probe_device, wrong
@@ -34,6 +35,8 @@ def need_size_used(
 ) -> None:
     """Reject a network whose number of parameters does not depend on an argument."""
     counts = []
+    if any(isinstance(part, _ConvNd) for part in build(make, f"{name}()").modules()):
+        return  # its sizes are numbers of channels
     for n in (8, 16):
         call = f"{name}({argument}={n})"
         network = build(make, call, **{argument: n})
@@ -208,6 +211,26 @@ def judge_logits(network: nn.Module, images: Tensor, call: str) -> None:
         "arch-no-nonlinearity",
     )
     network.train()
+
+
+def need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network whose answer to one row depends on the others, or that fails at one row."""
+    network.eval()
+    with torch.no_grad(), calling(f"{call} in evaluation mode, given a batch of one"):
+        alone, together = network(inputs[:1]), network(inputs[:5])
+    network.train()
+    need(
+        alone.shape[:1] == (1,) and alone.shape[1:] == together.shape[1:],
+        f"For a batch of one `{call}` gives shape {tuple(alone.shape)} where "
+        f"{(1, *together.shape[1:])} was expected: the batch's own axis is lost. Which axes are "
+        "meant to go?",
+    )
+    need(
+        torch.allclose(alone[0], together[0], atol=1e-4),
+        f"The shape is right, but the first result of `{call}` changes with the other rows of the "
+        "batch (in evaluation mode): samples are mixed. A reshape does not swap axes; where do "
+        "they change places?",
+    )
 
 
 def need_depends_on_input(network: nn.Module, inputs: Tensor, call: str) -> None:

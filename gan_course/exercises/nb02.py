@@ -21,6 +21,7 @@ from .architecture import (
     judge_logits,
     need_all_used,
     need_depends_on_input,
+    need_rows_alone,
     need_sane_batchnorm,
     need_size_used,
     run,
@@ -44,6 +45,7 @@ from .verdicts import (
     judge_far_off_loop,
     judge_loop,
     judge_noise,
+    judge_order,
     judge_step,
     need_same_loss,
     need_undisturbed,
@@ -87,6 +89,7 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
             need_tensor(images, shown, (n, 1, 28, 28))
     # The rest on the small network alone, which is quicker.
     need_depends_on_input(G, z, shown)
+    need_rows_alone(G, z, call)
     need_all_used(G, images, shown)
     need_sane_batchnorm(G)
     judge_image_output(G, latent_dim, shown)
@@ -131,6 +134,7 @@ def check_discriminator(make: Callable[..., nn.Module]) -> None:
     # The rest on the small network alone, which is quicker.
     many = torch.randn(64, 1, 28, 28, device=probe_device())
     need_depends_on_input(D, many, call)
+    need_rows_alone(D, many, call)
     need_all_used(D, logits, shown)
     need_sane_batchnorm(D)
     judge_logits(D, many, call)
@@ -370,7 +374,7 @@ def check_d_step(answer: Callable) -> None:
 
     def judge(column: bool) -> None:
         watch = Watch(column)
-        optimizer = torch.optim.SGD(watch.D.parameters(), lr=1e-3)
+        optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
         for turn, n in enumerate((48, 37, 48)):
             watch.held_from_g = turn == 2
             if watch.held_from_g:
@@ -382,7 +386,7 @@ def check_d_step(answer: Callable) -> None:
             need_undisturbed(watch, call, "D")
         judge_noise(watch)
         watch = Watch(column, scale=300.0)
-        optimizer = torch.optim.SGD(watch.D.parameters(), lr=1e-3)
+        optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
         far = f"{call} at large logits"
         step, _ = _one_call(answer, watch, "D", optimizer, far, range(48))
         judge_step(watch, step, "D", extreme=True)
@@ -436,7 +440,7 @@ def _leave_g_gradient(watch: Watch) -> None:
 def check_g_step(answer: Callable) -> None:
     def judge(column: bool) -> None:
         watch = Watch(column)
-        optimizer = torch.optim.SGD(watch.G.parameters(), lr=1e-3)
+        optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
         for n in (48, 37):
             call = f"g_step(G, D, g_optimizer, batch_size={n}, latent_dim={LATENT})"
             step, reported = _one_call(answer, watch, "G", optimizer, call, range(n))
@@ -445,7 +449,7 @@ def check_g_step(answer: Callable) -> None:
             need_undisturbed(watch, call, "G")
         judge_noise(watch)
         watch = Watch(column, scale=300.0)
-        optimizer = torch.optim.SGD(watch.G.parameters(), lr=1e-3)
+        optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
         far = f"{call} at large logits"
         step, _ = _one_call(answer, watch, "G", optimizer, far, range(48))
         judge_step(watch, step, "G", extreme=True)
@@ -535,6 +539,11 @@ def check_train_gan(answer: Callable) -> None:
         with watch.on(), calling("train_gan(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, LATENT)
         judge_far_off_loop(watch)
+        watch = Watch(column, 1e-3, images=300)  # two batches an epoch, and D knows nothing
+        call = f"train_gan(G, D, dataset, steps=5, latent_dim={LATENT}) with 300 images"
+        with watch.on(), calling(call):
+            answer(watch.G, watch.D, watch.data, 5, LATENT)
+        judge_order(watch, 5, 1, call)
 
     _with_either_shape(judge)
 

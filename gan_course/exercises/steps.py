@@ -195,11 +195,11 @@ def _pixels(shape: tuple[int, int, int]) -> Tensor:
     return torch.randint(0, 256, (IMAGES, *shape), generator=_dice(7), dtype=torch.uint8)
 
 
-def probe_dataset(shape: tuple[int, int, int] = (1, 28, 28)) -> ImageDataset:
+def probe_dataset(shape: tuple[int, int, int] = (1, 28, 28), n: int = IMAGES) -> ImageDataset:
     """A data set of random images, no two alike, of ten classes."""
     names = tuple("0123456789")
-    labels = torch.arange(IMAGES) % 10
-    return ImageDataset(_pixels(shape).clone(), labels, names, "probe images", "train")
+    labels = torch.arange(n) % 10
+    return ImageDataset(_pixels(shape)[:n].clone(), labels, names, "probe images", "train")
 
 
 @dataclass
@@ -238,7 +238,8 @@ class Account:
 class Watch:
     """Two probe networks and a record of what is done with them while it is on.
 
-    shape: of an image; classes: for networks that also take labels; scale: of D's logits.
+    shape: of an image; classes: for networks that also take labels; scale: of D's logits; images:
+    how many there are in the data set.
     """
 
     def __init__(
@@ -247,9 +248,10 @@ class Watch:
         scale: float = 1.0,
         shape: tuple[int, int, int] = (1, 28, 28),
         classes: int | None = None,
+        images: int = IMAGES,
     ):
         device = probe_device()
-        self.shape, self.classes, self.data = shape, classes, probe_dataset(shape)
+        self.shape, self.classes, self.data = shape, classes, probe_dataset(shape, images)
         pixels = self.data.images[0].numel()
         direction = torch.randn(pixels, generator=_dice(8))
         weight = 2.2 * direction / direction.norm()
@@ -275,9 +277,8 @@ class Watch:
     def networks(self) -> dict[str, _Probe]:
         return {"G": self.G, "D": self.D}
 
-    @staticmethod
-    def fresh_images(shape: tuple[int, int, int]) -> Tensor:
-        return _pixels(shape)
+    def data_unchanged(self) -> bool:
+        return torch.equal(self.data.images, _pixels(self.shape)[: len(self.data)])
 
     @property
     def used(self) -> bool:

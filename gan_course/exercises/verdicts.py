@@ -385,22 +385,25 @@ def _judge_in_between(account: Account, fits: bool, step: Step, name: str, watch
 
 
 def _judge_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
-    """Reject networks and fakes of long ago; one step old is a matter of style."""
+    """Reject a step for which another D judged, or another G drew, than the one of that moment."""
     for share in shares:
         age = watch.age("D", share.call, step)
         need(
-            age is not None and age <= 1,
+            name == "D" or age != 1,
+            "G's step uses D as it was before D's own step: both gradients are taken first, and "
+            "then both networks move. Here they take turns: G answers the D that has just learned.",
+        )
+        need(
+            age == 0,
             f"In {name}'s step the images are judged by a D with other weights than the one being "
             "trained. Is a copy of it used that is never brought up to date?",
         )
         for origin in watch.origins(share.call):
-            if origin[0] == "fake":
-                age = watch.age("G", origin[1], step)
-                need(
-                    age is not None and age <= 1,
-                    f"In {name}'s step D is shown fakes of an older generator than the one being "
-                    "trained. When are the fakes drawn?",
-                )
+            need(
+                origin[0] != "fake" or watch.age("G", origin[1], step) == 0,
+                f"In {name}'s step D is shown fakes of an older generator than the one of that "
+                "moment. When are the fakes drawn?",
+            )
 
 
 def _judge_modes(shares: list[Share], groups: dict[str, Group], name: str) -> None:
@@ -791,13 +794,13 @@ def judge_loop(
             name = "D" if "D" in step.networks else "G"
             losses[name].append(judge_step(watch, step, name, objective=objective))
     _judge_optimizers(watch, optimizers, call)
-    _judge_counts(len(losses["D"]), len(losses["G"]), steps, d_steps, call)
+    judge_order(watch, steps, d_steps, call)
     _judge_batches(watch)
     judge_noise(watch)
     _judge_history(history, losses, steps, d_steps, call)
     need_undisturbed(watch, call)
     need(
-        torch.equal(watch.data.images, Watch.fresh_images(watch.shape)),
+        watch.data_unchanged(),
         f"`{call}` changes the data set's own images. Work on a copy of them.",
     )
 
@@ -841,17 +844,24 @@ def _judge_batches(watch: Watch) -> None:
         calls = [c for c in watch.calls[step.first["D"] : step.last] if c.logits is not None]
         origins = [o for c in calls if c.back or c.functional for o in watch.origins(c)]
         batches.append(frozenset(o[1] for o in origins if o[0] == "real"))
-    twice = len(batches) - len(set(batches))
+    again = [(batches.index(batch), i) for i, batch in enumerate(batches) if batch in batches[:i]]
     need(
-        not twice,
+        not again,
         "Each step is right, but D meets the same real images "
-        + ("every time" if len(set(batches)) == 1 else "in several of its steps")
+        + (
+            "every time"
+            if len(set(batches)) == 1
+            else "again: those of its step {} come back in its step {}".format(
+                *(i + 1 for i in (again or [(0, 0)])[0])
+            )
+        )
         + ", so that much of the data is never seen. What changes from one batch to the next?",
         "loop-same-batch",
     )
     drawn, different = sum(map(len, batches)), len(frozenset().union(*batches))
+    usual = len(watch.data) * (1 - math.exp(-drawn / len(watch.data)))  # drawn with replacement
     need(
-        len(batches) < 4 or different > 0.6 * drawn,
+        len(batches) < 4 or different > 0.6 * usual,
         f"Each step is right, but its {len(batches)} batches of real images hold only {different} "
         f"different ones of the data set's {len(watch.data)}. From which numbers are the indices "
         "drawn?",
@@ -888,6 +898,17 @@ def _judge_history(history, losses: dict[str, list[float]], steps: int, d_steps:
                 f"The training is right, but history['{key}'][{i}] is not the loss of that step: "
                 f"{off_by(number, (low + high) / 2)}. Which value is added there?",
             )
+
+
+def judge_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
+    """Reject a loop that takes too few steps, too many, or in another order."""
+    order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
+    _judge_counts(order.count("D"), order.count("G"), steps, d_steps, call)
+    need(
+        order == ("D" * d_steps + "G") * steps,
+        f"`{call}` takes its steps in the order {order}, where {'D' * d_steps}G in turn was asked "
+        "for: first D, then G. Where in the loop does each of them stand?",
+    )
 
 
 def judge_far_off_loop(watch: Watch) -> None:
