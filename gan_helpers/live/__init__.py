@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 
-_EXPORTS = {"steering": ["Playground", "playground"], "knobs": ["Knobs", "knobs"]}
+_EXPORTS = {"steering": ["Playground", "playground"], "turning": ["Knobs", "knobs"]}
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = ["Knobs", "Playground", "has_front_end", "knobs", "playground", "runs_in_cell"]
 
