@@ -47,7 +47,7 @@ class EachStep(Callback):
 
 
 class Averaging(Callback):
-    """Keep a running average of G's weights and draw all samples from it (Yaz et al. 2019).
+    """Keep a running average of G's weights and draw all samples from it (Yazıcı et al. 2019).
 
     After step t the average moves a share 1 - d of the way to G, d = min(decay, (1 + t)/(10 + t)):
     small at first, so that the start is forgotten. BatchNorm's statistics are averaged with the

@@ -13,12 +13,10 @@ any), `card`, and `features_and_logits(images)` for float images in [-1, 1].
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .settings import pick_device
@@ -83,126 +81,25 @@ class Judge(nn.Module):
         return self.features_and_logits(images)[1]
 
 
-# --- training ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class Augment:
-    """How training images are varied: shift and cutout side in pixels, rotation in degrees.
-
-    noise: each image gets Gaussian noise of a deviation drawn from 0 to this. Small GANs leave a
-    faint speckle; without it in training, a judge takes a plain 4 with a few grey dots for an 8.
-    """
-
-    flip: bool = False
-    shift: int = 0
-    rotate: float = 0.0
-    cutout: int = 0
-    noise: float = 0.0
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        n, _, height, width = images.shape
-
-        def uniform(scale: float) -> Tensor:
-            return (torch.rand(n, generator=generator) * 2 - 1) * scale
-
-        angle = uniform(self.rotate * torch.pi / 180)
-        mirror = torch.where(uniform(1.0) < 0, -1.0, 1.0) if self.flip else torch.ones(n)
-        move = [torch.round(uniform(self.shift + 0.49)) * 2 / side for side in (width, height)]
-        theta = torch.stack(
-            [
-                torch.stack([mirror * angle.cos(), -angle.sin(), move[0]], dim=1),
-                torch.stack([mirror * angle.sin(), angle.cos(), move[1]], dim=1),
-            ],
-            dim=1,
-        )
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        if self.cutout:
-            rows = torch.randint(height, (n, 1, 1, 1), generator=generator)
-            cols = torch.randint(width, (n, 1, 1, 1), generator=generator)
-            half = self.cutout / 2
-            hidden = ((torch.arange(height).view(1, 1, -1, 1) - rows).abs() < half) & (
-                (torch.arange(width).view(1, 1, 1, -1) - cols).abs() < half
-            )
-            images = images.masked_fill(hidden, 0.0)
-        if self.noise:
-            deviation = self.noise * torch.rand(n, 1, 1, 1, generator=generator)
-            images = images + deviation * torch.randn(images.shape, generator=generator)
-        return images.clamp(-1, 1)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that a judge is trained with; `title` is the data set's name as `ImageDataset` has it."""
+class Kind:
+    """A shipped judge's network; `title` is the data set's name as `ImageDataset` has it."""
 
     title: str
     input_shape: tuple[int, int, int]
     widths: tuple[int, ...]
-    epochs: int
-    augment: Augment
 
     def build(self, key: str) -> Judge:
         """The untrained network."""
         return Judge(f"{key}-judge", self.input_shape, self.widths)
 
 
-RECIPES = {
-    "mnist": Recipe("MNIST", (1, 28, 28), (16, 32, 64), 8, Augment(shift=2, rotate=12, noise=0.4)),
-    "cifar10": Recipe(
-        "CIFAR-10", (3, 32, 32), (32, 64, 128, 128), 12, Augment(flip=True, shift=4, cutout=8)
-    ),
-    "digits": Recipe("drawn digits", (1, 28, 28), (16, 32, 64), 1, Augment(shift=1, noise=0.4)),
-    "shapes": Recipe("drawn shapes", (3, 32, 32), (16, 32, 64), 1, Augment(shift=2)),
+KINDS = {
+    "mnist": Kind("MNIST", (1, 28, 28), (16, 32, 64)),
+    "cifar10": Kind("CIFAR-10", (3, 32, 32), (32, 64, 128, 128)),
+    "digits": Kind("drawn digits", (1, 28, 28), (16, 32, 64)),
+    "shapes": Kind("drawn shapes", (3, 32, 32), (16, 32, 64)),
 }
-
-
-def train_judge(
-    judge: Judge,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    epochs: int,
-    augment: Augment,
-    lr: float = 0.1,
-    batch_size: int = 128,
-    weight_decay: float = 5e-4,
-    seed: int = 0,
-    mixed: bool = False,
-    on_epoch: Callable[[int, float], None] | None = None,
-) -> Judge:
-    """Train on uint8 images (N, C, H, W) and labels (N,): SGD, one-cycle rate, cross-entropy.
-
-    `mixed` computes in bfloat16, which halves the time on processors that have it.
-    `on_epoch(epoch, mean_loss)` is called after each epoch. Returns the judge, in eval mode.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.SGD(
-        judge.parameters(), lr, momentum=0.9, nesterov=True, weight_decay=weight_decay
-    )
-    per_epoch = len(images) // batch_size
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=epochs * per_epoch, pct_start=0.2, anneal_strategy="linear"
-    )
-    judge.to(memory_format=torch.channels_last)
-    for epoch in range(epochs):
-        judge.train()
-        order, total = torch.randperm(len(images), generator=generator), 0.0
-        for chosen in order[: per_epoch * batch_size].split(batch_size):
-            batch = augment(images[chosen].float() / 127.5 - 1, generator)
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-                logits = judge(batch)
-            loss = F.cross_entropy(logits.float(), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.item()
-        judge.eval()
-        if on_epoch is not None:
-            on_epoch(epoch + 1, total / per_epoch)
-    return judge.eval()
 
 
 def accuracy(judge: Judge, images: Tensor, labels: Tensor, batch_size: int = 100) -> float:
@@ -260,13 +157,13 @@ def load_judge(name: str, device: str | torch.device | None = None) -> Judge:
     Raises ValueError for another name, FileNotFoundError if its weights are not installed.
     """
     key = str(name).removesuffix("-judge")
-    if key not in RECIPES:
-        known = ", ".join(repr(known) for known in RECIPES)
+    if key not in KINDS:
+        known = ", ".join(repr(known) for known in KINDS)
         raise ValueError(
             f"name={name!r} is not a shipped judge; expected one of {known}. For Inception-v3 use "
             "load_inception(); for data of your own, train one as benchmarks/judges.py does"
         )
-    judge = RECIPES[key].build(key)
+    judge = KINDS[key].build(key)
     state, judge.card = read_weights(
         WEIGHTS / f"{judge.name}.safetensors", f"python benchmarks/judges.py --train {key}"
     )
@@ -280,12 +177,12 @@ def judge_for(dataset: object, device: str | torch.device | None = None) -> Judg
 
     Raises ValueError for data that none of them was trained on.
     """
-    for key, recipe in RECIPES.items():
-        if dataset.name == recipe.title:
+    for key, kind in KINDS.items():
+        if dataset.name == kind.title:
             return load_judge(key, device)
     raise ValueError(
         f"no shipped judge was trained on {dataset.name!r}; there are judges for "
-        f"{', '.join(recipe.title for recipe in RECIPES.values())}"
+        f"{', '.join(kind.title for kind in KINDS.values())}"
     )
 
 

@@ -6,9 +6,11 @@ copies of anything: each is a few pen strokes of our own, bent, slanted and inke
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -97,128 +99,7 @@ def two_moons(radius: float = 0.7, sigma: float = 0.05) -> TwoMoons:
 # How each digit is written: class -> ways of writing it -> strokes -> points that a smooth curve
 # passes through. x runs right and y down, in a box of about 1 x 1. Two strokes that share a point
 # make a corner there. A way that is listed twice is written twice as often.
-_ONE = [[(0.50, 0.00), (0.49, 0.50), (0.50, 1.00)]]
-_FOUR_BAR = [(0.10, 0.55), (0.45, 0.56), (0.88, 0.52)]
-_SEVEN = [
-    [(0.08, 0.10), (0.48, 0.08), (0.86, 0.06)],
-    [(0.86, 0.06), (0.66, 0.40), (0.50, 0.70), (0.40, 1.00)],
-]
-_NINE_LOOP = [
-    *[(0.74, 0.14), (0.46, 0.02), (0.20, 0.16), (0.18, 0.38), (0.42, 0.48), (0.66, 0.38)],
-    (0.77, 0.14),
-]
-_STROKES: dict[int, list[list[list[tuple[float, float]]]]] = {
-    0: [
-        [
-            [
-                *[(0.60, 0.03), (0.36, 0.06), (0.15, 0.30), (0.11, 0.62), (0.28, 0.93)],
-                *[(0.56, 0.97), (0.80, 0.72), (0.84, 0.36), (0.68, 0.08), (0.52, 0.03)],
-            ]
-        ],
-        [
-            [
-                *[(0.50, 0.12), (0.30, 0.12), (0.12, 0.44), (0.16, 0.80), (0.42, 0.98)],
-                *[(0.72, 0.84), (0.86, 0.50), (0.74, 0.16), (0.50, 0.02), (0.40, 0.16)],
-            ]
-        ],
-    ],
-    1: [
-        *[_ONE] * 4,
-        [[(0.28, 0.20), (0.40, 0.12), (0.52, 0.00)], [(0.52, 0.00), (0.51, 0.50), (0.50, 1.00)]],
-        [
-            [(0.30, 0.18), (0.42, 0.10), (0.52, 0.00)],
-            [(0.52, 0.00), (0.51, 0.50), (0.50, 0.98)],
-            [(0.20, 0.99), (0.50, 0.98), (0.80, 0.97)],
-        ],
-    ],
-    2: [
-        [
-            [(0.14, 0.22), (0.32, 0.03), (0.62, 0.05), (0.74, 0.27), (0.58, 0.55), (0.10, 0.96)],
-            [(0.10, 0.96), (0.45, 0.93), (0.88, 0.96)],
-        ],
-        [
-            [
-                *[(0.14, 0.20), (0.36, 0.02), (0.66, 0.08), (0.72, 0.34), (0.50, 0.68)],
-                *[(0.24, 0.94), (0.08, 0.92), (0.14, 0.76), (0.38, 0.80), (0.62, 0.95)],
-                (0.94, 0.90),
-            ]
-        ],
-    ],
-    3: [
-        [
-            [(0.14, 0.14), (0.40, 0.01), (0.70, 0.12), (0.66, 0.34), (0.34, 0.46)],
-            [(0.34, 0.46), (0.70, 0.55), (0.78, 0.78), (0.52, 0.98), (0.10, 0.88)],
-        ],
-        [
-            [(0.16, 0.04), (0.45, 0.02), (0.74, 0.05)],
-            [(0.74, 0.05), (0.56, 0.24), (0.40, 0.42)],
-            [(0.40, 0.42), (0.72, 0.52), (0.78, 0.76), (0.52, 0.98), (0.12, 0.90)],
-        ],
-    ],
-    4: [
-        [
-            [(0.22, 0.04), (0.15, 0.32), _FOUR_BAR[0]],
-            _FOUR_BAR,
-            [(0.72, 0.00), (0.68, 0.50), (0.64, 1.00)],
-        ],
-        [
-            [(0.24, 0.05), (0.14, 0.34), (0.20, 0.54), (0.46, 0.56), (0.70, 0.44)],
-            [(0.76, 0.02), (0.70, 0.46), (0.66, 1.00)],
-        ],
-        [
-            [(0.62, 0.00), (0.36, 0.30), (0.08, 0.62)],
-            [(0.08, 0.62), (0.45, 0.63), (0.92, 0.60)],
-            [(0.62, 0.00), (0.61, 0.50), (0.60, 1.00)],
-        ],
-    ],
-    5: [
-        [
-            [(0.82, 0.04), (0.55, 0.04), (0.30, 0.06)],
-            [(0.30, 0.06), (0.26, 0.24), (0.22, 0.42)],
-            [(0.22, 0.42), (0.48, 0.36), (0.76, 0.50), (0.76, 0.80), (0.46, 0.99), (0.10, 0.90)],
-        ],
-        [
-            [(0.94, 0.02), (0.66, 0.08), (0.36, 0.10)],
-            [(0.36, 0.10), (0.30, 0.26), (0.24, 0.42)],
-            [(0.24, 0.42), (0.48, 0.44), (0.64, 0.64), (0.54, 0.88), (0.30, 0.98), (0.06, 0.94)],
-        ],
-    ],
-    6: [
-        [
-            [
-                *[(0.66, 0.02), (0.40, 0.18), (0.20, 0.48), (0.16, 0.78), (0.36, 0.98)],
-                *[(0.64, 0.92), (0.74, 0.70), (0.56, 0.54), (0.32, 0.62), (0.20, 0.80)],
-            ]
-        ],
-        [
-            [
-                *[(0.50, 0.00), (0.32, 0.24), (0.20, 0.52), (0.16, 0.80), (0.34, 0.99)],
-                *[(0.66, 0.94), (0.82, 0.72), (0.66, 0.58), (0.42, 0.70), (0.28, 0.94)],
-            ]
-        ],
-    ],
-    7: [_SEVEN, _SEVEN, [*_SEVEN, [(0.32, 0.50), (0.55, 0.49), (0.80, 0.47)]]],
-    8: [
-        [
-            [
-                *[(0.72, 0.12), (0.48, 0.01), (0.24, 0.14), (0.30, 0.34), (0.52, 0.50)],
-                *[(0.72, 0.70), (0.66, 0.93), (0.42, 0.99), (0.22, 0.86), (0.28, 0.64)],
-                *[(0.52, 0.47), (0.70, 0.30), (0.72, 0.10)],
-            ]
-        ],
-        [
-            [
-                *[(0.80, 0.10), (0.56, 0.02), (0.30, 0.10), (0.26, 0.30), (0.50, 0.48)],
-                *[(0.66, 0.70), (0.58, 0.94), (0.36, 0.99), (0.24, 0.82), (0.40, 0.58)],
-                *[(0.62, 0.38), (0.86, 0.12)],
-            ]
-        ],
-    ],
-    9: [
-        *[[_NINE_LOOP, [(0.77, 0.14), (0.72, 0.45), (0.64, 0.72), (0.58, 1.00)]]] * 2,
-        [_NINE_LOOP, [(0.77, 0.14), (0.78, 0.52), (0.66, 0.86), (0.42, 1.00), (0.22, 0.92)]],
-    ],
-}
+_STROKES = Path(__file__).parent / "strokes.json"
 _POINTS = 64  # points along all strokes of one digit: about a pixel apart
 _CONTROLS = 16  # room for the control points of one digit; unused ones have weight 0
 
@@ -255,6 +136,7 @@ def _one_way(strokes: list[list[tuple[float, float]]]) -> tuple[Tensor, Tensor, 
     shares = [round(_POINTS * length / sum(lengths)) for length in lengths]
     shares[-1] += _POINTS - sum(shares)
     # Strokes that share a point are to share it still when the points are jittered.
+    strokes = [[tuple(point) for point in stroke] for stroke in strokes]
     corners = list(dict.fromkeys(point for stroke in strokes for point in stroke))
     curves, mask = [], []
     for stroke, share in zip(strokes, shares, strict=True):
@@ -270,9 +152,10 @@ def _one_way(strokes: list[list[tuple[float, float]]]) -> tuple[Tensor, Tensor, 
 def _digit_table() -> tuple[Tensor, ...]:
     """All W ways of writing: weights (W, P, M), control points (W, M, 2), segment masks (W, P - 1);
     and for each class the number of its first way and how many ways it has."""
-    ways = [_one_way(strokes) for digit in range(10) for strokes in _STROKES[digit]]
+    listed = json.loads(_STROKES.read_text(encoding="utf-8"))
+    ways = [_one_way(strokes) for digit in range(10) for strokes in listed[str(digit)]]
     weights, controls, masks = (torch.stack(part) for part in zip(*ways, strict=True))
-    count = torch.tensor([len(_STROKES[digit]) for digit in range(10)])
+    count = torch.tensor([len(listed[str(digit)]) for digit in range(10)])
     return weights, controls, masks, count.cumsum(0) - count, count
 
 

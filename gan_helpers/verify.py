@@ -245,22 +245,22 @@ def _check_no_sigmoid(D: nn.Module, real: Tensor, labels: Tensor | None) -> None
 def _check_losses(losses: Objective, penalty, D, real, fake, labels, logits) -> None:
     """Losses and penalty of one's own must take what the loop hands over and return one number."""
     real_logits, fake_logits = logits
-    g_arguments = (fake_logits, real_logits) if losses.g_sees_real else (fake_logits,)
-    tried = {
-        "d_loss(real_logits, fake_logits)": lambda: losses.d_loss(real_logits, fake_logits),
-        f"g_loss({', '.join(('fake_logits', 'real_logits')[: len(g_arguments)])})": (
-            lambda: losses.g_loss(*g_arguments)
-        ),
-    }
+    _one_number("d_loss(real_logits, fake_logits)", losses.d_loss, real_logits, fake_logits)
+    if losses.g_sees_real:
+        _one_number("g_loss(fake_logits, real_logits)", losses.g_loss, fake_logits, real_logits)
+    else:
+        _one_number("g_loss(fake_logits)", losses.g_loss, fake_logits)
     if penalty is not None:
-        tried["penalty(D, real, fake, labels)"] = lambda: penalty(D, real, fake, labels)
-    for what, function in tried.items():
-        try:
-            with torch.enable_grad():
-                value = function()
-        except Exception as error:
-            hint = ". Were the parentheses left out, as in r1_penalty()?" if "D" in what else ""
-            raise TypeError(f"{what} cannot be computed: {error}{hint}") from error
-        if not isinstance(value, Tensor) or value.numel() != 1:
-            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise TypeError(f"{what} must return a tensor with one number, a batch mean; got {got}")
+        _one_number("penalty(D, real, fake, labels)", penalty, D, real, fake, labels)
+
+
+def _one_number(what: str, function: Callable, *arguments: object) -> None:
+    try:
+        with torch.enable_grad():
+            value = function(*arguments)
+    except Exception as error:
+        hint = ". Were the parentheses of r1_penalty() left out?" if "penalty" in what else ""
+        raise TypeError(f"{what} cannot be computed: {error}{hint}") from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{what} must return a tensor with one number, a batch mean; got {got}")

@@ -1,8 +1,6 @@
 """Answers to the exercises of notebook 01: correct ones in several styles, and wrong ones.
 
-CORRECT[id]    {style: answer}, all of which must pass.
-MUTANTS[id]    {name: (answer, mistake)}: must be rejected, and by exactly this mistake's name.
-UNFORESEEN[id] {name: (answer, words)}: wrong without a name; the message must hold the words.
+See `test_answers.py` for the three tables.
 """
 
 from __future__ import annotations
@@ -317,34 +315,40 @@ MUTANTS = {
 
 UNFORESEEN = {
     "1.1": {
-        "least squares": (_with(0, lambda r, f: ((r - 1) ** 2 + f**2).mean()), "`d_loss` gives"),
+        "least squares": (_with(0, lambda r, f: ((r - 1) ** 2 + f**2).mean()), "Neither is right"),
         "one function": (d_loss, "Three functions"),
         "two functions": ((d_loss, saturating), "a tuple of 2"),
         "per sample": (_with(0, lambda r, f: F.softplus(-r) + F.softplus(f)), "for each sample"),
         "a number": (_with(0, d_of_numbers), "should return a tensor"),
         "detached": (_with(0, d_detached), "no gradient"),
-        "wasserstein": (_with(2, lambda f: -f.mean()), "`g_loss_non_saturating` gives"),
+        "wasserstein": (_with(2, lambda f: -f.mean()), "hinge loss"),
         "targets of another shape": (
             _with(0, lambda r, f: bce(r, 1.0) + bce_with_flat_targets(f)),
             "do not have the shape of the logits",
         ),
         "broadcast": (
             _with(2, lambda f: (F.softplus(-f) * torch.ones(6)).sum() / 6),
-            "(6, 1)",
+            "is one written as a number",
         ),
         "hinge": (
             _with(0, lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean()),
-            "Neither is right",
+            "this is the hinge loss",
         ),
-        "smoothed": (_with(0, lambda r, f: bce(r, 0.9) + bce(f, 0.0)), "look at the real one"),
+        "smoothed": (
+            _with(0, lambda r, f: bce(r, 0.9) + bce(f, 0.0)),
+            "the real logits have target 0.9, not 1",
+        ),
         "one sign": (
             _with(0, lambda r, f: F.softplus(-r).mean() - F.softplus(f).mean()),
-            "look at the fake one",
+            "the fake term is of the opposite sign",
         ),
-        "a constant": (_with(0, lambda r, f: d_loss(r, f) - 2 * math.log(2)), "constant is added"),
+        "a constant": (
+            _with(0, lambda r, f: d_loss(r, f) - 2 * math.log(2)),
+            "a constant of",
+        ),
         "mean first": (
             _with(2, lambda f: -f.sigmoid().mean().log()),
-            "right for every single sample",
+            "right for each sample alone",
         ),
         "in place": (_with(2, lambda f: F.softplus(f.neg_()).mean()), "changes a tensor"),
         "called": (
@@ -355,9 +359,9 @@ UNFORESEEN = {
         "one argument": (_with(0, lambda logits: logits.mean()), "stopped"),
     },
     "1.2": {
-        "normalised": (lambda p, q: p / (p + q).sum(), "about this point alone, it is right"),
-        "squared": (lambda p, q: p**2 / (p**2 + q**2 + 1e-12), "D* is 0.2, and yours gives 0.05"),
-        "p_data": (lambda p, q: p, "D* is 1, and yours gives 0.3"),
+        "normalised": (lambda p, q: p / (p + q).sum(), "each point is decided for itself"),
+        "squared": (lambda p, q: p**2 / (p**2 + q**2 + 1e-12), "raised to the power 2"),
+        "p_data": (lambda p, q: p, "D* is 0.8, and yours gives 3.2"),
         "large constant": (lambda p, q: p / (p + q + 3e-5), "constant or threshold"),
         "threshold": (lambda p, q: torch.where(p + q > 1e-3, p / (p + q), 0.5), "or threshold"),
         "all or nothing": (
@@ -371,14 +375,14 @@ UNFORESEEN = {
         "forgot return": (lambda p, q: None, "nothing (None)"),
     },
     "1.3": {
-        "total variation": (lambda p, q, dx: 0.5 * (p - q).abs().sum() * dx, "times as much"),
-        "one half": (lambda p, q, dx: _kl(p, (p + q) / 2, dx), "gives 0.2302 (0.88 times"),
+        "total variation": (lambda p, q, dx: 0.5 * (p - q).abs().sum() * dx, "total variation"),
+        "one half": (lambda p, q, dx: _kl(p, (p + q) / 2, dx), "KL(q || m) is missing"),
         "in place": (lambda p, q, dx: jsd(p.add_(1e-12), q, dx), "changes a tensor"),
         "per point": (lambda p, q, dx: p * q, "one number"),
         "forgot return": (lambda p, q, dx: None, "nothing (None)"),
         "geometric middle": (
             lambda p, q, dx: (_kl(p, (p * q).sqrt(), dx) + _kl(q, (p * q).sqrt(), dx)) / 2,
-            "times as much",
+            "Print your two",
         ),
         "zero where one vanishes": (
             lambda p, q, dx: (

@@ -7,6 +7,7 @@ UNFORESEEN[id] {name: (answer, words)}: wrong in a way without a name; the messa
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
@@ -412,6 +413,63 @@ UNFORESEEN["2.2"] = {
     "instance": (LayeredDiscriminator(), "without calling"),
     "a loss function": (lambda hidden_dim=256: BCE, "should give a network"),
 }
+
+
+class HalfBlindDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        return super().forward(torch.cat([x[:, :, :14], torch.zeros_like(x[:, :, 14:])], 2))
+
+
+class BatchMateDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        h = super().forward(x)
+        return h - h.mean(0)
+
+
+UNFORESEEN["2.2"] |= {
+    "half blind": (HalfBlindDiscriminator, "50% of the pixels"),
+    "relative to the batch": (BatchMateDiscriminator, "changes with the other rows"),
+    "axis lost": (lambda hidden_dim=256: SqueezingDiscriminator(hidden_dim), "a batch of one"),
+}
+
+
+class SqueezingDiscriminator(LayeredDiscriminator):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+CORRECT["2.2"] |= {
+    "spectral norm": lambda hidden_dim=256: nn.Sequential(
+        nn.Flatten(),
+        nn.utils.spectral_norm(nn.Linear(784, hidden_dim)),
+        nn.LeakyReLU(0.2),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(hidden_dim, 1)),
+    ),
+    "lazy": lambda hidden_dim=256: nn.Sequential(
+        nn.Flatten(), nn.LazyLinear(hidden_dim), nn.ReLU(), nn.LazyLinear(1), nn.Flatten(0)
+    ),
+}
+UNFORESEEN["2.1"] |= {
+    "writes into z": (
+        lambda latent_dim=64, hidden_dim=256: WritesIntoZ(latent_dim, hidden_dim),
+        "changes the tensor that it is given",
+    ),
+    "scrambled": (
+        lambda latent_dim=64, hidden_dim=256: ScrambledGenerator(latent_dim, hidden_dim),
+        "changes with the other rows",
+    ),
+}
+
+
+class WritesIntoZ(LayeredGenerator):
+    def forward(self, z):
+        return super().forward(z.mul_(0.5))
+
+
+class ScrambledGenerator(LayeredGenerator):
+    def forward(self, z):
+        images = super().forward(z)
+        return images.reshape(28, 28, 1, len(z)).permute(3, 2, 0, 1)
 
 
 # --- 2.3 -----------------------------------------------------------------------------------------
@@ -1032,6 +1090,224 @@ UNFORESEEN["2.5"] = {
 }
 
 
+# --- unusual styles of a step --------------------------------------------------------------------
+
+
+def d_accumulated(G, D, d_optimizer, real, latent_dim):
+    """Three pieces, whose gradients add up."""
+    d_optimizer.zero_grad()
+    total = 0.0
+    for part in real.split(16):
+        fake = G(torch.randn(len(part), latent_dim)).detach()
+        loss = (F.softplus(-D(part)).sum() + F.softplus(D(fake)).sum()) / len(real)
+        loss.backward()
+        total += loss.item()
+    d_optimizer.step()
+    return total
+
+
+def d_copied(G, D, d_optimizer, real, latent_dim):
+    """Gradients of a copy of D, on fakes by a frozen copy of G."""
+    twin, frozen = copy.deepcopy(D), copy.deepcopy(G).requires_grad_(False)
+    twin.zero_grad()
+    fake = frozen(torch.randn(len(real), latent_dim))
+    loss = F.softplus(-twin(real)).mean() + F.softplus(twin(fake)).mean()
+    loss.backward()
+    for mine, its in zip(D.parameters(), twin.parameters(), strict=True):
+        mine.grad = its.grad.clone()
+    d_optimizer.step()
+    return loss.item()
+
+
+def d_torch_func(G, D, d_optimizer, real, latent_dim):
+    with torch.no_grad():
+        fake = G(torch.randn(len(real), latent_dim))
+
+    def loss(weights):
+        return (
+            F.softplus(-torch.func.functional_call(D, weights, (real,))).mean()
+            + F.softplus(torch.func.functional_call(D, weights, (fake,))).mean()
+        )
+
+    weights = {name: p.detach() for name, p in D.named_parameters()}
+    grads, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in D.named_parameters():
+        p.grad = grads[name]
+    d_optimizer.step()
+    return value.item()
+
+
+def d_shuffled(G, D, d_optimizer, real, latent_dim):
+    """One shuffled batch of both kinds; D's numbers are looked at before and after."""
+    fake = G(torch.randn(len(real), latent_dim)).detach()
+    images = torch.cat([fake, real])
+    targets = torch.cat([torch.zeros(len(fake)), torch.ones(len(real))])
+    order = torch.randperm(len(images))
+    assert torch.isfinite(D(real)).all()
+    loss = BCE(D(images[order]).view(-1), targets[order], reduction="sum") / len(real)
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    assert torch.isfinite(D(fake)).all()
+    return loss.item()
+
+
+CORRECT["2.4"] |= {
+    "accumulated": d_accumulated,
+    "copied networks": d_copied,
+    "torch.func": d_torch_func,
+    "shuffled": d_shuffled,
+}
+
+
+def g_torch_func(G, D, g_optimizer, batch_size, latent_dim):
+    z = torch.randn(batch_size, latent_dim)
+
+    def loss(weights):
+        return F.softplus(-D(torch.func.functional_call(G, weights, (z,)))).mean()
+
+    weights = {name: p.detach() for name, p in G.named_parameters()}
+    grads, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in G.named_parameters():
+        p.grad = grads[name]
+    g_optimizer.step()
+    return value.item()
+
+
+def g_one_by_one(G, D, g_optimizer, batch_size, latent_dim):
+    g_optimizer.zero_grad()
+    total = 0.0
+    for _ in range(batch_size):
+        loss = F.softplus(-D(G(torch.randn(1, latent_dim)))).sum() / batch_size
+        loss.backward()
+        total += loss.item()
+    g_optimizer.step()
+    return total
+
+
+def g_by_the_images(G, D, g_optimizer, batch_size, latent_dim):
+    """The gradient by the images first, then on to G; D is a copy whose weights hold still."""
+    judge = copy.deepcopy(D).requires_grad_(False)
+    images = G(torch.randn(batch_size, latent_dim))
+    leaf = images.detach().requires_grad_()
+    loss = F.softplus(-judge(leaf)).mean()
+    g_optimizer.zero_grad()
+    images.backward(torch.autograd.grad(loss, leaf)[0])
+    g_optimizer.step()
+    return loss.item()
+
+
+CORRECT["2.5"] |= {
+    "torch.func": g_torch_func,
+    "one by one": g_one_by_one,
+    "by the images": g_by_the_images,
+}
+
+
+def d_part_of_the_batch(G, D, d_optimizer, real, latent_dim):
+    return d_plain(G, D, d_optimizer, real[:32], latent_dim)
+
+
+def d_noisy_real(G, D, d_optimizer, real, latent_dim):
+    return d_plain(G, D, d_optimizer, real + 0.3 * torch.randn_like(real), latent_dim)
+
+
+def d_darker_fakes(G, D, d_optimizer, real, latent_dim):
+    return d_variant(prepare=lambda fake: 0.5 * fake.detach())(G, D, d_optimizer, real, latent_dim)
+
+
+def d_decays(G, D, d_optimizer, real, latent_dim):
+    def total(r, f):
+        return r + f + 0.05 * sum(p.square().sum() for p in D.parameters())
+
+    return d_variant(total=total)(G, D, d_optimizer, real, latent_dim)
+
+
+def d_clips_weights(G, D, d_optimizer, real, latent_dim):
+    loss = d_plain(G, D, d_optimizer, real, latent_dim)
+    for p in D.parameters():
+        p.data.clamp_(-0.01, 0.01)
+    return loss
+
+
+def d_writes_into_real(G, D, d_optimizer, real, latent_dim):
+    loss = d_plain(G, D, d_optimizer, real, latent_dim)
+    real.mul_(0.5)
+    return loss
+
+
+def d_real_twice(G, D, d_optimizer, real, latent_dim):
+    G(torch.randn(len(real), latent_dim))
+    loss = F.softplus(-D(real)).mean() + F.softplus(D(real)).mean()
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
+def d_relativistic(G, D, d_optimizer, real, latent_dim):
+    fake = G(torch.randn(len(real), latent_dim)).detach()
+    loss = F.softplus(D(fake) - D(real)).mean()
+    d_optimizer.zero_grad()
+    loss.backward()
+    d_optimizer.step()
+    return loss.item()
+
+
+def _scaled_uniform(*shape):
+    return (torch.rand(*shape) - 0.5) * 12**0.5
+
+
+UNFORESEEN["2.4"] |= {
+    "part of the batch": (d_part_of_the_batch, "only 32 have a part"),
+    "noise on the real images": (d_noisy_real, "has a correlation of only"),
+    "darker fakes": (d_darker_fakes, "with values from -0.5 to 0.5"),
+    "a decay of the weights": (d_decays, "as a decay of the weights does"),
+    "weights clipped": (d_clips_weights, "something else than its optimiser's step"),
+    "writes into real": (d_writes_into_real, "changes the real images"),
+    "wide uniform noise": (d_variant(noise=_scaled_uniform), "not its shape"),
+    "columns of z alike": (
+        d_variant(noise=lambda n, k: torch.randn(n, 1).expand(n, k)),
+        "depend on each other",
+    ),
+    "G in eval mode": (
+        d_variant(prepare=lambda fake: fake.detach(), after=lambda G, D: G.eval()),
+        "evaluation mode",
+    ),
+    "the loss after the update": (
+        lambda G, D, d_optimizer, real, latent_dim: (
+            d_plain(G, D, d_optimizer, real, latent_dim)
+            and (
+                F.softplus(-D(real)).mean()
+                + F.softplus(D(G(torch.randn(len(real), latent_dim)))).mean()
+            ).item()
+        ),
+        "reports another loss",
+    ),
+}
+UNFORESEEN["2.4"] |= {
+    "targets at random": (
+        d_variant(ce=lambda x, t: BCE(x, 0.7 + 0.3 * torch.rand_like(x) if t else 0 * x)),
+        "each of the real images has a target of its own, from 0.7",
+    ),
+    "logits clamped": (
+        d_variant(ce=lambda x, t: _bce(x.clamp(-1, 1), t)),
+        "those with the largest logits",
+    ),
+    "relativistic": (d_relativistic, "relativistic"),
+    "a tanh on the logits": (d_variant(ce=lambda x, t: _bce(x.tanh(), t)), "tanh"),
+    "squares of the probabilities": (
+        d_variant(ce=lambda x, t: ((x.sigmoid() - t) ** 2).mean()),
+        "squares of the probabilities",
+    ),
+}
+MUTANTS["2.4"]["real images in both terms"] = (d_real_twice, "step-only-real")
+MUTANTS["2.4"]["one z for all"] = (
+    d_variant(noise=lambda n, k: torch.randn(1, k).repeat(n, 1)),
+    "step-same-noise",
+)
+
+
 # --- 2.6 and 2.11: whole scripts, as text, with one part exchanged -------------------------------
 
 LOOP = """
@@ -1348,6 +1624,70 @@ UNFORESEEN["2.6"] = {
     for name, (words, *changes) in _UNFORESEEN_LOOPS.items()
 }
 
+UNFORESEEN["2.6"] |= {
+    "G first": (
+        PlantedBug(
+            LOOP,
+            (
+                "        for _ in range(d_steps):\n",
+                "        g_half(G, D, g_optimizer, 128, latent_dim)\n"
+                "        for _ in range(d_steps):\n",
+            ),
+            ("        g_loss.backward()\n        g_optimizer.step()\n", ""),
+            ("    drawn = 0\n", "    drawn = 0\n    from answers_02 import g_plain as g_half\n"),
+        ),
+        "first D, then G",
+    ),
+    "optimisers built anew": (
+        PlantedBug(
+            LOOP,
+            (
+                "        g_optimizer.zero_grad()\n",
+                "        g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3)\n"
+                "        g_optimizer.zero_grad()\n",
+            ),
+        ),
+        "4 different optimisers",
+    ),
+    "optimizers ignored": (
+        PlantedBug(LOOP, ("d_steps=1)", "d_steps=1, optimizers=None)")),
+        "was given optimisers",
+    ),
+    "stops when balanced": (
+        PlantedBug(
+            LOOP,
+            (
+                "        g_optimizer.zero_grad()\n",
+                "        if abs(d_loss.item() - 1.386) < 0.01:\n            break\n"
+                "        g_optimizer.zero_grad()\n",
+            ),
+        ),
+        "with 300 images",
+    ),
+    "data set overwritten": (
+        PlantedBug(LOOP, ("    return history", "    dataset.images.zero_()\n    return history")),
+        "the data set's own images",
+    ),
+}
+MUTANTS["2.6"]["half as many fakes"] = (
+    PlantedBug(
+        LOOP,
+        ("G(torch.randn(128, latent_dim)).detach()", "G(torch.randn(64, latent_dim)).detach()"),
+    ),
+    "hardcoded-size",
+)
+MUTANTS["2.6"]["one batch for all D steps of a round"] = (
+    PlantedBug(LOOP, ("batch_indices(drawn, 128", "batch_indices(step, 128")),
+    "loop-same-batch",
+)
+CORRECT["2.6"]["goes on with optimisers"] = PlantedBug(
+    LOOP,
+    ("d_steps=1)", "d_steps=1, optimizers=None)"),
+    (
+        "    drawn = 0\n",
+        "    drawn = 0\n    g_optimizer, d_optimizer = optimizers or (g_optimizer, d_optimizer)\n",
+    ),
+)
 UNFORESEEN["2.6"]["simultaneous"] = (train_gan_simultaneous, "both gradients are taken first")
 
 CLINIC = clinic_source(())
@@ -1442,6 +1782,22 @@ UNFORESEEN["2.11"] = {
         "line 1",
     ),
 }
+
+
+UNFORESEEN["2.11"] |= {
+    "snapshots of the training's fakes": (
+        PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(fake[:16])")),
+        "drawn from new noise",
+    ),
+    "snapshots in [0, 1]": (
+        PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(G(fixed_noise) / 2 + 0.5)")),
+        "not images as G draws them",
+    ),
+}
+MUTANTS["2.11"]["snapshots of the training's fakes"] = (
+    UNFORESEEN["2.11"].pop("snapshots of the training's fakes")[0],
+    "plot-new-noise",
+)
 
 
 # --- 2.7 -----------------------------------------------------------------------------------------
@@ -1564,6 +1920,7 @@ UNFORESEEN["2.7"] = {
     "images missing": (display(lambda x: _right(x[: max(1, len(x) - 2)])), "of 7 images"),
     "a list": (lambda images: [image[0] for image in images], "a list of 7"),
     "a batch": (lambda images: ((images + 1) * 127.5).byte(), "(7, 1, 28, 28)"),
+    "upside down": (display(lambda x: _right(x)[:, :, ::-1]), "upside down"),
     "too dark": (display(lambda x: ((x + 1) * 60).astype(np.uint8)), "its mean is"),
     "transposed": (display(lambda x: _right(x).transpose(0, 1, 3, 2)), "mirrored"),
     "in place": (
@@ -1688,8 +2045,10 @@ UNFORESEEN["2.8"] = {
     "negative": (smooth_variant(total=lambda r, f: -(r + f)), "sign"),
     "real term scaled": (
         smooth_variant(ce=lambda x, t: (t if t else 1) * BCE(x, torch.full_like(x, t))),
-        "times as large",
+        "the real logits count 0.9 times",
     ),
-    "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "times as large"),
+    "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "squares of the logits"),
     "other names": (lambda real, fake, a=0.9, b=0.0: smooth_bce(real, fake, a, b), "real_target"),
 }
+
+UNMADE = {"2.11": {"loop-d-steps-inverted", "step-globals"}}  # its loop has no d_steps

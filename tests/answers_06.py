@@ -1,8 +1,6 @@
 """Answers to the exercises of notebook 06: correct ones in several styles, and wrong ones.
 
-CORRECT[id]   answers that must pass.
-MUTANTS[id]   (answer, mistake): must be rejected, and by exactly this name.
-UNFORESEEN[id] (answer, words): wrong in a way that has no name; the message must hold the words.
+See `test_answers.py` for the three tables; here they are lists, numbered below.
 """
 
 from __future__ import annotations
@@ -60,6 +58,10 @@ def is_entropies(logits, splits=10):
     p = torch.softmax(logits, dim=-1)
     parts = [p[i::splits] for i in range(splits)]
     return torch.stack([(entropy(a.mean(0)) - entropy(a).mean()).exp() for a in parts]).mean()
+
+
+def is_shuffled_strides(logits, splits=10):
+    return is_entropies(logits[torch.randperm(len(logits))], splits)
 
 
 class IsClass:
@@ -448,13 +450,13 @@ def _report(n=None, *, evaluate=True, scale=None, fake_scale=None, reference_cou
 
 
 def report_in_batches(sample, reference, judge):
-    parts = [sample(20), sample(20), sample(20)]
+    parts = [sample(min(20, len(reference) - i)) for i in range(0, len(reference), 20)]
     judge.eval()
     f = torch.cat([judge.features_and_logits(part)[0] for part in parts])
     r = torch.cat([judge.features_and_logits(b.float() / 127.5 - 1)[0] for b in reference.split(7)])
     f, r = f.detach().double(), r.detach().double()
     value = fd_symmetric(r.mean(0), torch.cov(r.T), f.mean(0), torch.cov(f.T))
-    return {"FD": value, "n": 60, "n_reference": torch.tensor(60), "judge": judge.name}
+    return {"FD": value, "n": len(f), "n_reference": torch.tensor(len(r)), "judge": judge.name}
 
 
 def report_with_the_package(sample, reference, judge):
@@ -469,7 +471,7 @@ def report_a_score(sample, reference, judge):
     import gan_helpers as gh
 
     score = gh.metrics.frechet_distance(sample(len(reference)), reference, judge.eval())
-    return {"FD": score, "n": torch.tensor(60), "n_reference": np.int64(len(reference))}
+    return {"FD": score, "n": torch.tensor(len(reference)), "n_reference": np.int64(len(reference))}
 
 
 def report_as_bytes(sample, reference, judge):
@@ -486,7 +488,7 @@ def report_without_fakes(sample, reference, judge):
 
 
 CORRECT = {
-    "6.1": [is_loop, is_numpy, is_entropies, IsClass(), _is, is_dealt],
+    "6.1": [is_loop, is_numpy, is_shuffled_strides, IsClass(), _is, is_dealt],
     "6.2": [mc_plain, mc_by_hand, mc_numpy_batches, mc_list],
     "6.3": [fd_eigvals, fd_scipy, fd_symmetric, FdClass()],
     "6.4": [kd_plain, kd_loop, kd_numpy, kd_one_matrix],
@@ -587,6 +589,7 @@ UNFORESEEN = {
         ),
         (lambda x, splits=10: _is(x, splits, last=lambda v: 2**v), "too low"),
         (lambda x, splits=10: _is(x, 1), "Is `splits` used"),
+        (is_entropies, "where the classes come in turn"),
         (_in_parts(is_first_part), "score of a single part"),
         (_in_parts(is_last_exp), "exponential is taken once"),
         (_in_parts(is_common_marginal), "not of all images"),
@@ -595,7 +598,7 @@ UNFORESEEN = {
     ],
     "6.2": [
         (_mc(mean=lambda f: f.mean(1)), "Over which dimension"),
-        (_mc(cov=lambda f: torch.corrcoef(f.T)), "products of two deviations"),
+        (_mc(cov=lambda f: torch.corrcoef(f.T)), "These are correlations"),
         (_mc(cov=lambda f: f.var(0)), "3 x 3"),
         (_mc(mean=lambda f: f.median(0).values), "off by up to"),
         (lambda x, j: (torch.zeros(3), torch.eye(3)), "never shown"),
@@ -606,7 +609,7 @@ UNFORESEEN = {
             "logits",
         ),
         (lambda x, j: _look(x, j).mean(0), "two things"),
-        (_mc(_look_at_whole_batches), "only 10 of 12 images. What happens to the last"),
+        (_mc(_look_at_whole_batches), "only 10 of 13 images. What happens to the last"),
         (_mc(lambda x, j: _look_at_whole_batches(x, j, size=100)), "Not one batch"),
         (_mc(lambda x, j: _look(x.flip(0, 3), j)), "not the ones that came in"),
         (_mc(_look_at_both), "features and logits"),
@@ -628,12 +631,12 @@ UNFORESEEN = {
         (fd_one_triangle(lambda b, d: b @ d), "one triangle only"),
         (fd_one_triangle(lambda b, d: d @ b), "one triangle only"),
         (fd_one_triangle(lambda b, d: b @ d, clamp=False), "one triangle only"),
-        (fd_cholesky, "cholesky"),
+        (fd_cholesky, "rank 1"),
         (fd_no_clamp, "rank 1"),
         (lambda a, b, c, d: a - c, "one number"),
     ],
     "6.4": [
-        (_kd(power=2), "three means"),
+        (_kd(power=2), "squared where its third power"),
         (_kd(last=lambda v: v.abs().sqrt()), "three means"),
         (lambda x, y: x @ y.T, "one number"),
         (_kd(last=lambda v: max(0.0, float(v))), "cut off at 0"),
@@ -642,8 +645,8 @@ UNFORESEEN = {
         (kd_zeroed_diagonal, "How many pairs are left"),
     ],
     "6.5": [
-        (pr_all_balls, "Look at one ball"),
-        (lambda f, r, k=3: pr_plain(f, r, 3), "k=1"),
+        (pr_all_balls, "A sample counts once"),
+        (lambda f, r, k=3: pr_plain(f, r, 3), "is 3 written as a number"),
         (lambda f, r, k=3: pr_plain(f, r, k)[0], "precision and recall"),
         (lambda f, r, k=3: [100 * v for v in pr_plain(f, r, k)], "A share lies between 0 and 1"),
         (pr_counts, "A share lies between 0 and 1"),
@@ -651,7 +654,7 @@ UNFORESEEN = {
         (pr_wrong_axis_numpy, "along which axis"),
     ],
     "6.6": [
-        (lambda: NAMES, "Two lists"),
+        (lambda: NAMES, "two things"),
         (lambda: (NAMES, NAMES[:5]), "does not mention: speckle"),
         (lambda: (NAMES + ["x"], NAMES), "7 entries"),
         (lambda: ("memoriser", NAMES), "list of names"),
@@ -661,9 +664,12 @@ UNFORESEEN = {
         (lambda s, r, j: {"FD": 1.0}, "'n'"),
         (lambda s, r, j: {**_report()(s, r, j), "FD": 3.0}, "too"),
         (_report(n=25, reference_count=25), "all 60"),
-        (lambda s, r, j: {**_report()(s, r, j), "n": "60"}, "The entry 'n' should be one number"),
-        (lambda s, r, j: {**_report()(s, r, j), "FD": [3.0]}, "a list of 1 stands there"),
-        (lambda s, r, j: {**_report()(s, r, j), "FD": 1j}, "The entry 'FD' is a complex number"),
+        (lambda s, r, j: {**_report()(s, r, j), "n": "60"}, "['n']` should give one number"),
+        (
+            lambda s, r, j: {**_report()(s, r, j), "FD": [3.0]},
+            "but a list of 1 came",
+        ),
+        (lambda s, r, j: {**_report()(s, r, j), "FD": 1j}, "gives a complex number"),
         (report_without_fakes, "never shown the generated images"),
         (
             lambda s, r, j: {**_report(fake_scale=lambda f: f[:50])(s, r, j), "n": 60},
@@ -678,3 +684,9 @@ UNFORESEEN = {
         (_report(scale=lambda r: r.flip(0, 3).float() / 127.5 - 1), "not the ones that came in"),
     ],
 }
+
+# The answers of a list are called by their numbers.
+CORRECT, MUTANTS, UNFORESEEN = (
+    {id: {str(number): case for number, case in enumerate(cases)} for id, cases in table.items()}
+    for table in (CORRECT, MUTANTS, UNFORESEEN)
+)

@@ -25,7 +25,7 @@ from gan_course.exercises import (
     get_exercise,
     summary,
 )
-from gan_course.exercises.catalogue import MISTAKES
+from gan_course.exercises.catalogue import MISTAKES, WAITING
 from gan_course.exercises.compare import need_tensor
 from gan_course.exercises.guard import TimeUp, run_limited
 from gan_helpers import plotting
@@ -158,6 +158,14 @@ def test_every_contract_is_complete():
         assert set(found.mistakes) <= set(MISTAKES), found.id
         assert len(set(found.mistakes)) == len(found.mistakes), found.id
         framework._check_kind(found, found.reference)  # the reference keeps the contract
+
+
+def test_the_catalogue_lists_what_some_exercise_names_and_says_where_the_others_wait():
+    named = {mistake for found in all_exercises() for mistake in found.mistakes}
+    assert set(MISTAKES) == named
+    assert not set(WAITING) & set(MISTAKES)
+    written = {found.id.split(".")[0] for found in all_exercises()} - {"6"}
+    assert not {str(notebook) for notebook, _ in WAITING.values()} & written
 
 
 def test_the_table_shows_every_contract():

@@ -8,7 +8,11 @@ import torch
 from torch import nn
 
 from gan_course.exercises import evaluate, framework, get_exercise
-from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source
+from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source, make_optimizers
+from gan_course.exercises.steps import LATENT, Watch
+from gan_course.exercises.verdicts import judge_noise, judge_step
+from gan_helpers.losses import OBJECTIVES, get_objective
+from gan_helpers.training import train
 
 IDS = ["2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.11"]
 
@@ -140,6 +144,44 @@ def test_the_clinic_s_bugs_raise_nothing():
     dataset = load_dataset("digits", split="test").subset(n=300)
     history = script(MLPGenerator(), MLPDiscriminator(), dataset, 3, snapshot_every=2)
     assert len(history["d_loss"]) == 3 and len(history["snapshots"]) == 2
+
+
+# --- the watch -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("objective", "shape", "classes", "d_steps"),
+    [(name, (1, 28, 28), None, 1) for name in OBJECTIVES]
+    + [("hinge", (3, 16, 16), None, 2), ("non-saturating", (3, 16, 16), 10, 3)],
+)
+def test_the_watch_accounts_for_the_course_s_own_training(objective, shape, classes, d_steps):
+    watch = Watch(shape=shape, classes=classes)
+    with watch.on():
+        run = train(
+            watch.G, watch.D, watch.data, steps=2, objective=objective, d_steps=d_steps,
+            batch_size=32, latent_dim=LATENT, conditional=classes is not None, progress=False,
+            snapshots=1, device="cpu",
+        )  # fmt: skip
+    assert [sorted(step.networks) for step in watch.steps] == ([["D"]] * d_steps + [["G"]]) * 2
+    losses = {"D": [], "G": []}
+    for step in watch.steps:
+        (name,) = step.networks
+        losses[name].append(judge_step(watch, step, name, objective=get_objective(objective)))
+    assert losses["D"][d_steps - 1 :: d_steps] == pytest.approx(run.history["d_loss"], rel=1e-3)
+    assert losses["G"] == pytest.approx(run.history["g_loss"], rel=1e-3)
+    judge_noise(watch)
+
+
+def test_an_answer_to_the_older_contract_of_2_6_takes_optimisers_too(monkeypatch, capsys):
+    monkeypatch.setattr(framework, "_status", {})
+    monkeypatch.setattr(framework, "_in_use", {})
+    loop = framework.check("2.6", answers.CORRECT["2.6"]["plain"])
+    capsys.readouterr()
+    watch = Watch()
+    history = loop(
+        watch.G, watch.D, watch.data, 1, LATENT, optimizers=make_optimizers(watch.G, watch.D)
+    )
+    assert len(history["d_loss"]) == 1
 
 
 # --- D's shape in this session -------------------------------------------------------------------

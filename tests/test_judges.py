@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.error
 
+import judges as judge_training  # benchmarks/judges.py
 import pytest
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from gan_helpers import judges
 from gan_helpers.datasets import load_dataset
 from gan_helpers.metrics import frechet_distance, look
 
-SHIPPED = list(judges.RECIPES)
+SHIPPED = list(judges.KINDS)
 
 
 # --- what is shipped -----------------------------------------------------------------------------
@@ -90,12 +91,12 @@ def test_training_learns_and_repeats(tmp_path):
     def trained() -> judges.Judge:
         torch.manual_seed(0)
         judge = judges.Judge("small-judge", (1, 28, 28), (4, 8))
-        return judges.train_judge(
+        return judge_training.train_judge(
             judge,
             data.images,
             data.labels,
             epochs=6,
-            augment=judges.Augment(shift=1),
+            augment=judge_training.Augment(shift=1),
             batch_size=32,
         )
 
@@ -112,13 +113,13 @@ def test_training_learns_and_repeats(tmp_path):
 def test_augmentation_moves_whole_pixels_and_keeps_the_range():
     images = torch.rand(64, 1, 12, 12) * 2 - 1
     generator = torch.Generator().manual_seed(0)
-    still = judges.Augment()(images, generator)
+    still = judge_training.Augment()(images, generator)
     torch.testing.assert_close(still, images, atol=1e-5, rtol=0)
-    moved = judges.Augment(shift=2)(images, generator)
+    moved = judge_training.Augment(shift=2)(images, generator)
     for before, after in zip(images[:, 0, 4:8, 4:8], moved[:, 0], strict=True):
         windows = after.unfold(0, 4, 1).unfold(1, 4, 1)
         assert (windows - before).abs().amax(dim=(2, 3)).min() < 1e-4
-    changed = judges.Augment(flip=True, shift=2, rotate=15, cutout=4)(images, generator)
+    changed = judge_training.Augment(flip=True, shift=2, rotate=15, cutout=4)(images, generator)
     assert changed.abs().max() <= 1 + 1e-5
     assert (changed == 0).any()
 

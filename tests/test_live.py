@@ -11,6 +11,7 @@ from PIL import Image
 from gan_helpers import live
 from gan_helpers.live import canvas, steering
 from gan_helpers.live.plane import Plane, Settings
+from gan_helpers.losses import OBJECTIVES
 
 SMALL = {"hidden": 8}
 
@@ -109,9 +110,7 @@ def test_numbers_that_blow_up_are_told():
     plane.reset()
 
 
-@pytest.mark.parametrize(
-    "objective", ["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"]
-)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_surface_is_a_verdict_between_0_and_1(objective):
     plane = Plane(Settings(**SMALL, objective=objective))
     plane.advance(5)

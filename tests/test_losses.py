@@ -17,6 +17,10 @@ def slope(loss, logits):
     return torch.autograd.grad(loss(logits) * len(logits), logits)[0]
 
 
+def g_loss(objective, fake, real):
+    return objective.g_loss(fake, real) if objective.g_sees_real else objective.g_loss(fake)
+
+
 def test_cross_entropy_is_the_textbook_formula():
     real, fake = LOGITS, LOGITS.flip(0) + 0.3
     by_hand = -torch.log(torch.sigmoid(real)).mean() - torch.log(1 - torch.sigmoid(fake)).mean()
@@ -37,7 +41,7 @@ def test_finite_at_enormous_logits(name):
     objective = losses.OBJECTIVES[name]
     real = torch.tensor([-1e4, 1e4], requires_grad=True)
     fake = torch.tensor([1e4, -1e4], requires_grad=True)
-    for value in (objective.d_loss(real, fake), objective.g_loss(fake)):
+    for value in (objective.d_loss(real, fake), g_loss(objective, fake, real)):
         gradients = torch.autograd.grad(value, fake, retain_graph=True)
         assert value.isfinite() and all(g.isfinite().all() for g in gradients)
 
@@ -53,7 +57,29 @@ def test_directions(name):
     objective = losses.OBJECTIVES[name]
     low, high = torch.full((3,), -0.5), torch.full((3,), 0.5)
     assert objective.d_loss(high, low) < objective.d_loss(low, high)
-    assert objective.g_loss(high) < objective.g_loss(low)
+    assert g_loss(objective, high, low) < g_loss(objective, low, low)
+
+
+def test_relativistic_losses_see_differences_only_and_exchange_their_roles():
+    real, fake = LOGITS, LOGITS.flip(0) + 0.3
+    by_hand = -torch.log(torch.sigmoid(real - fake)).mean()
+    assert torch.isclose(losses.relativistic_d_loss(real, fake), by_hand)
+    shifted = losses.relativistic_d_loss(real + 5, fake + 5)
+    assert torch.isclose(losses.relativistic_d_loss(real, fake), shifted)
+    g = losses.relativistic_g_loss(fake, real)
+    assert torch.isclose(g, -torch.log(torch.sigmoid(fake - real)).mean())
+    assert not torch.isclose(g, losses.relativistic_d_loss(real, fake))
+
+
+def test_a_pair_says_by_its_arguments_whether_g_sees_real_logits():
+    def smooth(real, fake, target=0.9):
+        return (fake - target * real).mean()
+
+    one = losses.get_objective((smooth, lambda fake, scale=2: -scale * fake.mean()))
+    two = losses.get_objective((smooth, lambda fake, real: (real - fake).mean()))
+    assert (one.g_sees_real, two.g_sees_real) == (False, True)
+    assert one.probabilities and one.name == "custom"
+    assert losses.get_objective(two) is two
 
 
 def test_objectives_by_name_and_by_hand():
@@ -106,6 +132,32 @@ def test_penalties_of_a_linear_discriminator():
     assert penalty.item() == pytest.approx(10 * (2 - 1) ** 2, rel=1e-5)
     penalty.backward()  # d/df of 10 (4 f - 1)^2 is 80 (4 f - 1) = 80
     assert D.factor.grad.item() == pytest.approx(80, rel=1e-5)
+
+
+def test_r1_looks_at_real_images_and_r2_at_generated_ones():
+    class Square(nn.Module):
+        def forward(self, x, labels=None):
+            return x.flatten(1).square().sum(1) / 2  # the gradient at x is x
+
+    real, fake = torch.full((3, 1, 2, 2), 1.0), torch.full((3, 1, 2, 2), 2.0)
+    values = {
+        name: make(3.0)(Square(), real, fake).item() for name, make in losses.PENALTIES.items()
+    }
+    assert values["r1"] == pytest.approx(3 / 2 * 4)
+    assert values["r2"] == pytest.approx(3 / 2 * 16)
+    assert values["r1+r2"] == pytest.approx(values["r1"] + values["r2"])
+
+
+def test_a_penalty_follows_its_weight_and_knows_its_name():
+    real, fake = torch.rand(4, 1, 2, 2), torch.rand(4, 1, 2, 2)
+    for name, make in losses.PENALTIES.items():
+        penalty = make(10.0)
+        torch.manual_seed(0)
+        full = penalty(Slope(0.7), real, fake)
+        penalty.weight = 2.5
+        torch.manual_seed(0)
+        assert penalty(Slope(0.7), real, fake).item() == pytest.approx(full.item() / 4)
+        assert penalty.name == name
 
 
 def test_gradient_penalty_stays_on_the_segments():

@@ -39,3 +39,12 @@ def test_describe_adds_up_and_leaves_the_model_alone():
     counts = [int(line.split()[-1].replace(",", "")) for line in lines[2:-2]]
     assert sum(counts) == int(lines[-1].split()[-1].replace(",", "")) == 1_489_936
     assert "(2, 1, 28, 28)" in lines[-1]
+
+
+def test_every_pair_of_the_registry_builds_and_fits_together():
+    for name, (generator, discriminator) in gh.models.PAIRS.items():
+        G, D = gh.build_pair(name)
+        assert type(G) is generator and type(D) is discriminator
+        assert D(G(torch.randn(2, G.latent_dim))).shape == (2,)
+    with pytest.raises(ValueError, match="'giant' is no pair.*mlp"):
+        gh.build_pair("giant")

@@ -144,3 +144,43 @@ def test_comparisons_and_labelled_grids(shown):
     gh.plot_comparison({"a": [1.0, 2.0], "b": [2.0, 1.0]}, ylabel="loss", alt="x")
     gh.show_grids({str(i): torch.zeros(4, 1, 4, 4) for i in range(7)}, per_row=3, alt="x")
     assert len(shown) == 2
+
+
+class Run:
+    """What the figures read of a run."""
+
+    def __init__(self, *moments, objectives=((0, "non-saturating", True),)):
+        self.snapshots = [(m, torch.zeros(64, 1, 28, 28, dtype=torch.uint8)) for m in moments]
+        self.objectives, self.dataset_title, self.averaged = objectives, "drawn digits", None
+        names = ("d_loss", "g_loss", "d_real", "d_fake")
+        self.history = {"step": list(range(1, 41)), **{name: [0.5] * 40 for name in names}}
+
+
+def test_snapshots_of_a_run_that_was_stopped_make_a_figure_of_normal_size(shown):
+    sizes = {}
+    for moments in ((0,), (0, 3), (0, 1, 2, 3, 4)):
+        gh.show_snapshots(Run(*moments), alt="x")
+        sizes[len(moments)] = shown[-1][0].shape[:2]
+    height, width = sizes[5]
+    assert all(h < 400 and w <= width for h, w in sizes.values()), sizes
+    assert sizes[1][0] < 2 * height and sizes[1][1] < 0.5 * width
+
+
+def test_a_history_says_where_the_objective_was_changed(shown, monkeypatch):
+    figures = []
+    make = plotting.subplots
+
+    def kept(*args, **options):
+        figures.append(make(*args, **options))
+        return figures[-1]
+
+    monkeypatch.setattr(plotting, "subplots", kept)
+    gh.plot_history(Run(0, objectives=[(0, "non-saturating", True), (20, "hinge", False)]))
+    losses, outputs = figures[-1][1][0]
+    assert shown[-1][1].endswith("From step 20 on: hinge.")
+    assert "hinge" in [text.get_text().strip() for text in losses.texts]
+    assert outputs.get_ylabel() == "probability of real, then mean output of D"
+    gh.plot_history(Run(0, objectives=[(0, "relativistic", False)]))
+    assert figures[-1][1][0][1].get_ylabel() == "mean output of D"
+    gh.plot_history(Run(0))
+    assert figures[-1][1][0][1].get_ylabel() == "probability of real"

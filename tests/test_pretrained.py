@@ -1,17 +1,12 @@
 """Shipped GANs: saved and read again, drawn from, and trained by the same networks."""
 
-import sys
-from pathlib import Path
-
+import cifar10_gans
 import pytest
+import ship_cifar10
 import torch
 
 import gan_helpers as gh
 from gan_helpers import pretrained
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-import cifar10_gans
-import ship_cifar10
 
 SHIPPED = [name for name in pretrained.PAIRS if (pretrained.WEIGHTS / f"{name}.json").exists()]
 

@@ -79,6 +79,23 @@ def test_gan_helpers_does_not_name_the_course():
     assert [str(path) for path, source in text.items() if "gan_course" in source] == []
 
 
+def test_a_file_and_a_function_can_be_read_at_one_sitting():
+    """500 lines a file and 60 a function, but for `train`, whose docstring is the reference; the
+    file to show in class is at most 260."""
+    long = []
+    for path in (p for p in modules() if layer(p)[0] == "gan_helpers"):
+        source = (ROOT / path).read_text(encoding="utf-8")
+        length, limit = source.count("\n"), 260 if path.name == "training.py" else 500
+        if length > limit:
+            long.append(f"{path}: {length} lines")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = node.end_lineno - node.lineno + 1
+                if length > 60 and (path.name, node.name) != ("training.py", "train"):
+                    long.append(f"{path}, {node.name}: {length} lines")
+    assert long == []
+
+
 def test_the_import_reader_sees_each_way_of_importing(tmp_path, monkeypatch):
     (tmp_path / "gan_helpers" / "models").mkdir(parents=True)
     (tmp_path / "gan_helpers" / "models" / "a.py").write_text(

@@ -280,6 +280,15 @@ def test_arrows_are_minus_the_gradient_of_the_generator_loss_at_each_point():
         torch.testing.assert_close(arrow, -slope)
 
 
+def test_the_relativistic_objective_compares_with_real_points():
+    gan = toy(objective="relativistic")
+    points = gan.sample(8)
+    pull = gan.pull(points)
+    assert pull.shape == points.shape and pull.abs().sum() > 0
+    gan.step()
+    assert gan.g_loss.isfinite() and not torch.equal(gan.sample(8), points)
+
+
 def test_settings_can_be_changed_while_training():
     gan = toy()
     gan.step()

@@ -375,6 +375,60 @@ def test_refuses_a_loader_in_place_of_a_dataset(digits):
         gh.train(G(), D(), [digits.batch(4)], steps=1)
 
 
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"steps": 2.5}, ValueError, "steps=2.5 must be a whole number.*epochs"),
+        ({"steps": "10"}, TypeError, "steps='10' is a str.*without quotes"),
+        ({"lr": "1e-3"}, TypeError, "lr='1e-3' is a str.*lr=1e-3 without quotes"),
+        ({"lr": (1e-3, "1e-3")}, TypeError, "lr for D='1e-3'"),
+        ({"lr": (1e-3, 1e-3, 1e-3)}, ValueError, "3 values.*G's, D's"),
+        ({"lr": float("nan")}, ValueError, "lr=nan"),
+        ({"betas": 0.5}, ValueError, "betas=0.5.*two numbers"),
+        ({"betas": (0.5, 1.0)}, ValueError, "betas="),
+        ({"batch_size": 32.5}, ValueError, "batch_size=32.5 must be a whole"),
+        ({"d_steps": True}, TypeError, "d_steps=True is a bool"),
+        ({"callbacks": [gh.Averaging]}, TypeError, r"Averaging\(\)"),
+        ({"callbacks": gh.Averaging()}, TypeError, "expected a list"),
+        ({"penalty": losses.r1_penalty}, TypeError, r"penalty.*r1_penalty\(\)"),
+        ({"objective": (lambda r, f: r - f, lambda f: -f.mean())}, TypeError, "d_loss.*one number"),
+        ({"objective": (lambda r, f: r.mean(), lambda: 0)}, TypeError, "g_loss.*cannot be"),
+    ],
+)
+def test_wrong_kinds_are_named_as_what_they_are(digits, settings, error, message):
+    with pytest.raises(error, match=message):
+        gh.train(G(), D(), digits, progress=False, **{"steps": 1, "batch_size": 32, **settings})
+
+
+def test_a_whole_number_may_be_written_as_a_float(digits):
+    assert short(digits, steps=3.0).steps == 3
+
+
+@pytest.mark.parametrize(
+    ("pair", "error", "message"),
+    [
+        (lambda: (D(), G()), ValueError, "exchanged"),
+        (lambda: (MLPDiscriminator(), MLPGenerator()), ValueError, "exchanged"),
+        (lambda: (ConditionalD(), ConditionalG()), ValueError, "exchanged"),
+        (lambda: (G, D()), TypeError, r"generator is the class G itself.*G\(\)"),
+        (lambda: (G(), D), TypeError, r"discriminator is the class D itself.*D\(\)"),
+        (lambda: (lambda z: z, D()), TypeError, "generator is a function, not a network"),
+    ],
+)
+def test_swapped_networks_and_classes_are_named(digits, pair, error, message):
+    generator, discriminator = pair()
+    with pytest.raises(error, match=message):
+        gh.train(
+            generator, discriminator, digits, steps=1, progress=False,
+            conditional=isinstance(generator, ConditionalD),
+        )  # fmt: skip
+
+
+def test_generate_names_what_it_cannot_draw_from():
+    with pytest.raises(TypeError, match=r"the class G itself.*G\(\)"):
+        gh.generate(G, 4)
+
+
 def test_a_refusal_changes_nothing(digits):
     generator, discriminator = G(), logits(torch.sigmoid)
     before = {key: value.clone() for key, value in generator.state_dict().items()}
@@ -455,6 +509,19 @@ def test_first_interrupt_returns_second_raises(digits, interruptible):
     assert all(
         torch.equal(value, weights(resumed)[key]) for key, value in weights(straight).items()
     )
+
+
+def test_a_stopped_run_ends_with_a_snapshot_of_where_it_stopped(digits):
+    run = short(digits, steps=500, callbacks=[lambda run: run.step == 3 and run.stop()])
+    assert [step for step, _ in run.snapshots] == [0, 3]
+    # What continues from there has the moments of a run that was never stopped.
+    through, resumed = short(digits, steps=8), short(digits, steps=8, resume=stopped(digits))
+    assert_same_run(through, resumed)
+
+
+def stopped(digits, at=3, steps=8, **settings):
+    callbacks = [*settings.pop("callbacks", ()), lambda run: run.step == at and run.stop()]
+    return short(digits, steps=steps, callbacks=callbacks, **settings)
 
 
 def test_a_background_job_that_ignores_interrupts_goes_on(digits, interruptible):
@@ -564,6 +631,73 @@ def test_callbacks_can_stop_and_steer(digits):
     run = short(digits, steps=50, callbacks=[steer])
     assert run.steps == 4 and not run.interrupted
     assert run.batches_drawn == 1 + 3 * 3
+
+
+def test_everything_that_the_loop_uses_can_be_changed_in_mid_run(digits):
+    def steer(run):
+        if run.step == 2:
+            run.objective, run.penalty = "relativistic", losses.r1_r2_penalty(0.5)
+            run.lr, run.d_steps = (1e-3, 2e-3), 2
+        if run.step == 4:
+            run.objective = (losses.hinge_d_loss, losses.wasserstein_g_loss)
+
+    run = short(digits, callbacks=[steer])
+    assert run.objectives == [
+        (0, "non-saturating", True), (2, "relativistic", False), (4, "custom", True),
+    ]  # fmt: skip
+    assert run.objective == "custom" and "non-saturating then relativistic" in repr(run)
+    assert run.lr == (1e-3, 2e-3)
+    assert run.batches_drawn == 2 + 2 * (2 + 1) + 2 * 2  # G's relativistic step takes one, too
+    plain = short(digits)
+    assert run.history["d_loss"][:2] == plain.history["d_loss"][:2]
+    assert all(
+        a != b for a, b in zip(run.history["d_loss"][2:], plain.history["d_loss"][2:], strict=True)
+    )
+
+
+def test_an_objective_set_again_is_no_change(digits):
+    def steer(run):
+        run.objective = "hinge"
+        run.objective = "non-saturating"
+
+    assert short(digits, callbacks=[steer]).objectives == [(0, "non-saturating", True)]
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_changes_of_mid_run_survive_a_resume(digits, at):
+    def steer(run):
+        if run.step == 2:
+            run.objective, run.penalty = "relativistic", losses.gradient_penalty(0.5)
+            run.lr, run.d_steps = (1e-3, 2e-3), 2
+        if run.step == 4:
+            run.penalty.weight, run.objective = 0.1, "hinge"
+
+    through = short(digits, steps=8, callbacks=[steer])
+    part = stopped(digits, at=at, callbacks=[steer])
+    resumed = short(digits, steps=8, callbacks=[steer], resume=part)
+    assert_same_run(through, resumed)
+    assert through.objectives == resumed.objectives
+
+
+def test_functions_set_in_mid_run_cannot_be_resumed_and_say_so(digits):
+    def steer(run):
+        if run.step == 2:
+            run.objective = (losses.hinge_d_loss, losses.wasserstein_g_loss)
+
+    part = stopped(digits, callbacks=[steer])
+    with pytest.raises(checkpoints.CheckpointError, match="objective was changed in mid-run"):
+        short(digits, steps=8, callbacks=[steer], resume=part)
+
+
+def test_the_callers_penalty_stays_as_it_was_and_another_weight_is_another_run(digits):
+    def lower(run):
+        run.penalty.weight = 0.5
+
+    penalty = losses.r1_penalty(10.0)
+    run = short(digits, penalty=penalty, callbacks=[lower])
+    assert (penalty.weight, run.penalty.weight) == (10.0, 0.5)
+    with pytest.raises(checkpoints.CheckpointError, match="penalty was"):
+        short(digits, steps=9, penalty=losses.r1_penalty(1.0), resume=run)
 
 
 def test_progress_shows_the_four_numbers(digits, capsys):

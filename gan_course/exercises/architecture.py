@@ -53,8 +53,15 @@ def need_size_used(
 def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
     """The network's output, with the same dropout masks at every call."""
     seed_torch(1)
+    given = inputs.clone()
     with calling(call):
-        return network(inputs)
+        output = network(given)
+    need(
+        torch.equal(given, inputs),
+        f"`{call}` changes the tensor that it is given, so that whoever uses it next (fixed noise, "
+        "say) has other numbers. Operations whose names end in _ work in place.",
+    )
+    return output
 
 
 def need_all_used(network: nn.Module, output: Tensor, call: str) -> None:
@@ -178,6 +185,14 @@ def judge_logits(network: nn.Module, images: Tensor, call: str) -> None:
         "layers may be normalised?",
         "arch-bn-output",
     )
+    pixels = images.clone().requires_grad_()
+    run(network, pixels, call).sum().backward()
+    unseen = (pixels.grad == 0).all(0).float().mean().item()
+    need(
+        unseen < 0.25,
+        f"Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output. Which "
+        "part of the image is left out?",
+    )
     low, high = _reach(network, images[:16], call)
     if low >= 0 and 0.5 < high <= 1:
         wrong(
@@ -228,8 +243,8 @@ def need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
     need(
         torch.allclose(alone[0], together[0], atol=1e-4),
         f"The shape is right, but the first result of `{call}` changes with the other rows of the "
-        "batch (in evaluation mode): samples are mixed. A reshape does not swap axes; where do "
-        "they change places?",
+        "batch (in evaluation mode): samples are mixed. Which operation reaches over the batch's "
+        "axis, or which axes change places?",
     )
 
 

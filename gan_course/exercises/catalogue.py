@@ -1,7 +1,8 @@
 """Every mistake that a check can name: id -> what it is, in a phrase.
 
 The ids are shared by all notebooks, so that one name means one thing throughout the course. A
-notebook's module may add its own with `MISTAKES.update({...})`.
+notebook's module may add its own with `MISTAKES.update({...})`. `WAITING` keeps the names that no
+exercise uses yet: when its notebook is written, a name moves up.
 """
 
 from __future__ import annotations
@@ -45,35 +46,17 @@ MISTAKES: dict[str, str] = {
     "arch-relu-output": "ReLU at G's output",
     "arch-bn-output": "BatchNorm on G's output or on D's input layer",
     "arch-64-on-32": "a network for larger images than these",
-    "arch-kernel-stride": "kernel size not a multiple of the stride (a warning)",
     "arch-z-shape": "z of shape (N, n) given to a transposed convolution",
     "arch-no-nonlinearity": "linear layers with nothing between them",
     "arch-bn-eps": "BatchNorm's second argument is eps, not momentum",
     "arch-unregistered": "layers that parameters() does not find",
-    "init-bn-gamma": "BatchNorm's scale drawn around 0 where 1 was asked",
-    "init-not-applied": "the initialisation is defined but never applied",
-    "init-wrong-std": "initial weights ten times too large or too small",
     # data and pictures
     "hardcoded-size": "a size is written as a number, so the argument has no effect",
     "data-range": "images in [0, 1] against a tanh generator",
-    "data-normalize-channels": "three-channel normalisation of one-channel images",
     "plot-range": "values in [-1, 1] drawn as if they were in [0, 1]",
     "plot-per-image-scale": "each image stretched to its own range",
     "plot-batch-scale": "the batch stretched to its own range",
     "plot-new-noise": "new noise for every snapshot",
-    # Wasserstein
-    "wgan-sigmoid": "the critic keeps its sigmoid or cross-entropy",
-    "wgan-sign": "the critic's loss has the wrong sign",
-    "gp-alpha-shape": "the mixing factor is drawn per pixel, or once for the batch",
-    "gp-alpha-normal": "the mixing factor is drawn from a normal distribution",
-    "gp-no-create-graph": "the penalty's gradient is taken without create_graph",
-    "gp-batchnorm": "BatchNorm in a critic under a gradient penalty",
-    "gp-one-sided": "only norms above 1 are penalised",
-    # conditional GANs
-    "cond-d-blind": "D does not see the label",
-    "cond-index-as-float": "the class index is used as a number",
-    "cond-one-class": "one label for the whole batch of fakes",
-    "cond-embedding-shared-size": "the embedding has the size of the batch or of z",
     # metrics
     "is-kl-reversed": "KL(p(y) || p(y|x)) where KL(p(y|x) || p(y)) was asked",
     "is-logits": "logits are used as probabilities",
@@ -84,8 +67,27 @@ MISTAKES: dict[str, str] = {
     "fid-n-mismatch": "different numbers of samples are compared",
     "fid-range": "images in the wrong range, or normalised twice",
     "fid-train-mode": "the feature network is in train mode",
-    "fid-resize": "resized with another filter",
-    # repeating a run
-    "repro-late-seed": "the seed is set after the networks are built",
-    "resume-no-optimizer": "resumed without optimiser or random state",
+}
+
+# id -> (the notebook whose exercises will name it, what it is)
+WAITING: dict[str, tuple[int, str]] = {
+    "arch-kernel-stride": (3, "kernel size not a multiple of the stride (a warning)"),
+    "data-normalize-channels": (3, "three-channel normalisation of one-channel images"),
+    "init-bn-gamma": (3, "BatchNorm's scale drawn around 0 where 1 was asked"),
+    "init-not-applied": (3, "the initialisation is defined but never applied"),
+    "init-wrong-std": (3, "initial weights ten times too large or too small"),
+    "repro-late-seed": (3, "the seed is set after the networks are built"),
+    "resume-no-optimizer": (3, "resumed without optimiser or random state"),
+    "cond-d-blind": (5, "D does not see the label"),
+    "cond-embedding-shared-size": (5, "the embedding has the size of the batch or of z"),
+    "cond-index-as-float": (5, "the class index is used as a number"),
+    "cond-one-class": (5, "one label for the whole batch of fakes"),
+    "gp-alpha-normal": (7, "the mixing factor is drawn from a normal distribution"),
+    "gp-alpha-shape": (7, "the mixing factor is drawn per pixel, or once for the batch"),
+    "gp-batchnorm": (7, "BatchNorm in a critic under a gradient penalty"),
+    "gp-no-create-graph": (7, "the penalty's gradient is taken without create_graph"),
+    "gp-one-sided": (7, "only norms above 1 are penalised"),
+    "wgan-sigmoid": (7, "the critic keeps its sigmoid or cross-entropy"),
+    "wgan-sign": (7, "the critic's loss has the wrong sign"),
+    "fid-resize": (6, "resized with another filter"),
 }

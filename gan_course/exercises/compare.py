@@ -67,7 +67,7 @@ def need_tensor(
 def need_number(value: object, call: str, *, plain: bool = True, finite: bool = True) -> float:
     """Reject anything but one real number; return it as a float.
 
-    plain: no tensor or array either. finite: nor nan or infinity.
+    plain: no tensor or array either. finite: nor nan or infinity. `call` stands in messages.
     """
     if plain and isinstance(value, Tensor):
         wrong(
@@ -99,6 +99,9 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
     return float(number)
 
 
+_COUNTS = {2: "two", 3: "three", 4: "four"}
+
+
 def need_parts(value: object, call: str, *names: str) -> tuple:
     """Reject anything that does not unpack into parts of these names; return them."""
     try:
@@ -107,8 +110,8 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
         parts = ()
     need(
         len(parts) == len(names),
-        f"`{call}` should return {len(names)} things, {', '.join(names[:-1])} and {names[-1]}; "
-        f"{describe_value(value)} came back.",
+        f"`{call}` should return {_COUNTS[len(names)]} things, {', '.join(names[:-1])} and "
+        f"{names[-1]}; {describe_value(value)} came back.",
     )
     return parts
 
@@ -129,7 +132,7 @@ def close(a: object, b: object, tolerance: float = 1e-3, absolute: float = 0.0) 
         other = b if a is None else a
         return other is None or not as_tensor(other).any()
     a, b = as_tensor(a).flatten(), as_tensor(b).flatten()
-    if a.shape != b.shape:
+    if a.shape != b.shape or not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         return False
     return bool((a - b).norm() <= absolute + tolerance * torch.maximum(a.norm(), b.norm()))
 
@@ -193,7 +196,7 @@ def times(ratio: float) -> str:
     ):
         if math.isclose(ratio, value, rel_tol=5e-4):
             return words
-    digits = next((n for n in range(3, 8) if float(f"{ratio:.{n}g}") != 1), 9)
+    digits = next((n for n in range(4, 8) if float(f"{ratio:.{n}g}") != 1), 9)
     return f"{ratio:.{digits}g} times as large as it should be"
 
 
@@ -235,12 +238,14 @@ def explain(
     if len(got) > 1 and np.ptp(got) == 0:
         return f"It is always {got[0]:.4g}, whatever it is asked about."
     with np.errstate(all="ignore"):
-        ratio = got / right
-        if np.isfinite(ratio).all() and np.ptp(ratio) < 1e-3 * abs(ratio).max():
-            return f"Everything is {times(float(ratio.mean()))}."
-        for name, values in (sizes or {}).items():
-            if said := _by_size(ratio, np.asarray(values, dtype=float), name):
-                return said
+        there = np.abs(right) > 1e-9 * np.abs(right).max()
+        if close(got[~there], right[~there], absolute=1e-4 * np.abs(got).max()):
+            ratio = got[there] / right[there]
+            if np.ptp(ratio) < 1e-3 * abs(ratio).max():
+                return f"Everything is {times(float(ratio.mean()))}."
+            for name, values in (sizes or {}).items():
+                if said := _by_size(ratio, np.asarray(values, dtype=float)[there], name):
+                    return said
         for words, relation in _RELATED:
             if close(got, relation(right)):
                 return f"This is {words}."
@@ -257,7 +262,7 @@ def _by_size(ratio: np.ndarray, size: np.ndarray, name: str) -> str:
         (ratio / size, "multiplied by", "divided by"),
         (ratio * size, "divided by", "multiplied by"),
     ):
-        if np.ptp(size) == 0 or np.ptp(quotient) > 1e-3 * abs(quotient).max():
+        if np.ptp(size) == 0 or not np.ptp(quotient) < 1e-3 * abs(quotient).max():
             continue
         c = float(quotient.mean())
         if math.isclose(c, 1, rel_tol=1e-3):

@@ -160,16 +160,20 @@ def exercise(
     returns: str,
     reference: Any,
     accepts: str = "",
-    mistakes: tuple[str, ...] = (),
+    mistakes: str | tuple[str, ...] = (),
     uses_optimizers: bool = False,
     adapt: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
+    `mistakes`: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them.
+
     `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
     that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
     contract one that can be called by today's.
     """
+    if isinstance(mistakes, str):
+        mistakes = tuple(mistakes.split())
     unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
     if unknown:
         raise ValueError(f"exercise {id}: no such mistakes in the catalogue: {unknown}")
@@ -186,7 +190,7 @@ def exercise(
 
 def wrong(message: str, mistake: str | None = None) -> NoReturn:
     """Reject the answer, with a message for its author and the mistake's id if it has one."""
-    raise Rejected(message, mistake)
+    raise Rejected(" ".join(message.split()), mistake)
 
 
 def need(condition: object, message: str, mistake: str | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from .architecture import (
     need_size_used,
     run,
 )
-from .compare import close, need_number, need_tensor
+from .compare import close, need_number, need_tensor, off_by
 from .framework import (
     Raised,
     Rejected,
@@ -42,6 +43,7 @@ from .guard import seed_torch
 from .pictures import as_grid, contains, find_images, levels
 from .steps import LATENT, Watch
 from .verdicts import (
+    fit,
     judge_far_off_loop,
     judge_loop,
     judge_noise,
@@ -50,6 +52,7 @@ from .verdicts import (
     need_same_loss,
     need_undisturbed,
     one_step,
+    say_fit,
 )
 
 # --- 2.1 and 2.2: the networks -------------------------------------------------------------------
@@ -193,16 +196,22 @@ def check_make_optimizers(answer: Callable) -> None:
     others = networks()
     _three_steps(pair, (G, D))
     _three_steps(make_optimizers(*others), others)
-    for mine, theirs, name in zip((G, D), others, "GD", strict=True):
+    for mine, theirs, optimizer, name in zip((G, D), others, pair, "GD", strict=True):
         moved = all(
-            torch.allclose(a, b, rtol=0, atol=2e-5)
+            torch.allclose(a, b, rtol=0, atol=1e-4)
             for a, b in zip(mine.parameters(), theirs.parameters(), strict=True)
         )
+        usual = torch.optim.Adam([torch.zeros(1)]).defaults
+        options = [
+            f"{key}={value}"
+            for key, value in optimizer.param_groups[0].items()
+            if key in usual.keys() - {"lr", "betas", "fused", "foreach"} and value != usual[key]
+        ]
         need(
             moved,
             f"Learning rate and betas of {name}'s optimiser are right, but it moves the weights "
-            "differently from Adam with otherwise default settings. Which optimiser is it, and "
-            "which other options are set?",
+            "differently from Adam with otherwise default settings: it is "
+            f"{type(optimizer).__name__}" + (f" with {', '.join(options)}." if options else "."),
         )
 
 
@@ -644,154 +653,184 @@ def check_smooth_d_loss(answer: Callable) -> None:
     device = probe_device()
     real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6], device=device)
     fake = torch.tensor([1.2, -0.7, 0.4, -3.0], device=device)
-    targets = ({}, {"real_target": 0.8, "fake_target": 0.1}, {"real_target": 1.0})
-    for options in targets:
-        _judge_smooth(answer, real, fake, options)
-    _judge_smooth(answer, real[:, None], fake[:, None], {})
-    _judge_smooth(answer, torch.full_like(real, 0.2), -fake, {"fake_target": 0.3})
-    far_real, far_fake = (
-        torch.tensor([-300.0, 400.0], device=device),
-        torch.tensor([350.0, -300.0], device=device),
-    )
-    _judge_smooth(answer, far_real, far_fake, {}, extreme=True)
-
-
-def _smooth_losses(real: Tensor, fake: Tensor, a: float, b: float) -> list[tuple]:
-    """(mistake, value, message) of the wrong answers that have a name, for targets a and b."""
-
-    def ce(logits: Tensor, target: float) -> Tensor:
-        return F.softplus(logits) - target * logits
-
-    right = smooth_d_loss(real, fake, a, b)
-    return [
-        (
-            "loss-smooth-wrong-way",
-            ce(real, b).mean() + ce(fake, a).mean(),
-            "Both terms are there, but real logits are compared with the fake target and fake "
-            "logits with the real one. Which target belongs to which batch?",
-        ),
-        (
-            "loss-smooth-wrong-way",
-            ce(real, 2 - a).mean() + ce(fake, b).mean(),
-            "The real target lies above 1: smoothing asks D to be *less* sure, which means a "
-            "target a little below 1.",
-        ),
-        (
-            "loss-smooth-wrong-way",
-            ce(real, 1 - a).mean() + ce(fake, b).mean(),
-            "The real logits are compared with 1 minus their target, so that D learns to call "
-            "real images fake. Which way does smoothing move a target?",
-        ),
-        (
-            "loss-targets-ignored",
-            ce(real, 0.9).mean() + ce(fake, 0.0).mean(),
-            "With the default targets it is right, but other targets in the arguments change "
-            "nothing. Where are they written as numbers?",
-        ),
-        (
-            "loss-targets-ignored",
-            ce(real, 1.0).mean() + ce(fake, 0.0).mean(),
-            "This is the plain loss with targets 1 and 0: the targets in the arguments change "
-            "nothing. Where should they enter?",
-        ),
-        (
-            "loss-targets-ignored",
-            ce(real, a).mean() + ce(fake, 0.0).mean(),
-            "The real target is used, but the fake target changes nothing. Where should it enter?",
-        ),
-        (
-            "loss-half-sum",
-            0.5 * right,
-            "Targets are right, but the real and the fake term are averaged, so that everything is "
-            "half as large. The course adds them, so that your curves can be read against the "
-            "text.",
-        ),
-        (
-            "loss-sum-not-mean",
-            ce(real, a).sum() + ce(fake, b).sum(),
-            "Targets are right, but the loss is summed over the batch, so that it grows with the "
-            "batch size. Where is it reduced to one number?",
-        ),
-        (
-            "loss-double-sigmoid",
-            ce(torch.sigmoid(real), a).mean() + ce(torch.sigmoid(fake), b).mean(),
-            "Targets are right, but a sigmoid is applied twice: once by hand, once inside the "
-            "loss. Look at what you hand to it.",
-        ),
-        (
-            "step-only-real",
-            ce(real, a).mean(),
-            "The real term is right, and the fake term is missing.",
-        ),
-        (
-            "step-only-fake",
-            ce(fake, b).mean(),
-            "The fake term is right, and the real term is missing.",
-        ),
-        (
-            None,
-            torch.cat([ce(real, a).flatten(), ce(fake, b).flatten()]).mean(),
-            "Targets are right, but real and fake logits are averaged in one pot. Each batch has a "
-            "mean of its own, and the two are added.",
-        ),
-        (
-            None,
-            -right,
-            "The value is right but for its sign: an optimiser makes this number small.",
-        ),
+    problems = [
+        (real, fake, {}),
+        (real, fake, {"real_target": 0.8, "fake_target": 0.1}),
+        (-real[:5], 2 * fake, {"real_target": 1.0}),
+        (real[:, None], fake[:, None], {}),
+        (0.5 * real, -fake, {"fake_target": 0.3}),
+        (real[:1], fake[:1], {}),
     ]
+    answers = [_smooth_slopes(answer, *problem) for problem in problems]
+    for found in answers:
+        _judge_smooth(found, answers[:-1])
+    far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
+    found = _smooth_slopes(answer, *far, {})
+    need(
+        all(torch.isfinite(s).all() for s in (found.value, *found.slopes)),
+        "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
+        "is not a finite number: a logarithm or exponential written by hand overflows there. "
+        "Which function computes this from the logit in one go?",
+        "loss-log-sigmoid-nan",
+    )
+    need(
+        close(found.value, found.right) and all(map(close, found.slopes, found.right_slopes)),
+        "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
+        "is wrong, since the sigmoid has rounded to 0 or 1 before the logarithm is taken. "
+        "Which loss takes the logits themselves?",
+        "loss-sigmoid-flat",
+    )
 
 
-def _judge_smooth(answer: Callable, real, fake, options: dict, extreme: bool = False) -> None:
-    real, fake = real.clone().requires_grad_(), fake.clone().requires_grad_()
+@dataclass
+class _Smoothed:
+    """What the reader's loss and the right one give for one problem."""
+
+    call: str
+    targets: tuple[float, float]
+    value: Tensor
+    slopes: list[Tensor]
+    right: Tensor
+    right_slopes: list[Tensor]
+    fits: list[tuple[str, float, float] | None]  # (form, weight, target) of real and fake logits
+
+
+def _smooth_slopes(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
+    logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     shown = "".join(f", {name}={value}" for name, value in options.items())
     call = f"smooth_d_loss(real_logits, fake_logits{shown})"
     with calling(call):
-        got = answer(real, fake, **options)
+        got = answer(*logits, **options)
+    need(
+        all(torch.equal(a, b) for a, b in zip(logits, (real, fake), strict=True)),
+        f"`{call}` changes the logits that it is given. Operations whose names end in _ do that.",
+    )
     need_tensor(got, call, (), finite=False)
     need(
         got.requires_grad,
         f"`{call}` returns a tensor without a gradient, so that `backward` cannot start from it. "
         "Is something detached, turned into a number or computed under `no_grad`?",
     )
-    a, b = options.get("real_target", 0.9), options.get("fake_target", 0.0)
-    wanted = smooth_d_loss(real, fake, a, b)
-    slopes = torch.autograd.grad(got, [real, fake], allow_unused=True)
-    right = torch.autograd.grad(wanted, [real, fake])
-    if extreme:
-        finite = all(s is not None and torch.isfinite(s).all() for s in (got, *slopes))
-        need(
-            finite,
-            "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
-            "is not a finite number: a logarithm or exponential written by hand overflows there. "
-            "Which function computes this from the logit in one go?",
+    targets = options.get("real_target", 0.9), options.get("fake_target", 0.0)
+    right = smooth_d_loss(*logits, *targets)
+    slopes = [
+        torch.zeros_like(x) if slope is None else slope
+        for x, slope in zip(logits, torch.autograd.grad(got, logits, allow_unused=True))  # noqa: B905
+    ]
+    fits = [fit(x.detach().flatten(), s.flatten()) for x, s in zip(logits, slopes, strict=True)]
+    wanted = list(torch.autograd.grad(right, logits))
+    return _Smoothed(call, targets, got.detach(), slopes, right.detach(), wanted, fits)
+
+
+def _judge_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+    """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
+    if not torch.isfinite(found.value):
+        wrong(
+            f"`{found.call}` returns {found.value.item()} at ordinary logits.",
             "loss-log-sigmoid-nan",
         )
+    if all(map(close, found.slopes, found.right_slopes)):
         need(
-            close(got[None], wanted[None]) and all(map(close, slopes, right)),
-            "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
-            "is wrong, since the sigmoid has rounded to 0 or 1 before the logarithm is taken. "
-            "Which loss takes the logits themselves?",
-            "loss-sigmoid-flat",
+            close(found.value, found.right, 1e-4),
+            f"The slopes of `{found.call}` are right, but not its value: "
+            f"{off_by(found.value.item(), found.right.item())}. Which constant is added or lost?",
         )
         return
-    if not close(got[None], wanted[None], 1e-4):
-        if not torch.isfinite(got):
-            wrong(f"`{call}` returns {got.item()} at ordinary logits.", "loss-log-sigmoid-nan")
-        for mistake, value, message in _smooth_losses(real, fake, a, b):
-            if close(got[None], value[None], 1e-4):
-                wrong(message, mistake)
-        wrong(
-            f"`{call}` gives {got.item():.4f} where {wanted.item():.4f} was expected for targets "
-            f"{a} and {b} ({got.item() / wanted.item():.2f} times as large). The real term should "
-            f"be {(F.softplus(real) - a * real).mean().item():.4f}; compute it alone to see which "
-            "half is off."
-        )
     need(
-        all(map(close, slopes, right)),
-        f"`{call}` gives the right value, but its gradient does not reach the logits as it should. "
-        "Is one of the two terms detached?",
+        not close(found.value, found.right, 1e-4),
+        f"`{found.call}` gives the right value, but its gradient does not reach the logits as it "
+        "should. Is one of the two terms detached?",
     )
+    names = ("real", "fake")
+    for i, kind in enumerate(names):
+        if not found.slopes[i].any():
+            left = names[1 - i]
+            wrong(
+                f"The {kind} term is missing: the {kind} logits have no influence on the loss.",
+                f"step-only-{left}",
+            )
+    if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy of a sigmoid"}:
+        wrong(
+            "A sigmoid is applied twice: once by hand, once inside the loss. Look at what you hand "
+            "to it.",
+            "loss-double-sigmoid",
+        )
+    if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy"}:
+        _judge_smooth_weights(found)
+        _judge_smooth_targets(found, others)
+    said = [
+        say_fit(f"{kind} logits", *pair)
+        for kind, *pair in zip(names, found.fits, found.targets, strict=True)
+    ]
+    wrong(
+        f"`{found.call}`: {off_by(found.value.item(), found.right.item())}. Solved for how each "
+        f"logit counts in it: {'; '.join(filter(None, said)) or 'each as it should'}."
+    )
+
+
+def _judge_smooth_weights(found: _Smoothed) -> None:
+    n, m = (slope.numel() for slope in found.slopes)
+    weights = tuple(f[1] for f in found.fits)
+    known = [
+        (
+            (0.5, 0.5), "loss-half-sum",
+            "The real and the fake term are averaged, so that everything is half as large. The "
+            "course adds them, so that your curves can be read against the text.",
+        ),
+        (
+            (n, m), "loss-sum-not-mean",
+            "The loss is summed over the batch, so that it grows with the batch size. Where is it "
+            "reduced to one number?",
+        ),
+        (
+            (n / (n + m), m / (n + m)), None,
+            "Real and fake logits are averaged in one pot. Each batch has a mean of its own, and "
+            "the two are added.",
+        ),
+        (
+            (-1, -1), None,
+            "The loss has the opposite sign: an optimiser makes this number small.",
+        ),
+    ]  # fmt: skip
+    for factors, mistake, message in known:
+        if close(torch.tensor(weights), torch.tensor(factors)):
+            wrong(message, mistake)
+
+
+def _judge_smooth_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+    (*_, real), (*_, fake) = found.fits
+    a, b = found.targets
+
+    def same(x: float, y: float) -> bool:
+        return abs(x - y) < 2e-3
+
+    if same(real, b) and same(fake, a):
+        wrong(
+            "Both terms are there, but real logits are compared with the fake target and fake "
+            "logits with the real one. Which target belongs to which batch?",
+            "loss-smooth-wrong-way",
+        )
+    for i, kind in enumerate(("real", "fake")):
+        targets = [other.fits[i] and other.fits[i][2] for other in others]
+        asked = {other.targets[i] for other in others}
+        if len(asked) > 1 and None not in targets and all(same(t, targets[0]) for t in targets):
+            wrong(
+                f"The {kind} target is {targets[0]:.3g} whatever is asked for: the argument "
+                f"`{kind}_target` changes nothing. Where should it enter?",
+                "loss-targets-ignored",
+            )
+    if real > 1.001:
+        wrong(
+            f"The real target is {real:.3g}, above 1: smoothing asks D to be *less* sure, which "
+            "means a target a little below 1.",
+            "loss-smooth-wrong-way",
+        )
+    if same(real, 1 - a):
+        wrong(
+            "The real logits are compared with 1 minus their target, so that D learns to call "
+            "real images fake. Which way does smoothing move a target?",
+            "loss-smooth-wrong-way",
+        )
 
 
 # --- 2.11: the clinic ----------------------------------------------------------------------------

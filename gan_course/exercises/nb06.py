@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +13,18 @@ from torch import Tensor, nn
 from gan_helpers import metrics
 
 from .catalogue import MISTAKES
-from .framework import calling, describe_value, exercise, need, wrong
+from .compare import (
+    Known,
+    as_tensor,
+    ask,
+    close,
+    explain,
+    name_wrong,
+    need_number,
+    need_parts,
+    off_by,
+)
+from .framework import Raised, calling, describe_value, exercise, need, wrong
 
 MISTAKES.update(
     {
@@ -39,41 +51,13 @@ def _near(got: float, expected: float, rel: float = 2e-3, absolute: float = 1e-6
     return math.isclose(got, expected, rel_tol=rel, abs_tol=absolute)
 
 
-def _number(value: object, call: str) -> float:
-    """A float from a number or a tensor or array with one value; nan stays nan."""
-    number = _to_float(value, f"`{call}` returned")
-    if number is None:
-        wrong(f"`{call}` should return one number, but {describe_value(value)} came back.")
-    return number
+def _all_near(got: Sequence[float], expected: Sequence[float], rel: float = 2e-3) -> bool:
+    return all(_near(*pair, rel) for pair in zip(got, expected, strict=True))
 
 
-def _to_float(value: object, says: str) -> float | None:
-    """The one number in `value`, or None; rejects a complex one, as what `says` names."""
-    if isinstance(value, complex) or (hasattr(value, "dtype") and "complex" in str(value.dtype)):
-        wrong(
-            f"{says} a complex number. Rounding gives a matrix root tiny imaginary parts; which "
-            "part of them is the score?"
-        )
-    if hasattr(value, "item") and getattr(value, "size", None) is not None and _count(value) == 1:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        return None
-    return float(value)
-
-
-def _count(value: object) -> int:
-    return value.numel() if isinstance(value, Tensor) else int(np.size(value))
-
-
-def _off_by(got: float, expected: float) -> str:
-    where = "too high" if got > expected else "too low"
-    return f"{got:.5g} came back, {expected:.5g} was expected: {where}"
-
-
-def _tensor(value: object) -> Tensor:
-    if isinstance(value, Tensor):
-        return value.detach().double().cpu()
-    return torch.as_tensor(np.asarray(value, dtype=float))
+def _number(answer: Callable, call: str, *given: object, **options: object) -> float:
+    """The one number that the reader's function returns for these arguments; it may be nan."""
+    return need_number(ask(answer, call, *given, **options), call, plain=False, finite=False)
 
 
 def _normal(*shape: int, seed: int) -> Tensor:
@@ -96,6 +80,51 @@ def _score_of(p: Tensor, reverse: bool = False) -> float:
     return math.exp(kl.sum(dim=1).mean())
 
 
+def _entropies(p: Tensor) -> tuple[float, float]:
+    """The entropy of p(y), and the mean entropy of p(y|x)."""
+    return float(torch.special.entr(p.mean(dim=0)).sum()), float(
+        torch.special.entr(p).sum(1).mean()
+    )
+
+
+# fmt: off
+_IS_WRONGS: list[Known] = [
+    ("is-kl-reversed", lambda p, z: _score_of(p, reverse=True),
+     "Probabilities and marginal are right, but the divergence is taken the wrong way round: this "
+     "is KL(p(y) || p(y|x)). Which of the two weights the logarithm?"),
+    ("is-no-exp", lambda p, z: math.log(_score_of(p)),
+     "The mean divergence is right. The score is on another scale, on which it runs from 1 to the "
+     "number of classes: what is done with the divergence last?"),
+    (None, lambda p, z: _score_of(p.softmax(dim=1)),
+     "The softmax is taken twice, so that all answers become unsure. Where is the second one?"),
+    (None,
+     lambda p, z: math.exp(
+         float((p * (p.log() - z.double().mean(0).log_softmax(0))).sum(1).mean())
+     ),
+     "p(y) is made from the mean of the logits here. It is the mean of the probabilities p(y|x), "
+     "which is another thing."),
+    (None, lambda p, z: math.log2(_score_of(p)),
+     "This is the mean divergence in bits, without its exponential. The logarithm is the natural "
+     "one, and the score runs from 1 to the number of classes."),
+    (None, lambda p, z: _score_of(p) ** (1 / p.shape[1]),
+     "The divergence of a sample is a sum over the classes. Here it is averaged over them, so "
+     "that it is divided by their number."),
+    (None, lambda p, z: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
+     "Each p(y|x) is compared with the same share for every class. It should be compared with the "
+     "p(y) of these samples, which is a mean over them."),
+    (None, lambda p, z: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
+     "The exponential is taken of each sample's divergence, and then the mean. Which of the two "
+     "comes first in the formula?"),
+    (None,
+     lambda p, z: math.exp(
+         _entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]
+     ),
+     "Each sample counts only for its likeliest class here. p(y|x) says how sure the judge is, "
+     "too: use all of it."),
+]
+# fmt: on
+
+
 @exercise(
     "6.1",
     "The Inception score",
@@ -103,72 +132,81 @@ def _score_of(p: Tensor, reverse: bool = False) -> float:
     takes="logits: float tensor (N, K), one row a sample, in any order (sorted by class, too)",
     returns="a number: the mean over `splits` equal parts of exp(mean KL(p(y|x) || p(y)))",
     accepts="a float, or a tensor or array with one value; parts cut after any kind of shuffling",
-    mistakes=("is-kl-reversed", "is-logits", "is-sorted-splits", "is-no-exp", "is-log-zero"),
+    mistakes="is-kl-reversed is-logits is-sorted-splits is-no-exp is-log-zero",
     reference=inception_score,
 )
 def check_inception_score(answer) -> None:
-    logits = (1.5 * _normal(60, 4, seed=1) + torch.tensor([0.5, 0, 0, -0.5])).float()
-    p = logits.double().softmax(dim=1)
-    expected = _score_of(p)
-    call = "inception_score(logits, splits=1)"
-    with calling(call):
-        got = answer(logits.clone(), 1)
-    got = _number(got, call)
-    if not _near(got, expected):
-        _explain_inception_score(answer, got, logits, p, expected)
+    shapes = ((60, 4), (44, 3), (30, 6), (25, 5), (50, 2), (36, 7))
+    problems = [(1.5 * _normal(*shape, seed=i)).float() for i, shape in enumerate(shapes, 1)]
+    problems = [part + torch.linspace(0.5, -0.5, part.shape[1]) for part in problems]
+    p = [part.double().softmax(dim=1) for part in problems]
+    got = [
+        _number(answer, "inception_score(logits, splits=1)", part, splits=1) for part in problems
+    ]
+    if not _all_near(got, [_score_of(part) for part in p]):
+        _explain_inception_score(answer, got, problems, p)
     _check_large_logits(answer)
     _check_unlikely_class(answer)
     _check_sorted(answer)
     _check_parts(answer)
+    _check_splits(answer)
 
 
-def _explain_inception_score(answer, got: float, logits: Tensor, p: Tensor, expected: float):
-    with calling("inception_score(values that sum to one in each row, splits=1)"):
-        direct = float(answer(p.float(), 1))
-    if _near(direct, _score_of(p.float().double())):
+def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p: list[Tensor]):
+    direct = _number(
+        answer, "inception_score(values that sum to one in each row, 1)", p[0].float(), splits=1
+    )
+    if _near(direct, _score_of(p[0].float().double())):
         wrong(
             "The divergence itself is computed as asked, but the rows of `logits` go into it as "
             "they are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
             "is-logits",
         )
-    if math.isnan(got):
+    name_wrong(got, _IS_WRONGS, list(zip(p, problems, strict=True)), _near)
+    expected = [_score_of(part) for part in p]
+    if not all(map(math.isfinite, got)):
         wrong(
-            "For 60 ordinary rows of logits the result is nan. Is the logarithm taken of something "
-            "that can be negative?"
+            f"For 60 ordinary rows of logits, {off_by(got[0], expected[0])}. Print the steps one "
+            "by one: which is the first that is not finite?"
         )
-    if _near(got, _score_of(p, reverse=True)):
+    start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
+    need(
+        _near(_number(answer, "inception_score(logits, splits=1)", problems[0], splits=1), got[0]),
+        f"{start}Asked again, it gives another number. In one part the order of the samples does "
+        "not matter: is `splits` used, and does every sample count once?",
+    )
+    shift = torch.linspace(-2, 2, len(problems[0]))[:, None]
+    call = "inception_score(logits + a constant for each row, splits=1)"
+    moved = _number(answer, call, problems[0] + shift, splits=1)
+    if not _near(moved, got[0]):
         wrong(
-            "Probabilities and marginal are right, but the divergence is taken the wrong way "
-            "round: this is KL(p(y) || p(y|x)). Which of the two weights the logarithm?",
-            "is-kl-reversed",
+            f"{start}The score changes when all logits of a sample are raised by the same amount, "
+            "which leaves a softmax over the classes as it was. Look at how p(y|x) is made, and "
+            "over which dimension."
         )
-    if _near(got, math.log(expected)):
-        wrong(
-            "The mean divergence is right. The score is on another scale, on which it runs from 1 "
-            "to the number of classes: what is done with the divergence last?",
-            "is-no-exp",
-        )
-    shift = torch.linspace(-2, 2, len(logits))[:, None]
-    with calling("inception_score(logits + a constant for each row, splits=1)"):
-        moved = float(answer(logits + shift, 1))
-    if not _near(moved, got):
-        wrong(
-            "The score changes when all logits of a sample are raised by the same amount, which "
-            "leaves a softmax over the classes as it was. Look at how p(y|x) is made, and over "
-            "which dimension."
-        )
+    entropies = [_entropies(part) for part in p]
+    marginal, conditional = zip(*entropies, strict=True)
+    terms = {
+        "the entropy of p(y)": (marginal, 1.0),
+        "the mean entropy of p(y|x)": (conditional, -1.0),
+        "a constant": ([1.0] * len(got), 0.0),
+    }
+    told = ""
+    if min(got) > 0:
+        exponent = [math.log(value) for value in got]
+        told = explain(exponent, [math.log(value) for value in expected], terms)
+        told = told and f"In the exponent: {told[0].lower()}{told[1:]} "
     wrong(
-        f"For 60 samples in one part, {_off_by(got, expected)}. Check the three steps one by one: "
-        "the marginal p(y) is a mean over samples, the divergence a sum over classes, the score "
-        "the exponential of its mean over samples."
+        f"{start}{told or explain(got, expected, terms)} Check the three steps one by one: the "
+        "marginal p(y) is a mean over samples, the divergence a sum over classes, the score the "
+        "exponential of its mean over samples."
     )
 
 
 def _check_large_logits(answer) -> None:
     logits = 300.0 * torch.eye(4).repeat(6, 1)
     call = "inception_score(logits, splits=1) with logits of 300"
-    with calling(call):
-        got = _number(answer(logits, 1), call)
+    got = _number(answer, call, logits, splits=1)
     if not math.isfinite(got):
         wrong(
             "Right for small logits. For a very sure judge, some probabilities round to 0, and "
@@ -178,7 +216,7 @@ def _check_large_logits(answer) -> None:
         )
     need(
         _near(got, 4.0, rel=1e-2),
-        f"For a judge that is sure of 4 equally frequent classes, {_off_by(got, 4.0)}.",
+        f"For a judge that is sure of 4 equally frequent classes, {off_by(got, 4.0)}.",
     )
 
 
@@ -187,28 +225,48 @@ def _check_unlikely_class(answer) -> None:
     logits = torch.cat([1.5 * _normal(24, 3, seed=2), torch.full((24, 1), -300.0)], dim=1)
     expected = _score_of(logits.softmax(dim=1))
     call = "inception_score(logits, splits=1) with a class that has logits of -300 everywhere"
-    with calling(call):
-        got = _number(answer(logits.float(), 1), call)
+    got = _number(answer, call, logits.float(), splits=1)
     if not math.isfinite(got):
         wrong(
-            "log p(y|x) is safe by now. But here one class is so unlikely for every image that "
+            "By now log p(y|x) is safe. But here one class is so unlikely for every image that "
             "its p(y) rounds to 0, too, and the logarithm of that makes the score nan. How is "
             "log p(y) made, and in how many digits?",
             "is-log-zero",
         )
     need(
         _near(got, expected, rel=1e-2),
-        f"With a class that no image shows, {_off_by(got, expected)}. Such a class should add "
+        f"With a class that no image shows, {off_by(got, expected)}. Such a class should add "
         "nothing.",
     )
+
+
+def _check_splits(answer) -> None:
+    """40 sure samples of 40 classes: a part's score is its size, whatever the order."""
+    logits = 60.0 * torch.eye(40)
+    for options, splits in (({}, 10), ({"splits": 1}, 1), ({"splits": 8}, 8)):
+        call = f"inception_score(logits of 40 sure samples of 40 classes{_named(options)})"
+        got = _number(answer, call, logits, **options)
+        need(
+            _near(got, 40 / splits, rel=1e-2),
+            f"`{call}`: {off_by(got, 40 / splits)}, since each of the {splits} parts holds "
+            f"{40 // splits} samples. "
+            + (
+                f"As it is, it looks like {40 / got:.3g} part{'s' * (got < 39)}. Is `splits` used?"
+                if got >= 1 and _near(40 / got, round(40 / got), rel=1e-2)
+                else "How is the list cut, and over what is the mean taken?"
+            ),
+        )
+
+
+def _named(options: dict) -> str:
+    return "".join(f", {name}={value}" for name, value in options.items())
 
 
 def _check_sorted(answer) -> None:
     labels = torch.arange(5).repeat_interleave(120)
     logits = 20.0 * nn.functional.one_hot(labels, 5).float()
     call = "inception_score(logits sorted by class, splits=5)"
-    with calling(call):
-        got = _number(answer(logits, 5), call)
+    got = _number(answer, call, logits, splits=5)
     if got < 2:
         wrong(
             "One part is scored correctly. But these samples came sorted by class, so each of your "
@@ -216,7 +274,15 @@ def _check_sorted(answer) -> None:
             "should happen to the order before the cut?",
             "is-sorted-splits",
         )
-    need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {_off_by(got, 4.95)}.")
+    need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.")
+    call = "inception_score(logits whose classes come in turn, splits=5)"
+    got = _number(answer, call, logits.reshape(5, 120, 5).transpose(0, 1).reshape(600, 5), splits=5)
+    need(
+        got > 2,
+        "Right for samples sorted by class. But where the classes come in turn (0, 1, 2, ..., 0, "
+        f"1, 2, ...), each of your parts sees a single class, and the score is {got:.3g} where "
+        "nearly 5 is right. Which order is safe whatever comes in?",
+    )
 
 
 def _check_parts(answer) -> None:
@@ -229,8 +295,7 @@ def _check_parts(answer) -> None:
     order = torch.randperm(40, generator=torch.Generator().manual_seed(3))
     labels = (torch.arange(40) < 10).long()[order]
     call = "inception_score(logits of 40 samples, splits=20)"
-    with calling(call):
-        got = _number(answer(20.0 * nn.functional.one_hot(labels, 5).float(), 20), call)
+    got = _number(answer, call, 20.0 * nn.functional.one_hot(labels, 5).float(), splits=20)
     shares = [differing / 20 for differing in range(2, 11, 2)]
     if any(_near(got, 1 + share) for share in shares):
         return
@@ -255,45 +320,55 @@ def _check_parts(answer) -> None:
 # --- 6.2 mean and covariance ---------------------------------------------------------------------
 
 
-class _TinyJudge(nn.Module):
-    """A judge for checks: remembers what it was shown, and in which mode."""
-
-    name, feature_dim, num_classes, input_shape = "tiny-judge", 3, 5, (1, 4, 4)
+class _Seen:
+    """What a judge was shown, and in which mode: one account for the judge and its copies."""
 
     def __init__(self) -> None:
+        self.images: list[Tensor] = []
+        self.modes: list[bool] = []
+
+    def __deepcopy__(self, memo: dict) -> _Seen:
+        return self
+
+
+class _TinyJudge(nn.Module):
+    """A judge for checks, with `d` features, of images with `channels` channels of 4 x 4."""
+
+    name, num_classes = "tiny-judge", 5
+
+    def __init__(self, d: int = 3, channels: int = 1) -> None:
         super().__init__()
-        self.body, self.norm = nn.Linear(16, 3), nn.BatchNorm1d(3)
-        self.head = nn.Linear(3, 5)
+        self.feature_dim, self.input_shape, self.seen = d, (channels, 4, 4), _Seen()
+        self.body, self.norm = nn.Linear(16 * channels, d), nn.BatchNorm1d(d)
+        self.head = nn.Linear(d, 5)
         with torch.no_grad():
             for layer, seed in ((self.body, 11), (self.head, 12)):
                 layer.weight.copy_(_normal(*layer.weight.shape, seed=seed) / 3)
                 layer.bias.zero_()
-            self.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 0.2]))
-            self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0]))
-        self.shown: list[Tensor] = []
-        self.modes: list[bool] = []
+            self.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 0.2, 0.9])[:d])
+            self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0, 0.6])[:d])
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.shown.append(images.detach().float().cpu().clone())
-        self.modes.append(self.training)
+        self.seen.images.append(images.detach().float().cpu().clone())
+        self.seen.modes.append(self.training)
         features = self.norm(self.body(images.float().flatten(1)))
         return features, self.head(features)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.features_and_logits(images)[1]
 
+    def truth(self, images: Tensor) -> Tensor:
+        """The features that it gives images in [-1, 1] in eval mode, in float64."""
+        fresh = copy.deepcopy(self).eval()
+        with torch.no_grad():
+            return fresh.norm(fresh.body(images.flatten(1))).double()
 
-def _pixels(n: int, seed: int) -> Tensor:
+
+def _pixels(n: int, seed: int, channels: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 256, (n, 1, 4, 4), generator=generator, dtype=torch.uint8)
+    images = torch.randint(0, 256, (n, channels, 4, 4), generator=generator, dtype=torch.uint8)
     images[0, 0, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
     return images
-
-
-def _truth(images: Tensor) -> Tensor:
-    """The features that a fresh judge in eval mode gives images in [-1, 1]."""
-    with torch.no_grad():
-        return _TinyJudge().eval().features_and_logits(images)[0].double()
 
 
 def _check_shown(judge: _TinyJudge, images: Tensor) -> None:
@@ -305,14 +380,17 @@ def _check_shown(judge: _TinyJudge, images: Tensor) -> None:
 
 
 def _compare(judge: _TinyJudge, *sets: tuple[Tensor, float]) -> tuple[Tensor, list[Tensor]]:
-    """What the judge saw beside certain images (s, 16), and for each set which of it was seen.
+    """What the judge saw beside certain images, as rows, and for each set which of it was seen.
 
     sets: images in [-1, 1], with how far a pixel may be off.
     """
-    need(judge.shown, "The judge was never shown an image: its `features_and_logits` gives both.")
-    shown = torch.cat([part.reshape(-1, 16) for part in judge.shown])
+    need(
+        judge.seen.images,
+        "The judge was never shown an image: its `features_and_logits` gives both.",
+    )
+    shown = torch.cat([part.flatten(1) for part in judge.seen.images])
     pairs = [
-        (shown[:, None] - images.reshape(1, -1, 16)).abs().amax(dim=2) < tolerance
+        torch.cdist(shown, images.flatten(1).float(), p=math.inf) < tolerance
         for images, tolerance in sets
     ]
     return shown[~torch.cat(pairs, dim=1).any(dim=1)], [pair.any(dim=0) for pair in pairs]
@@ -353,7 +431,7 @@ def _span(shown: Tensor) -> str:
 
 
 def _check_mode(judge: _TinyJudge) -> None:
-    if any(judge.modes):
+    if any(judge.seen.modes):
         wrong(
             "The pixels are right. But the judge was in train mode when it looked: its BatchNorm "
             "then uses each batch's own statistics, so the features change with the batch. It may "
@@ -390,45 +468,73 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
     "float x in [-1, 1]; it may arrive in train mode",
     returns="(mean (d,), covariance (d, d)) of the features, dividing by N - 1",
     accepts="tensors or arrays, float32 or float64; one batch or many",
-    mistakes=("fid-range", "fid-train-mode", "fid-rowvar", "fid-not-centred", "fid-divided-by-n"),
+    mistakes="fid-range fid-train-mode fid-rowvar fid-not-centred fid-divided-by-n",
     reference=mean_and_covariance,
 )
 def check_mean_and_covariance(answer) -> None:
-    images, judge = _pixels(12, seed=3), _TinyJudge().train()
-    call = "mean_and_covariance(12 images, judge)"
-    with calling(call, _JUDGE_HINTS):
-        got = answer(images.clone(), judge)
-    need(
-        isinstance(got, tuple | list) and len(got) == 2,
-        f"`{call}` should return two things, mean and covariance; {describe_value(got)} came back.",
-    )
-    _check_shown(judge, images.float() / 127.5 - 1)
-    _check_mode(judge)
-    features = _truth(images.float() / 127.5 - 1)
-    mean, covariance = (_tensor(part) for part in got)
-    need(
-        (tuple(mean.shape), tuple(covariance.shape)) != ((3, 3), (3,)),
-        "Both are there, in the other order: which does the contract name first?",
-    )
-    _check_mean(mean, features)
-    _check_covariance(covariance, features)
+    # A prime number of images, so that no batch size divides it, and more of them than a batch.
+    for images, d, channels in ((_pixels(13, seed=3), 3, 1), (_pixels(1031, 4, channels=2), 4, 2)):
+        judge = _TinyJudge(d, channels).train()
+        call = f"mean_and_covariance({len(images)} images, judge)"
+        got = need_parts(
+            ask(answer, call, images, judge, hints=_JUDGE_HINTS), call, "mean", "covariance"
+        )
+        _check_shown(judge, images.float() / 127.5 - 1)
+        _check_mode(judge)
+        features = judge.truth(images.float() / 127.5 - 1)
+        for part in got:
+            need(
+                isinstance(part, Tensor | np.ndarray | list | tuple),
+                f"`{call}` should return two tensors, but one of them is {describe_value(part)}.",
+            )
+        mean, covariance = map(as_tensor, got)
+        need(
+            (tuple(mean.shape), tuple(covariance.shape)) != ((d, d), (d,)),
+            "Both are there, in the other order: which does the contract name first?",
+        )
+        _check_mean(mean, features, [len(part) for part in judge.seen.images])
+        _check_covariance(covariance, features)
 
 
-def _check_mean(mean: Tensor, features: Tensor) -> None:
-    expected = features.mean(dim=0)
+def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
+    expected, d = features.mean(dim=0), features.shape[1]
     if mean.numel() == 5:
         wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
     need(
-        mean.numel() == 3,
-        f"The mean should have one value for each of the 3 features, shape (3,); it has shape "
+        mean.numel() == d,
+        f"The mean should have one value for each of the {d} features, shape ({d},); it has shape "
         f"{tuple(mean.shape)}. Over which dimension is it taken?",
     )
-    off = (mean.flatten() - expected).abs().max().item()
-    need(off < 1e-3, f"The mean has the right shape but is off by up to {off:.3g}.")
+    need(
+        tuple(mean.shape) == (d,),
+        f"The mean has shape {tuple(mean.shape)}; ({d},) was expected, one value for each feature.",
+    )
+    if close(mean, expected):
+        return
+    if sum(batches) == len(features):
+        means = torch.stack([part.mean(dim=0) for part in features.split(batches)])
+        need(
+            not close(mean, means.mean(dim=0)),
+            f"The judge saw batches of {batches[0]} and, last, {batches[-1]} images, and this is "
+            "the mean of their means: in it, an image of the smaller batch counts for more.",
+        )
+    off = (mean - expected).abs().max().item()
+    unit = nn.functional.normalize(features, dim=1).mean(dim=0)
+    need(
+        not close(mean, unit),
+        "This is the mean of features that were brought to length 1 first. They are to be used as "
+        "the judge gives them.",
+    )
+    told = explain(mean, expected) or "It is a mean over images of the features as they come."
+    shown = [[round(value, 4) for value in part.tolist()] for part in (mean, expected)]
+    wrong(
+        f"The mean has the right shape but is off by up to {off:.3g}: {shown[0]} came back, "
+        f"{shown[1]} was expected. {told}"
+    )
 
 
 def _check_covariance(covariance: Tensor, features: Tensor) -> None:
-    n = len(features)
+    n, d = features.shape
     if tuple(covariance.shape) == (n, n):
         wrong(
             f"The mean is right. The covariance is {n} x {n}, one row for each image: samples were "
@@ -436,35 +542,42 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
             "fid-rowvar",
         )
     need(
-        tuple(covariance.shape) == (3, 3),
-        f"The mean is right. The covariance of 3 features is 3 x 3; yours is "
+        tuple(covariance.shape) == (d, d),
+        f"The mean is right. The covariance of {d} features is {d} x {d}; yours is "
         f"{tuple(covariance.shape)}.",
     )
-    expected = torch.cov(features.T)
-    scale = expected.abs().max().item()
-
-    def near(other: Tensor) -> bool:
-        return bool((covariance - other).abs().max() < 1e-3 * scale)
-
-    if near(expected):
+    expected, moments = torch.cov(features.T), features.T @ features
+    if close(covariance, expected, tolerance=2e-4):
         return
-    if near(expected * (n - 1) / n):
-        wrong(
-            f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
-            "The mean was estimated from the same samples, which uses one of them up.",
-            "fid-divided-by-n",
-        )
-    moments = features.T @ features
-    if near(moments / n) or near(moments / (n - 1)):
-        wrong(
-            "The mean is right, and it should be used once more: these are products of the "
-            "features themselves, not of their deviations from the mean.",
-            "fid-not-centred",
-        )
+    centred = (
+        "The mean is right, and it should be used once more: these are products of the features "
+        "themselves, not of their deviations from the mean."
+    )
+    # fmt: off
+    known: list[Known] = [
+        ("fid-divided-by-n", lambda: expected * (n - 1) / n,
+         f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
+         "The mean was estimated from the same samples, which uses one of them up."),
+        ("fid-not-centred", lambda: moments / n, centred),
+        ("fid-not-centred", lambda: moments / (n - 1), centred),
+        (None, lambda: (features - features.mean()).T @ (features - features.mean()) / (n - 1),
+         "The deviations are taken from one mean of all features together. Each feature has a mean "
+         "of its own."),
+        (None, lambda: torch.corrcoef(features.T),
+         "These are correlations, with ones on the diagonal: each product of two deviations was "
+         "divided by both standard deviations, too."),
+        (None, lambda: torch.diag(expected.diagonal()),
+         "The variances on the diagonal are right. The covariances of two different features are "
+         "missing beside them."),
+    ]
+    # fmt: on
+    name_wrong([covariance], known, [()], lambda a, b: close(a, b, tolerance=2e-4))
     worst = (covariance - expected).abs().max().item()
+    told = explain(covariance.flatten(), expected.flatten())
     wrong(
         f"The covariance has the right shape, but differs by up to {worst:.3g} (largest entry "
-        f"{scale:.3g}). Each entry is a sum over images of products of two deviations."
+        f"{expected.abs().max().item():.3g}) for {n} images. {told} Each entry is a sum over all "
+        "images of products of two deviations, divided by N - 1."
     )
 
 
@@ -478,114 +591,201 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
     takes="means: float64 tensors (d,); covariances: float64 tensors (d, d), perhaps singular",
     returns="|mean_r - mean_g|^2 + Tr(cov_r + cov_g - 2 (cov_r cov_g)^(1/2)) as a number",
     accepts="a float, or a tensor or array with one value; any way of finding the root's trace",
-    mistakes=("fid-no-square", "fid-missing-two", "fid-elementwise-root", "fid-separate-roots"),
+    mistakes="fid-no-square fid-missing-two fid-elementwise-root fid-separate-roots",
     reference=metrics.frechet_from_statistics,
 )
 def check_frechet_distance(answer) -> None:
-    mean_r, mean_g = _matrix([0, 0, 0]), _matrix([2, 3, 6])
-    # Both triangles of cov_r cov_g have positive eigenvalues, so that nan means another mistake.
-    cov_r = _matrix([[5, -2, 2], [-2, 9, -1], [2, -1, 6]])
-    cov_g = _matrix([[3, 0, 2], [0, 9, -3], [2, -3, 7]])
-
-    def ask(what: str, *statistics: Tensor) -> float:
-        with calling(f"frechet_distance({what})"):
-            got = answer(*[part.clone() for part in statistics])
-        return _number(got, f"frechet_distance({what})")
-
-    root = _trace_of_root(cov_r, cov_g)
-    traces = float(cov_r.trace() + cov_g.trace())
-    same_means = ask("equal means, two covariances", mean_r, cov_r, mean_r, cov_g)
-    _explain_root(same_means, traces, root, cov_r, cov_g)
-    _explain_shift(ask("means 7 apart, equal covariances", mean_r, cov_r, mean_g, cov_r))
-    flat = _matrix([1, 2, -1])
-    singular = ask("...) with singular covariances", mean_r, torch.outer(flat, flat), mean_r, cov_g)
+    # Both triangles of a product have positive eigenvalues, so that nan means another mistake; in
+    # the second pair all entries of the product are positive.
+    pairs = [
+        ([[5, -2, 2], [-2, 9, -1], [2, -1, 6]], [[3, 0, 2], [0, 9, -3], [2, -3, 7]]),
+        ([[6, 1, 2], [1, 5, 1], [2, 1, 8]], [[4, 2, 1], [2, 7, 1], [1, 1, 3]]),
+        ([[4, 1], [1, 3]], [[2, -1], [-1, 5]]),
+        ([[3, 1], [1, 2]], [[4, 1], [1, 6]]),
+        ([[7, 1], [1, 3]], [[2, 0], [0, 5]]),
+    ]
+    covariances = [(_matrix(a), _matrix(b)) for a, b in pairs]
+    means = [_matrix(m) for m in ([1, -2, 4], [-3, 0.5, 1], [2, 5], [0.5, -1], [-2, 3])]
+    shifts = [_matrix(m) for m in ([2, 3, 6], [-1, 2, 2], [3, -4], [1, 1.5], [-2, 0.5])]
+    same = [
+        _frechet(answer, "equal means, two covariances", mean, a, mean, b)
+        for mean, (a, b) in zip(means, covariances, strict=True)
+    ]
+    right = [float(a.trace() + b.trace()) - 2 * _trace_of_root(a, b) for a, b in covariances]
+    if not _all_near(same, right):
+        _explain_root(same, right, covariances)
+    apart = [
+        _frechet(answer, "different means, equal covariances", mean, a, mean + shift, a)
+        for mean, shift, (a, _) in zip(means, shifts, covariances, strict=True)
+    ]
+    _explain_shift(apart, means, shifts)
+    both = _frechet(
+        answer, "all four different", means[0], covariances[0][0], means[1], covariances[1][1]
+    )
+    expected = metrics.frechet_from_statistics(
+        means[0], covariances[0][0], means[1], covariances[1][1]
+    )
+    need(
+        _near(both, expected),
+        "Right where either the means or the covariances are equal, but not where both differ: "
+        f"{off_by(both, expected)}. It should be the sum of a part of each.",
+    )
+    # Rank 1, and as rounding leaves it: two eigenvalues a little below 0.
+    flat, cov_g = _matrix([1, 2, -1]), covariances[0][1]
+    thin = torch.outer(flat, flat) - 1e-12 * torch.eye(3, dtype=torch.float64)
+    singular = _frechet(answer, "...) with singular covariances", means[0], thin, means[0], cov_g)
     expected = float(flat @ flat + cov_g.trace()) - 2 * float(flat @ cov_g @ flat) ** 0.5
     need(
         abs(singular - expected) < 2e-3 * expected,
-        f"Right for full-rank covariances, but for one of rank 1, {_off_by(singular, expected)}. "
+        f"Right for full-rank covariances, but for one of rank 1, {off_by(singular, expected)}. "
         "Fewer samples than features always give such a matrix, and rounding then makes some "
-        "eigenvalues slightly negative.",
+        "eigenvalues slightly negative: what should become of them before a root is taken?",
     )
+
+
+def _frechet(answer, what: str, *statistics: Tensor) -> float:
+    """What the answer gives; nan where a routine of linear algebra gave up on the matrix.
+
+    Some versions raise an error there and others return nan: the reader gets the same words.
+    """
+    try:
+        return _number(answer, f"frechet_distance({what})", *statistics)
+    except Raised as raised:
+        if isinstance(raised.error, torch.linalg.LinAlgError | np.linalg.LinAlgError):
+            return math.nan
+        raise
 
 
 def _matrix(values: list) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _explain_shift(got: float) -> None:
-    """Say what went wrong with means that differ by (2, 3, 6), if anything did."""
-    if _near(got, 7.0):
+def _explain_shift(got: list[float], means: list[Tensor], shifts: list[Tensor]) -> None:
+    """Say what went wrong with means that differ, if anything did."""
+    right = [float(shift @ shift) for shift in shifts]
+    if _all_near(got, right):
+        return
+    if _all_near(got, [value**0.5 for value in right]):
         wrong(
             "The covariance part is right. The two means are 7 apart, and that adds 7 to your "
             "distance. What does the formula do to the length of the difference?",
             "fid-no-square",
         )
     start = "The covariance part is right. For equal covariances and means 7 apart, "
-    need(
-        not _near(got, 49 / 3),
-        f"{start}{_off_by(got, 49.0)}. The squares are averaged, not summed.",
-    )
-    need(_near(got, 49.0), f"{start}{_off_by(got, 49.0)}.")
+    start += f"{off_by(got[0], right[0])}. "
+    # fmt: off
+    known: list[Known] = [
+        (None, lambda m, s: float(s @ s) / len(s), f"{start}The squares are averaged, not summed."),
+        (None, lambda m, s: 0.0, f"{start}The means have no effect on it: their part is missing."),
+        (None, lambda m, s: float((2 * m + s) @ (2 * m + s)),
+         f"{start}The means are added here, and their difference is asked for."),
+        (None, lambda m, s: float(s.abs().sum()) ** 2,
+         f"{start}The differences are summed before they are squared."),
+        (None, lambda m, s: float(s.sum()) ** 2,
+         f"{start}The differences are summed before they are squared."),
+        (None, lambda m, s: float(s.abs().sum()), f"{start}These are sizes, not squares."),
+        (None, lambda m, s: float((s**4).sum()), f"{start}The differences are squared twice."),
+    ]
+    # fmt: on
+    problems = list(zip(means, shifts, strict=True))
+    name_wrong(got, known, problems, _near)
+    sizes = {"the number of features": [float(len(shift)) for shift in shifts]}
+    wrong(f"{start}{explain(got, right, sizes=sizes)}".rstrip())
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
     return float(torch.linalg.eigvals(a @ b).real.clamp(min=0).sqrt().sum())
 
 
-def _explain_root(got: float, traces: float, root: float, a: Tensor, b: Tensor) -> None:
-    expected = traces - 2 * root
-    if _near(got, expected):
-        return
-    if _near(got, math.sqrt(expected)):
+_ELEMENTWISE = (
+    "The traces of the two covariances are right. The root is taken of each entry by itself; the "
+    "root that is meant is a matrix whose product with itself is cov_r cov_g. Its trace is the sum "
+    "of the roots of that product's eigenvalues."
+)
+_TRIANGLE = (
+    "The traces of the two covariances are right, and so is the sum of roots of eigenvalues, but "
+    "they are not those of the product. A routine for symmetric matrices looks at one triangle "
+    "only. Is cov_r cov_g symmetric?"
+)
+# What a wrong root term has for a trace: (mistake, formula, message).
+# fmt: off
+_ROOT_WRONGS: list[Known] = [
+    ("fid-missing-two", lambda a, b: _trace_of_root(a, b) / 2,
+     "The root term is right, but it is counted once, so that even a set compared with itself is "
+     "not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab."),
+    ("fid-elementwise-root", lambda a, b: float((a @ b).clamp(min=0).sqrt().trace()), _ELEMENTWISE),
+    ("fid-elementwise-root", lambda a, b: float((a @ b).sqrt().sum()), _ELEMENTWISE),
+    ("fid-elementwise-root", lambda a, b: float((a * b).sqrt().sum()), _ELEMENTWISE),
+    (None, lambda a, b: float((a * b).diagonal().sqrt().sum()),
+     "The traces of the two covariances are right. The root term is what the two diagonals alone "
+     "give, as with `*` in place of a product of matrices: what stands beside the diagonals has "
+     "no effect on it."),
+    ("fid-separate-roots", lambda a, b: float((_root(a) @ _root(b)).trace()),
+     "This takes the root of each covariance and multiplies the roots. That is only the root of "
+     "the product if the two matrices commute, which covariances of two data sets do not."),
+    (None, lambda a, b: float(torch.linalg.eigvalsh(a @ b).sqrt().sum()), _TRIANGLE),
+    (None, lambda a, b: float(torch.linalg.eigvalsh(b @ a).sqrt().sum()), _TRIANGLE),
+    (None, lambda a, b: float(torch.linalg.eigvalsh((a @ b + b @ a) / 2).clamp(min=0).sqrt().sum()),
+     "The traces of the two covariances are right. The product was made symmetric before its "
+     "eigenvalues were taken, and has other eigenvalues now."),
+    (None, lambda a, b: float(torch.linalg.svdvals(a @ b).sqrt().sum()),
+     "The traces of the two covariances are right. These are roots of the product's singular "
+     "values; as it is not symmetric, its eigenvalues are others."),
+    (None, lambda a, b: float((a @ b).trace()),
+     "The traces of the two covariances are right, and their product is there, but no root is "
+     "taken of it."),
+    (None, lambda a, b: float((a @ b).trace()) ** 0.5,
+     "The traces of the two covariances are right. The root is taken of the product's trace; what "
+     "is asked for is the trace of the product's root."),
+]
+# fmt: on
+
+
+def _explain_root(
+    got: list[float], right: list[float], covariances: list[tuple[Tensor, Tensor]]
+) -> None:
+    """Say what is wrong with the part of the covariances."""
+    if _all_near(got, [value**0.5 for value in right]):
         wrong(
             "The distance is right, but its root was taken at the end. The formula gives the "
             "square already."
         )
-    if _near(got, traces - root):
-        wrong(
-            "The root term is right, but it is counted once, so that even a set compared with "
-            "itself is not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab.",
-            "fid-missing-two",
+    traces = [float(a.trace() + b.trace()) for a, b in covariances]
+
+    def same(mine: float, other: float) -> bool:
+        return _near(mine, other) or math.isnan(mine) and math.isnan(other)
+
+    halves = [(total - value) / 2 for total, value in zip(traces, got, strict=True)]
+    if any(map(math.isfinite, halves)):
+        name_wrong(halves, _ROOT_WRONGS, covariances, same)
+    roots = [_trace_of_root(a, b) for a, b in covariances]
+    for extra in (1e-3, 1e-2, 0.1, 1.0):
+        plus = [tuple(c + extra * torch.eye(len(c)) for c in pair) for pair in covariances]
+        need(
+            not _all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5),
+            f"The traces are right. The root term fits if {extra:g} is added to both diagonals, "
+            "which changes every result: singular covariances need another remedy.",
         )
-    _explain_another_root(got, traces, a, b)
+    terms = {
+        "the trace of cov_r": ([float(a.trace()) for a, _ in covariances], 1.0),
+        "the trace of cov_g": ([float(b.trace()) for _, b in covariances], 1.0),
+        "the root term": (roots, -2.0),
+    }
     wrong(
-        f"For equal means and two covariances with traces that sum to {traces:.4g}, "
-        f"{_off_by(got, expected)}. The root term should be 2 x {root:.4g}; yours comes to "
-        f"{traces - got:.4g}."
+        f"For equal means and two covariances with traces that sum to {traces[0]:.4g}, "
+        f"{off_by(got[0], right[0])}. {explain(got, right, terms)} The root term should be 2 x "
+        f"{roots[0]:.4g}"
+        + (
+            f"; yours comes to {2 * halves[0]:.4g}."
+            if halves[0] == halves[0]
+            else ": is a root taken of something negative on the way?"
+        )
     )
 
 
-def _explain_another_root(got: float, traces: float, a: Tensor, b: Tensor) -> None:
-    """Reject if `got` has the trace of something that is easily taken for the root of a @ b."""
-    if _near(got, traces - 2 * float((a @ b).clamp(min=0).sqrt().trace())) or math.isnan(got):
-        wrong(
-            "The traces of the two covariances are right. The root is taken of each entry by "
-            "itself; the root that is meant is a matrix whose product with itself is cov_r cov_g. "
-            "Its trace is the sum of the roots of that product's eigenvalues.",
-            "fid-elementwise-root",
-        )
-    if _near(got, traces - 2 * _trace_of_separate_roots(a, b)):
-        wrong(
-            "This takes the root of each covariance and multiplies the roots. That is only the "
-            "root of the product if the two matrices commute, which covariances of two data sets "
-            "do not.",
-            "fid-separate-roots",
-        )
-    triangles = [torch.linalg.eigvalsh(product).sqrt().sum() for product in (a @ b, b @ a)]
-    if any(_near(got, traces - 2 * float(root)) for root in triangles):
-        wrong(
-            "The traces of the two covariances are right, and so is the sum of roots of "
-            "eigenvalues, but they are not those of the product. A routine for symmetric matrices "
-            "looks at one triangle only. Is cov_r cov_g symmetric?"
-        )
-
-
-def _trace_of_separate_roots(a: Tensor, b: Tensor) -> float:
-    roots = []
-    for matrix in (a, b):
-        values, vectors = torch.linalg.eigh(matrix)
-        roots.append((vectors * values.clamp(min=0).sqrt()) @ vectors.T)
-    return float((roots[0] @ roots[1]).trace())
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
 # --- 6.4 kernel distance -------------------------------------------------------------------------
@@ -598,90 +798,154 @@ def _trace_of_separate_roots(a: Tensor, b: Tensor) -> float:
     takes="x: float64 tensor (n, d), y: (m, d); n and m may differ",
     returns="the unbiased squared MMD with the kernel (x.y / d + 1)^3, as a number",
     accepts="a float, or a tensor or array with one value; it may be below 0",
-    mistakes=("kid-diagonal", "kid-no-scale", "kid-missing-two"),
+    mistakes="kid-diagonal kid-no-scale kid-missing-two",
     reference=metrics.polynomial_mmd2,
 )
 def check_kernel_distance(answer) -> None:
-    x, y = _normal(9, 4, seed=7), _normal(7, 4, seed=8) + 0.5
-    call = "kernel_distance(x (9, 4), y (7, 4))"
-    with calling(call):
-        got = answer(x.clone(), y.clone())
-    got = _number(got, call)
-    need(math.isfinite(got), f"`{call}` returned {got}.")
-    _explain_kernel_distance(got, x, y)
-    _check_below_zero(answer)
+    shapes = ((9, 7, 4), (6, 8, 5), (5, 5, 3), (4, 9, 6), (7, 3, 2))
+    problems = [
+        (_normal(n, d, seed=7 * i), _normal(m, d, seed=7 * i + 1) + 0.5)
+        for i, (n, m, d) in enumerate(shapes, 1)
+    ]
+    # Draws from one distribution, for which the distance comes out below 0.
+    problems += [(_normal(8, 4, seed=74), _normal(10, 4, seed=174))]
+    got = [
+        _number(answer, f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})", x, y)
+        for x, y in problems
+    ]
+    right = [metrics.polynomial_mmd2(x, y) for x, y in problems]
+    if not _all_near(got, right):
+        _explain_kernel_distance(answer, got, right, problems)
 
 
-def _explain_kernel_distance(got: float, x: Tensor, y: Tensor) -> None:
-    within_x, within_y, across = _kernel_means(x, y)
-    expected = within_x + within_y - 2 * across
-    if _near(got, expected):
-        return
-    if _near(got, within_x + within_y - across):
-        wrong(
-            "Both terms within a set are right, but the term across is counted once, so that equal "
-            "sets do not give 0. Compare with (a - b)^2.",
-            "kid-missing-two",
+# (mistake, the kernel of a matrix of inner products and the dimension, what to say of it)
+# fmt: off
+_KERNELS: list[Known] = [
+    (None, lambda k, d: (k / d + 1) ** 3, ""),
+    ("kid-no-scale", lambda k, d: (k + 1) ** 3,
+     "the inner product goes into the kernel as it is: with 2,048 features it would be thousands, "
+     "and its cube noise. By what is it divided?"),
+    (None, lambda k, d: (k / d + 1) ** 2, "the kernel is squared where its third power was asked."),
+    (None, lambda k, d: k / d + 1, "the kernel is taken without its third power."),
+    (None, lambda k, d: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
+    (None, lambda k, d: (k / 4 + 1) ** 3,
+     "the inner product is divided by 4, which is right for 4 features only: is a size written as "
+     "a number?"),
+    (None, lambda k, d: (k / d**0.5 + 1) ** 3, "the inner product is divided by the root of d."),
+    (None, lambda k, d: (k + 1) ** 3 / d, "the division by d comes after the power, not before."),
+]
+# fmt: on
+# (mistake, the mean of the kernel within a set, what to say of it)
+# fmt: off
+_WITHIN: list[Known] = [
+    (None, lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1)), ""),
+    ("kid-diagonal", lambda k: k.mean(),
+     "each sample is compared with itself too. That makes every distance too large, the more so "
+     "the fewer samples there are: leave out the diagonal, and count the pairs that are left."),
+    (None, lambda k: (k.sum() - k.trace()) / len(k) ** 2,
+     "the diagonal is left out of the sum, but not of the count. How many pairs are left?"),
+    (None, lambda k: k.sum() / (len(k) * (len(k) - 1)),
+     "the diagonal is left out of the count, but not of the sum."),
+    (None, lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
+     "the diagonal is still in the sum, with ones: it was cleared before the power was taken."),
+    (None, lambda k: (k.sum() - k.trace() + len(k)) / len(k) ** 2,
+     "the diagonal is still in it, with ones: it was cleared before the power was taken."),
+    (None, lambda k: k.sum() - k.trace(), "the sums within a set are not divided by anything."),
+]
+# fmt: on
+
+
+def _mmd2(x: Tensor, y: Tensor, kernel: Callable, within: Callable, factor: float = 2) -> float:
+    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1]) for a, b in ((x, x), (y, y), (x, y)))
+    return float(within(kxx) + within(kyy) - factor * kxy.mean())
+
+
+def _explain_kernel_distance(
+    answer, got: list[float], right: list[float], problems: list[tuple]
+) -> None:
+    for i, (value, (x, y)) in enumerate(zip(got, problems, strict=True)):
+        need(
+            math.isfinite(value),
+            f"For {len(x)} and {len(y)} samples, {off_by(value, right[i])}. Print the terms: which "
+            "is the first that is not finite?",
         )
-    _explain_diagonal(got + 2 * across, x, y)
-    raw_x, raw_y, raw = _kernel_means(x, y, scale=1.0)
-    if _near(got, raw_x + raw_y - 2 * raw):
-        wrong(
-            "All terms are there and unbiased, but the inner product goes into the kernel as it "
-            "is: with 2,048 features it would be thousands, and its cube noise. By what is it "
-            "divided?",
-            "kid-no-scale",
-        )
-    wrong(
-        f"For 9 and 7 samples, {_off_by(got, expected)}. The three means of the kernel should be "
-        f"{within_x:.4g} within x, {within_y:.4g} within y (without the diagonal) and "
-        f"{across:.4g} across."
+    missing_two = (
+        "Both terms within a set are right, but the term across is counted once, so that equal "
+        "sets do not give 0. Compare with (a - b)^2."
     )
-
-
-def _explain_diagonal(within: float, x: Tensor, y: Tensor) -> None:
-    """Reject if the terms within a set sum to what mistakes with the diagonal make of them."""
-    if _near(within, sum(float(((s @ s.T) / 4 + 1).pow(3).mean()) for s in (x, y))):
-        wrong(
-            "Kernel and terms are right, but each sample is compared with itself too. That makes "
-            "every distance too large, the more so the fewer samples there are: leave out the "
-            "diagonal, and count the pairs that are left.",
-            "kid-diagonal",
+    known: list[Known] = []
+    for kernel_mistake, kernel, of_kernel in _KERNELS:
+        for mistake, within, of_within in _WITHIN:
+            praise = "Kernel and terms" if of_within and not of_kernel else "All terms"
+            text = f"{praise} are there, but {' Also, '.join(filter(None, (of_kernel, of_within)))}"
+            name = kernel_mistake or mistake
+            known.append((name, lambda x, y, k=kernel, w=within: _mmd2(x, y, k, w), text))
+    right_parts = _KERNELS[0][1], _WITHIN[0][1]
+    known.append(
+        (
+            None,
+            lambda x, y: _mmd2(
+                x - torch.cat([x, y]).mean(0), y - torch.cat([x, y]).mean(0), *right_parts
+            ),
+            "Terms and kernel are there, but a mean is subtracted from the features first. This "
+            "kernel is not the same for points that have been moved.",
         )
-    means = zip(_kernel_means(x, y)[:2], (len(x), len(y)), strict=True)
-    if _near(within, sum(mean * (n - 1) / n for mean, n in means)):
-        wrong(
-            "Kernel and terms are right. The diagonal is left out of the sum, but not of the "
-            "count. How many pairs are left?"
-        )
-
-
-def _check_below_zero(answer) -> None:
-    x, y = _normal(8, 4, seed=74), _normal(10, 4, seed=174)
-    within_x, within_y, across = _kernel_means(x, y)
-    expected = within_x + within_y - 2 * across
-    call = "kernel_distance(x, y) of two draws from one distribution"
-    with calling(call):
-        got = _number(answer(x.clone(), y.clone()), call)
-    start = "Right for two different distributions. For two draws from one distribution"
-    if _near(got, expected):
-        return
+    )
+    known.append(("kid-missing-two", lambda x, y: _mmd2(x, y, *right_parts, 1), missing_two))
+    name_wrong(got, known, problems, _near)
+    below = min(range(len(right)), key=right.__getitem__)
     need(
-        got != 0,
-        f"{start} it should be {expected:.3g}, and 0 came back. Below 0 is a possible value here; "
-        "cut off at 0, the score is biased again.",
+        not _all_near(got[:below], right[:below]),
+        "Right for two different distributions. For two draws from one distribution, "
+        f"{off_by(got[below], right[below])}. Below 0 is a possible value here; "
+        + (
+            "cut off at 0, the score is biased again."
+            if got[below] == 0
+            else "a score that cannot fall below 0 is biased again."
+        ),
     )
-    wrong(f"{start}, {_off_by(got, expected)}. Below 0 is a possible value here.")
+    means = [_kernel_means(x, y) for x, y in problems]
+    names = ("the term within x", "the term within y", "the term across")
+    factors = (1.0, 1.0, -2.0)
+    terms = {
+        name: (values, factor)
+        for name, values, factor in zip(names, zip(*means, strict=True), factors, strict=True)
+    }
+    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
+    x, y = problems[i]
+    sizes = {"the number of features": [x.shape[1] for x, _ in problems]}
+    told = explain(got, right, terms, sizes) or _explain_terms(answer, x, y, means[i])
+    wrong(
+        f"For {len(x)} and {len(y)} samples of {x.shape[1]} features, {off_by(got[i], right[i])}. "
+        f"{told} The three means of the kernel should be {means[i][0]:.4g} within x, "
+        f"{means[i][1]:.4g} within y (without the diagonal) and {means[i][2]:.4g} across."
+    )
 
 
-def _kernel_means(x: Tensor, y: Tensor, scale: float | None = None) -> tuple[float, float, float]:
-    scale = scale or x.shape[1]
+def _explain_terms(answer, x: Tensor, y: Tensor, means: tuple[float, ...]) -> str:
+    """Which of the three terms are right: with zeros for a set, its own kernel values are all 1."""
+    a, b, nothing, both = (
+        _number(answer, "kernel_distance(x, y), one of them zeros", *pair)
+        for pair in ((x, 0 * y), (0 * x, y), (0 * x, 0 * y), (x, y))
+    )
+    mine = a - nothing + 1, b - nothing + 1, 1 - (both - a - b + nothing) / 2
+    names = ("the term within x", "the term within y", "the term across")
+    fits = [_near(*pair) for pair in zip(mine, means, strict=True)]
+    if not any(fits) or all(fits):
+        return ""
+    good = " and ".join(name for name, fit in zip(names, fits, strict=True) if fit)
+    off = " and ".join(
+        f"{name} (it comes to {value:.4g})"
+        for name, fit, value in zip(names, fits, mine, strict=True)
+        if not fit
+    )
+    return f"Right: {good}. Not yet: {off}. By how many pairs is each divided?"
 
-    def within(s: Tensor) -> float:
-        k = ((s @ s.T) / scale + 1) ** 3
-        return float(k.sum() - k.diagonal().sum()) / (len(s) * (len(s) - 1))
 
-    return within(x), within(y), float((((x @ y.T) / scale + 1) ** 3).mean())
+def _kernel_means(x: Tensor, y: Tensor) -> tuple[float, float, float]:
+    kernel, within = _KERNELS[0][1], _WITHIN[0][1]
+    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1]) for a, b in ((x, x), (y, y), (x, y)))
+    return float(within(kxx)), float(within(kyy)), float(kxy.mean())
 
 
 # --- 6.5 precision and recall --------------------------------------------------------------------
@@ -710,83 +974,168 @@ def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, flo
     returns="(precision, recall): precision is the share of fakes in at least one ball around a "
     "real sample that reaches to its k-th nearest other real sample; recall the reverse",
     accepts="numbers, or tensors or arrays with one value; < or <= at the ball's edge",
-    mistakes=("pr-swapped", "pr-own-neighbour", "pr-wrong-balls", "pr-coverage"),
+    mistakes="pr-swapped pr-own-neighbour pr-wrong-balls pr-coverage",
     reference=precision_recall,
 )
 def check_precision_recall(answer) -> None:
-    fake = torch.cat([0.4 * _normal(30, 2, seed=21), 6 + 0.3 * _normal(14, 2, seed=22)])
+    fake = torch.cat([0.9 * _normal(30, 2, seed=21), 3 + 0.9 * _normal(14, 2, seed=22)])
     real = 1.2 * _normal(50, 2, seed=20)
-    for k in (3, 1):
-        call = f"precision_recall(fake (44, 2), real (50, 2), k={k})"
-        with calling(call, _BALL_HINTS):
-            got = answer(fake.clone(), real.clone(), k)
-        need(
-            isinstance(got, tuple | list) and len(got) == 2,
-            f"`{call}` should return precision and recall; {describe_value(got)} came back.",
-        )
-        got = tuple(_number(part, call) for part in got)
-        _explain_precision_recall(got, fake, real, k)
+    other = (
+        1.1 * _normal(40, 3, seed=23),
+        torch.cat([_normal(20, 3, seed=24), _normal(12, 3, seed=25) - 2]),
+    )
+    asked = [(fake, real, {"k": 3}), (fake, real, {"k": 1}), (*other, {"k": 5}), (*other, {})]
+    problems, got = [], []
+    for a, b, options in asked:
+        call = f"precision_recall(fake {tuple(a.shape)}, real {tuple(b.shape)}{_named(options)})"
+        parts = ask(answer, call, a, b, hints=_BALL_HINTS, **options)
+        parts = need_parts(parts, call, "precision", "recall")
+        got.append(tuple(need_number(part, call, plain=False) for part in parts))
+        problems.append((a, b, options.get("k", 3)))
+    right = [(_inside(a, b, k), _inside(b, a, k)) for a, b, k in problems]
+    if not all(map(_like, got, right)):
+        _explain_precision_recall(answer, got, right, problems)
+
+
+def _like(mine: tuple, other: tuple) -> bool:
+    return all(abs(a - b) < 1e-6 for a, b in zip(mine, other, strict=True))
+
+
+def _radii(centers: Tensor, k: int, others: Tensor | None = None) -> Tensor:
+    """How far each ball reaches; k counts each centre itself as number 0."""
+    others = centers if others is None else torch.cat([centers, others])
+    return torch.cdist(centers, others).sort(dim=1).values[:, k]
+
+
+def _mean(hits: Tensor) -> float:
+    return float(hits.double().mean())
 
 
 def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
-    """The share of samples inside a ball; k counts each centre itself as number 0."""
-    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
-    return float((torch.cdist(samples, centers) <= radii).any(dim=1).double().mean())
-
-
-def _explain_precision_recall(got: tuple, fake: Tensor, real: Tensor, k: int) -> None:
-    expected = (_inside(fake, real, k), _inside(real, fake, k))
-
-    def like(other: tuple) -> bool:
-        return all(abs(a - b) < 1e-6 for a, b in zip(got, other, strict=True))
-
-    if like(expected):
-        return
-    if like(expected[::-1]):
-        wrong(
-            "Both shares are right, in the other order. Precision asks whether the fakes are "
-            "believable: whose share is it?",
-            "pr-swapped",
-        )
-    need(
-        max(got) <= 1 + 1e-6,
-        f"{got[0]:.4g} and {got[1]:.4g} came back. A share lies between 0 and 1.",
-    )
-    _explain_balls(like, fake, real, k)
-    wrong(
-        f"With k={k}, precision and recall came back as {got[0]:.3f} and {got[1]:.3f}; "
-        f"{expected[0]:.3f} and {expected[1]:.3f} were expected. Look at one ball: its centre, its "
-        "radius, and who is asked whether it lies inside."
-    )
-
-
-def _explain_balls(like: Callable[[tuple], bool], fake: Tensor, real: Tensor, k: int) -> None:
-    """Reject shares that are `like` those of balls of another size or in another place."""
-    if like((_inside(fake, real, k - 1), _inside(real, fake, k - 1))):
-        wrong(
-            f"The balls are too small: with k={k}, each sample was counted among its own nearest "
-            "neighbours, at distance 0.",
-            "pr-own-neighbour",
-        )
-    if like((_hold_any(fake, real, k), _hold_any(real, fake, k))):
-        wrong(
-            "The radii are right, but the balls stand around the set that is being judged. For "
-            "precision, a fake must lie in a ball around a *real* sample: an outlier among the "
-            "fakes should not be believed for reaching far itself.",
-            "pr-wrong-balls",
-        )
-    if like((_inside(fake, real, k), _hold_any(real, fake, k))):
-        wrong(
-            "Precision is right. This second share draws balls around *real* samples again; for "
-            "recall they stand around the fakes.",
-            "pr-coverage",
-        )
+    """The share of samples inside a ball."""
+    return _mean((torch.cdist(samples, centers) <= _radii(centers, k)).any(dim=1))
 
 
 def _hold_any(centers: Tensor, others: Tensor, k: int) -> float:
     """The share of centres whose own ball holds one of the others."""
-    radii = torch.cdist(centers, centers).sort(dim=1).values[:, k]
-    return float((torch.cdist(centers, others).amin(dim=1) <= radii).double().mean())
+    return _mean(torch.cdist(centers, others).amin(dim=1) <= _radii(centers, k))
+
+
+def _both(share: Callable[[Tensor, Tensor, int], float]) -> Callable:
+    return lambda fake, real, k: (share(fake, real, k), share(real, fake, k))
+
+
+# What a wrong pair of shares is: (mistake, formula, message).
+# fmt: off
+_BALL_WRONGS: list[Known] = [
+    ("pr-swapped", lambda fake, real, k: _both(_inside)(real, fake, k),
+     "Both shares are right, in the other order. Precision asks whether the fakes are believable: "
+     "whose share is it?"),
+    ("pr-own-neighbour", _both(lambda s, c, k: _inside(s, c, k - 1)),
+     "The balls are too small: each sample was counted among its own k nearest neighbours, at "
+     "distance 0."),
+    ("pr-wrong-balls", _both(_hold_any),
+     "The radii are right, but the balls stand around the set that is being judged. For "
+     "precision, a fake must lie in a ball around a *real* sample: an outlier among the fakes "
+     "should not be believed for reaching far itself."),
+    ("pr-coverage", lambda fake, real, k: (_inside(fake, real, k), _hold_any(real, fake, k)),
+     "Precision is right. This second share draws balls around *real* samples again; for recall "
+     "they stand around the fakes."),
+    (None, _both(lambda s, c, k: _inside(s, c, k + 1)),
+     "The balls are too large: they reach to neighbour number k + 1. Is the sample itself at "
+     "distance 0 still in the list that is counted here?"),
+    (None, _both(lambda s, c, k: _inside(s, c, 3)),
+     "Right for k=3, but every other k gives the same: is 3 written as a number?"),
+    (None, lambda fake, real, k: (_inside(fake, real, k),) * 2,
+     "Precision is right, and stands in both places. For recall the sets change roles."),
+    (None, lambda fake, real, k: (_inside(real, fake, k),) * 2,
+     "Recall is right, and stands in both places. For precision the sets change roles."),
+    (None, _both(lambda s, c, k: _inside(s, c, k) * len(s) / len(c)),
+     "The right samples are counted, and divided by the size of the other set. Of what is this "
+     "the share?"),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k)).all(dim=1))),
+     "A sample counts here only if it lies in every ball. One of them is enough."),
+    (None, _both(lambda s, c, k: _mean(torch.cdist(s, c) <= _radii(c, k))),
+     "All pairs of a sample and a ball are counted. A sample counts once, however many balls it "
+     "lies in."),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k, s)).any(dim=1))),
+     "The balls are too small: their radius reaches to the k-th nearest among real and fake "
+     "samples together. Among whom are the neighbours of a real sample counted?"),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k).mean()).any(dim=1))),
+     "All balls have one radius here, the mean of all. Each centre has a radius of its own, which "
+     "is small where samples lie close together."),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k).max()).any(dim=1))),
+     "All balls have one radius here, the largest of all. Each centre has a radius of its own, "
+     "which is small where samples lie close together."),
+    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c, p=1) <= torch.cdist(
+        c, c, p=1).sort(dim=1).values[:, k]).any(dim=1))),
+     "These are balls by the sum of the differences (p=1). The distance is the ordinary one, the "
+     "root of the sum of squares."),
+]
+# fmt: on
+
+
+def _reach(answer) -> str:
+    """How far a single ball reaches: a fake moves away from the end of a row of real samples."""
+    row = torch.tensor([[0.0, 0], [1, 0], [2.5, 0], [4.5, 0], [7, 0]], dtype=torch.float64)
+    far = 1e4 + 50 * torch.arange(4, dtype=torch.float64)[:, None].expand(4, 2)
+    held = []
+    for away in (0.1, 0.9, 1.1, 1.5, 1.7, 2.4, 2.6, 4.4, 4.6, 6.2, 6.4, 6.9, 7.1, 20.0):
+        fake = torch.cat([torch.tensor([[-away, 0.0]], dtype=torch.float64), far])
+        call = "precision_recall(fake (5, 2), real (5, 2), k=2)"
+        parts = need_parts(ask(answer, call, fake, row, k=2), call, "precision", "recall")
+        if need_number(parts[0], call, plain=False) > 0:
+            held.append(away)
+    reach = max(held, default=0.0)
+    if reach == 2.4:
+        return "A single ball has the right size for precision: how are several put together?"
+    return (
+        "For a real sample with others at 1, 2.5, 4.5 and 7, a ball with k=2 reaches to 2.5; yours "
+        f"holds a fake at {reach:g}" + (", and not one further out." if reach < 20 else ".")
+        if held
+        else "For a real sample with others at 1, 2.5, 4.5 and 7, a fake at 0.1 counts as outside."
+    )
+
+
+def _explain_precision_recall(answer, got: list, right: list, problems: list[tuple]) -> None:
+    name_wrong(got, _BALL_WRONGS, problems, _like)
+    first = next(i for i, pair in enumerate(got) if not _like(pair, right[i]))
+    need(
+        max(got[first]) <= 1 + 1e-6 and min(got[first]) >= 0,
+        f"{got[first][0]:.4g} and {got[first][1]:.4g} came back. A share lies between 0 and 1. "
+        + explain(
+            [part for pair in got for part in pair], [part for pair in right for part in pair]
+        ),
+    )
+    fakes, reals, k = problems[first]
+    tried = [j for j in range(1, 20) if j != k]
+    other = [str(j) for j in tried if _like(got[first], _both(_inside)(fakes, reals, j))]
+    need(
+        first < len(got) - 1 or not other,
+        f"Right where k is given. Without it, k should be {k}, and this is the result for k="
+        f"{' or '.join(other)}.",
+    )
+    of_default = " by default" if first == len(got) - 1 else ""
+    shares, seen = ("precision", "recall"), []
+    for i, name in enumerate(shares):
+        mine, good = [pair[i] for pair in got], [pair[i] for pair in right]
+        if all(abs(a - b) < 1e-6 for a, b in zip(mine, good, strict=True)):
+            seen.append(f"{name.capitalize()} is right for every k.")
+            continue
+        for _, formula, message in _BALL_WRONGS[1:]:
+            made = [formula(*problem)[i] for problem in problems]
+            if all(abs(a - b) < 1e-6 for a, b in zip(mine, made, strict=True)):
+                seen.append(f"The {name} fits this: {message[0].lower()}{message[1:]}")
+                break
+        else:
+            told = explain(mine, good)
+            seen.append(f"The {name}: {told[0].lower()}{told[1:]}" if told else "")
+    wrong(
+        f"With k={k}{of_default}, precision and recall came back as {got[first][0]:.3f} and "
+        f"{got[first][1]:.3f}; {right[first][0]:.3f} and {right[first][1]:.3f} were expected. "
+        f"{' '.join(filter(None, seen)) or _reach(answer)} Look at one ball: its centre, its "
+        "radius, and who is asked whether it lies inside."
+    )
 
 
 # --- 6.6 prediction ------------------------------------------------------------------------------
@@ -811,20 +1160,23 @@ def predicted_orders() -> tuple[list[str], list[str]]:
 def check_predicted_orders(answer) -> None:
     with calling("predicted_orders()"):
         got = answer()
-    need(
-        isinstance(got, tuple | list) and len(got) == 2,
-        f"Two lists are expected, one by IS and one by FD; {describe_value(got)} came back.",
-    )
+    got = need_parts(got, "predicted_orders()", "a list by IS", "one by FD")
     for score, order in zip(("IS", "FD"), got, strict=True):
         need(
-            isinstance(order, tuple | list),
+            not isinstance(order, str | dict | set) and hasattr(order, "__iter__"),
             f"The order by {score} should be a list of names; it is {describe_value(order)}.",
         )
-        missing = [name for name in GENERATORS if name not in order]
-        need(not missing, f"Your order by {score} does not mention: {', '.join(missing)}.")
+        names = list(order)
+        missing = [name for name in GENERATORS if name not in names]
+        strange = [str(name) for name in names if name not in GENERATORS]
         need(
-            len(order) == len(GENERATORS),
-            f"Your order by {score} has {len(order)} entries for {len(GENERATORS)} generators.",
+            not missing,
+            f"Your order by {score} does not mention: {', '.join(missing)}."
+            + (f" It has {', '.join(strange)}: are the names spelled as above?" if strange else ""),
+        )
+        need(
+            len(names) == len(GENERATORS),
+            f"Your order by {score} has {len(names)} entries for {len(GENERATORS)} generators.",
         )
 
 
@@ -845,61 +1197,83 @@ def evaluate_gan(sample, reference: Tensor, judge: nn.Module) -> dict:
     takes="sample(n): n images, floats in [-1, 1]; reference: uint8 (M, C, H, W); judge as in 6.2",
     returns='a dict with "FD" (number), "n" and "n_reference" (sample counts), n = M',
     accepts="further entries in the dict; sampling in one call or many",
-    mistakes=("fid-n-mismatch", "fid-range", "fid-train-mode"),
+    mistakes="fid-n-mismatch fid-range fid-train-mode",
     reference=evaluate_gan,
 )
 def check_evaluate_gan(answer) -> None:
-    reference, judge = _pixels(60, seed=31), _TinyJudge().train()
-    pool, drawn = (1.4 * _normal(600, 1, 4, 4, seed=32)).tanh().float(), []
+    for m, seed in ((60, 31), (37, 33)):
+        reference, judge, drawn = _pixels(m, seed=seed), _TinyJudge().train(), []
 
-    def sample(n: int) -> Tensor:
-        start = sum(drawn)
-        drawn.append(int(n))
-        return pool[start : start + int(n)].clone()
+        def sample(n: int, drawn: list = drawn, seed: int = seed) -> Tensor:
+            drawn.append(
+                (1.4 * _normal(int(n), 1, 4, 4, seed=100 * seed + len(drawn))).tanh().float()
+            )
+            return drawn[-1].clone()
 
-    call = "evaluate_gan(sample, 60 reference images, judge)"
-    with calling(call, _JUDGE_HINTS):
-        got = answer(sample, reference.clone(), judge)
-    need(isinstance(got, dict), f"`{call}` should return a dict; {describe_value(got)} came back.")
-    missing = [key for key in ("FD", "n", "n_reference") if key not in got]
-    need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
-    _check_counts(_entry(got, "n"), _entry(got, "n_reference"), sum(drawn))
-    real = reference.float() / 127.5 - 1
-    _check_both_shown(judge, pool[:60], real)
-    _check_mode(judge)
-    expected = metrics.frechet_distance(_truth(pool[:60]), _truth(real)).value
-    value = _entry(got, "FD")
-    need(
-        _near(value, expected, rel=5e-3),
-        f"Counts and pixels are right, but the distance is not: {_off_by(value, expected)}. Do 6.2 "
-        "and 6.3 pass by themselves?",
-    )
+        call = f"evaluate_gan(sample, {m} reference images, judge)"
+        with calling(call, _JUDGE_HINTS):
+            got = answer(sample, reference.clone(), judge)
+        need(
+            isinstance(got, dict),
+            f"`{call}` should return a dict; {describe_value(got)} came back.",
+        )
+        missing = [key for key in ("FD", "n", "n_reference") if key not in got]
+        need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
+        value, n, n_reference = (
+            need_number(got[key], f"evaluate_gan(...)[{key!r}]", plain=False, finite=False)
+            for key in ("FD", "n", "n_reference")
+        )
+        pool = torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
+        _check_counts(n, n_reference, m, len(pool))
+        real = reference.float() / 127.5 - 1
+        fakes = _shown_fakes(judge, pool, m)
+        _check_both_shown(judge, fakes, real)
+        _check_mode(judge)
+        # As they were shown: on the way they may have been rounded to uint8.
+        shown = torch.cat([part.flatten(1) for part in judge.seen.images])
+        fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
+        expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
+        outputs = [judge.head.double()(judge.truth(part)) for part in (fakes, real)]
+        need(
+            not _near(value, metrics.frechet_distance(*outputs).value, rel=1e-2),
+            "Counts and pixels are right, but this is the distance of the judge's logits. Which of "
+            "its two outputs are the features?",
+        )
+        need(
+            _near(value, expected, rel=5e-3),
+            f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. "
+            f"{explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass by themselves?",
+        )
 
 
-def _entry(report: dict, key: str) -> float:
-    """The number under this key: also from whatever turns into one, such as a `metrics.Score`."""
-    value = report[key]
-    if hasattr(value, "__float__") and not hasattr(value, "shape"):
-        value = float(value)
-    number = _to_float(value, f"The entry {key!r} is")
-    if number is None:
-        wrong(f"The entry {key!r} should be one number, but {describe_value(value)} stands there.")
-    return number
-
-
-def _check_counts(n: float, m: float, drawn: int) -> None:
-    if n != m:
+def _check_counts(n: float, n_reference: float, m: int, drawn: int) -> None:
+    if n != n_reference:
         wrong(
-            f"{n:g} generated images are compared with {m:g} real ones. The distance falls as "
-            "either count grows, so a score means something only beside scores at the same counts: "
-            "how many should you draw?",
+            f"{n:g} generated images are compared with {n_reference:g} real ones. The distance "
+            "falls as either count grows, so a score means something only beside scores at the "
+            "same counts: how many should you draw?",
             "fid-n-mismatch",
         )
     need(
-        (n, m, drawn) == (60, 60, 60),
-        f"Use all 60 images of the reference and as many generated ones; the report says {m:g} and "
-        f"{n:g}, and {drawn} were drawn.",
+        (n, n_reference) == (m, m) and drawn >= m,
+        f"Use all {m} images of the reference and as many generated ones; the report says "
+        f"{n_reference:g} and {n:g}, and {drawn} were drawn.",
     )
+
+
+def _shown_fakes(judge: _TinyJudge, pool: Tensor, m: int) -> Tensor:
+    """Those of the images drawn that the judge saw, if they are m; else the first m."""
+    if len(pool) > m and judge.seen.images:
+        seen = _compare(judge, (pool, 2e-2))[1][0]
+        need(
+            int(seen.sum()) <= m,
+            f"The judge saw {int(seen.sum())} generated images beside {m} real ones; as many were "
+            "asked for. Which of them go into the distance?",
+            "fid-n-mismatch",
+        )
+        if int(seen.sum()) == m:
+            return pool[seen]
+    return pool[:m]
 
 
 def _check_both_shown(judge: _TinyJudge, fakes: Tensor, real: Tensor) -> None:
@@ -921,7 +1295,15 @@ def _explain_fakes(strangers: Tensor, fakes: Tensor) -> None:
     """Say what the judge saw in place of the fakes, if the reference was shown as it should be."""
     start = "The reference was shown as it should be; the generated images were"
     cast = "Was a float cast to uint8 before it was scaled?"
+    rows = fakes.flatten(1)
     need(strangers.max() > strangers.min(), f"{start} all of one grey. {cast}")
+    for other, said in (
+        ((rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
+         "everything below middle grey became black. Which range does `sample` give?"),
+        (-rows, "turned into their negatives. Which end of the range is black?"),
+    ):  # fmt: skip
+        nearest = torch.cdist(strangers, other, p=math.inf).amin(dim=1)
+        need(nearest.max() > 2e-2, f"{start} {said}")
     need(
         not _has_range(strangers, fakes, 2e-2),
         f"{start} not. Their range is right, but these are not the images that `sample` returned. "

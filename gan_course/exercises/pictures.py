@@ -71,71 +71,90 @@ def contains(picture: np.ndarray, tile: np.ndarray, tolerance: float = 1.01) -> 
     return False
 
 
+# Wrong grey levels of an image x, in a batch that runs from low to high.
+_WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
+    (
+        "plot-per-image-scale",
+        lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
+        "The images are in the grid, but each one is stretched to its own darkest and "
+        "brightest pixel. That gives a dull or collapsed sample false contrast; which two "
+        "values should be black and white for all of them?",
+    ),
+    (
+        "plot-batch-scale",
+        lambda x, low, high: (x - low) / (high - low) * 255,
+        "The images are in the grid, but the whole batch is stretched to its own darkest and "
+        "brightest pixel, so that two grids cannot be compared. Which two values should be "
+        "black and white for every batch?",
+    ),
+    (
+        "plot-range",
+        lambda x, low, high: np.clip(x, 0, 1) * 255,
+        "The images are in the grid, but everything below 0 is black: values in [-1, 1] are "
+        "treated as if they were in [0, 1]. What has to happen before the factor 255?",
+    ),
+    (
+        "plot-range",
+        lambda x, low, high: np.trunc(x * 255) % 256,
+        "The images are in the grid, but the dark half has wrapped around to other greys: "
+        "values in [-1, 1] are multiplied by 255 and turned into bytes, which know no negative "
+        "numbers. What has to happen first?",
+    ),
+    (
+        "plot-range",
+        lambda x, low, high: np.trunc(x * 127.5) % 256,
+        "The images are in the grid, but the dark half has wrapped around to other greys: "
+        "bytes know no negative numbers. Where does -1 have to go?",
+    ),
+    (
+        None,
+        lambda x, low, high: 255 - levels(x),
+        "The images are in the grid as negatives: -1 should be black and 1 white.",
+    ),
+    (
+        None,
+        lambda x, low, high: np.trunc((x + 1) * 128) % 256,
+        "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends "
+        "at 255.",
+    ),
+    (
+        None,
+        lambda x, low, high: levels(x)[::-1],
+        "The grey levels are right, but each image stands upside down: the first row of an "
+        "image belongs at its top.",
+    ),
+    (
+        None,
+        lambda x, low, high: levels(x)[:, ::-1],
+        "The grey levels are right, but left and right of each image have changed places.",
+    ),
+    (
+        None,
+        lambda x, low, high: levels(x)[::-1, ::-1],
+        "The grey levels are right, but each image is turned by half a turn.",
+    ),
+    (
+        None,
+        lambda x, low, high: levels(x).T,
+        "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
+        "image have changed places.",
+    ),
+]
+
+
 def find_images(picture: np.ndarray, images: Tensor) -> None:
     """Reject a grid in which the images do not stand with the right grey levels."""
     pixels = [image[0] for image in images.numpy()]
 
-    def share(level: Callable[[np.ndarray], np.ndarray]) -> float:
-        return sum(contains(picture, level(image)) for image in pixels) / len(pixels)
+    def share(level: Callable[..., np.ndarray], *ends: float) -> float:
+        return sum(contains(picture, level(image, *ends)) for image in pixels) / len(pixels)
 
     found = share(levels)
     if found == 1:
         return
-    low, high = float(images.min()), float(images.max())
-    scales: list[tuple[str | None, Callable, str]] = [
-        (
-            "plot-per-image-scale",
-            lambda x: (x - x.min()) / (x.max() - x.min()) * 255,
-            "The images are in the grid, but each one is stretched to its own darkest and "
-            "brightest pixel. That gives a dull or collapsed sample false contrast; which two "
-            "values should be black and white for all of them?",
-        ),
-        (
-            "plot-batch-scale",
-            lambda x: (x - low) / (high - low) * 255,
-            "The images are in the grid, but the whole batch is stretched to its own darkest and "
-            "brightest pixel, so that two grids cannot be compared. Which two values should be "
-            "black and white for every batch?",
-        ),
-        (
-            "plot-range",
-            lambda x: np.clip(x, 0, 1) * 255,
-            "The images are in the grid, but everything below 0 is black: values in [-1, 1] are "
-            "treated as if they were in [0, 1]. What has to happen before the factor 255?",
-        ),
-        (
-            "plot-range",
-            lambda x: np.trunc(x * 255) % 256,
-            "The images are in the grid, but the dark half has wrapped around to other greys: "
-            "values in [-1, 1] are multiplied by 255 and turned into bytes, which know no negative "
-            "numbers. What has to happen first?",
-        ),
-        (
-            "plot-range",
-            lambda x: np.trunc(x * 127.5) % 256,
-            "The images are in the grid, but the dark half has wrapped around to other greys: "
-            "bytes know no negative numbers. Where does -1 have to go?",
-        ),
-        (
-            None,
-            lambda x: 255 - levels(x),
-            "The images are in the grid as negatives: -1 should be black and 1 white.",
-        ),
-        (
-            None,
-            lambda x: np.trunc((x + 1) * 128) % 256,
-            "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends "
-            "at 255.",
-        ),
-        (
-            None,
-            lambda x: levels(x).T,
-            "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
-            "image have changed places.",
-        ),
-    ]
-    for mistake, level, message in scales:
-        if share(level) > found + 0.5 or share(level) == 1:
+    ends = float(images.min()), float(images.max())
+    for mistake, level, message in _WRONG_LEVELS:
+        if share(level, *ends) > min(found + 0.5, 0.99):
             wrong(message, mistake)
     if found:
         wrong(
@@ -145,9 +164,9 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
     wrong(
-        "The grey levels are there, but no image stands in the grid in one piece: the pixels of "
-        "several images are interleaved. A reshape does not swap axes; which axes have to be "
-        "neighbours first?"
+        "The grey levels are there, but no image stands in the grid in one piece: its pixels are "
+        "interleaved with those of others, or in another order. A reshape does not swap axes; "
+        "which axes have to be neighbours first?"
         if same
         else "The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): "
         f"its mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from "

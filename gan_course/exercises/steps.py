@@ -49,9 +49,10 @@ class _Tap(torch.autograd.Function):
 
 def _plain(tensor: Tensor) -> Tensor:
     """The values of a tensor, also within torch.func's transformations."""
+    tensor = tensor.detach().clone()
     while _functorch.is_functorch_wrapped_tensor(tensor):
         tensor = _functorch.get_unwrapped(tensor)
-    return tensor.detach().clone()
+    return tensor
 
 
 @dataclass(eq=False)
@@ -87,7 +88,7 @@ class _Probe(nn.Module):
         self._watch = [watch]  # in a list, so that it is no part of the module
 
     def flat(self) -> Tensor:
-        return torch.cat([_plain(p).flatten() for p in self.parameters()])
+        return _plain(torch.cat([p.flatten() for p in self.parameters()]))
 
     def gradient(self) -> Tensor | None:
         """The flat gradient that the network holds; None if it holds none or nothing but zeros."""
@@ -165,7 +166,7 @@ class ProbeDiscriminator(_Probe):
         self._check_labels(labels, len(images), "D")
         functional = any(map(_functorch.is_functorch_wrapped_tensor, (self.weight, images)))
         call = Call(
-            _plain(images).reshape(-1, pixels), None, None, labels, self.flat(), self.training,
+            _plain(images.reshape(-1, pixels)), None, None, labels, self.flat(), self.training,
             watch.epoch, images.grad_fn is not None, functional,
         )  # fmt: skip
         flat = images.flatten(1)
@@ -174,7 +175,7 @@ class ProbeDiscriminator(_Probe):
         logits = flat @ self.weight + self.bias
         if labels is not None:
             logits = logits + (flat[:, :_LABELLED] * self.table[labels]).sum(1)
-        call.logits = _plain(logits).reshape(-1)
+        call.logits = _plain(logits.reshape(-1))
         if logits.requires_grad and not functional:
             logits = _Tap.apply(logits, call.back)
             call.node = logits.grad_fn
@@ -233,6 +234,7 @@ class Account:
     shares: list[Share]
     held: float  # how much of what was there before is in it
     rest: Tensor  # what belongs to none of the images
+    decays: bool  # the rest points along the network's weights
 
 
 class Watch:
@@ -259,7 +261,8 @@ class Watch:
         picture = torch.randn(pixels, generator=_dice(9)) * 0.4
         picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
-        self._fakes_by_row: dict[bytes, tuple] = {}
+        self._indexed: dict[bytes, tuple] = {}  # see _fakes_by_row
+        self._indexed_calls = 0
         self.epoch = 0  # number of optimiser steps so far, those of others included
         self.G = ProbeGenerator(self, picture).to(device)
         self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(device)
@@ -301,9 +304,6 @@ class Watch:
         if not call.functional:
             self._look(network)
         self.calls.append(call)
-        if call.z is not None:
-            for i, row in enumerate(call.rows.cpu().numpy()):
-                self._fakes_by_row[row.tobytes()] = ("fake", call, i)
 
     def _look(self, network: _Probe) -> None:
         """Notice weights that changed since the last step, then take them as they are."""
@@ -361,7 +361,7 @@ class Watch:
         levels = ((call.rows + 1) * 127.5).round()
         whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
         for row, level, is_whole in zip(call.rows, levels, whole, strict=True):
-            origin = self._fakes_by_row.get(row.cpu().numpy().tobytes())
+            origin = self._fakes_by_row().get(row.cpu().numpy().tobytes())
             if origin is None and is_whole:
                 key = level.clamp(0, 255).to(torch.uint8).cpu().numpy().tobytes()
                 index = self._real_by_row.get(key)
@@ -371,11 +371,19 @@ class Watch:
 
     def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
         """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
-        for call in self.fakes():
-            rows = images.detach().flatten(1).to(call.rows)
-            if rows.shape == call.rows.shape and torch.allclose(rows, call.rows, atol=1e-5):
-                return call.z, call.weights
-        return None
+        rows = images.detach().float().flatten(1).cpu().numpy()
+        found = [self._fakes_by_row().get(row.tobytes()) for row in rows]
+        if not found or None in found:
+            return None
+        return torch.stack([call.z[i] for _, call, i in found]), found[0][1].weights
+
+    def _fakes_by_row(self) -> dict[bytes, tuple]:
+        for call in self.calls[self._indexed_calls :]:
+            if call.z is not None:
+                for i, row in enumerate(call.rows.cpu().numpy()):
+                    self._indexed[row.tobytes()] = ("fake", call, i)
+        self._indexed_calls = len(self.calls)
+        return self._indexed
 
     @functools.cached_property
     def _real_by_row(self) -> dict[bytes, int]:
@@ -446,6 +454,9 @@ class Watch:
             columns.append(held.double().cpu())
         found = step.grad[name].double().cpu()
         factors, rest = _least_squares(columns, found)
+        before = self.states[name][step.states[name] - 1].double().cpu()
+        before = _least_squares(columns, before)[1]
+        decays = torch.cosine_similarity(rest, before, dim=0).abs().item() > 0.99
         weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
         for (call, part), factor in zip(owners, factors, strict=False):
             weights[call] = weights[call] + factor * part
@@ -454,8 +465,13 @@ class Watch:
             Share(call, w, len(call.back))
             for call, w in weights.items()
             if w.abs().max() > 1e-4 * largest
+            # or its slopes are 0 as such, as where D is sure of itself
+            or call.epoch == step.epoch
+            and call.back
+            and max(back.abs().max() for back in call.back) <= 1e-4 * largest
         ]
-        return Account(shares, float(factors[-1]) if held is not None else 0.0, rest)
+        before = float(factors[-1]) if held is not None else 0.0
+        return Account(shares, before, rest, decays)
 
 
 def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:

@@ -133,11 +133,11 @@ def judge_step(
     if wrong_slopes:
         if extreme:
             _say_flat(name)
-        _judge_in_between(account, fits, step, name, watch)
+        _judge_in_between(account, fits, step, name)
         _name_loss(watch, step, name, groups, right, objective, account.shares)
     _judge_ages(watch, account.shares, name, step)
     _judge_modes(account.shares, groups, name)
-    _judge_rows(groups["fake"], rows)
+    _judge_rows(groups, rows, name)
     return _loss(watch, step, groups, objective, name).item()
 
 
@@ -183,7 +183,7 @@ def _judge_networks(watch: Watch, step: Step, name: str) -> None:
 
 def _toward_real(calls: list[Call]) -> bool:
     """True if all images of these calls were given target 1."""
-    fits = [_fit(c.logits, sum(b.reshape(-1) for b in c.back)) for c in calls]
+    fits = [fit(c.logits, sum(b.reshape(-1) for b in c.back)) for c in calls]
     return all(fit is not None and abs(fit[2] - 1) < 0.01 for fit in fits)
 
 
@@ -259,6 +259,13 @@ def _judge_real(groups: dict[str, Group], given: Sequence[int] | None) -> None:
     """Reject a step that misses a batch, a part of one, or shows D other real images."""
     for kind, absent in (("real", "fake"), ("fake", "real")):
         if len(groups[kind]) and not _active(groups[absent]):
+            seen = [origin[1] for origin in groups["real"].origins]
+            if kind == "real" and len(seen) >= 2 * len(set(seen)):
+                wrong(
+                    "D is shown the real batch twice and no fakes: both terms of its loss see real "
+                    "images. What is handed to D in the fake term?",
+                    "step-only-real",
+                )
             if _active(groups[kind]):
                 wrong(_ONLY[kind], f"step-only-{kind}")
     seen = {origin[1] for origin in groups["real"].origins}
@@ -356,7 +363,7 @@ def _judge_leftovers(watch, step: Step, name: str, account: Account, objective) 
             wrong(g_left, "step-g-grad-left-in-d")
 
 
-def _judge_in_between(account: Account, fits: bool, step: Step, name: str, watch: Watch) -> None:
+def _judge_in_between(account: Account, fits: bool, step: Step, name: str) -> None:
     """Reject a gradient that is not the sum of what the backward passes brought."""
     found = step.grad[name].double().cpu()
     factors = []
@@ -371,17 +378,19 @@ def _judge_in_between(account: Account, fits: bool, step: Step, name: str, watch
         )
     if fits:
         return
-    before = watch.states[name][step.states[name] - 1].double().cpu()
-    share = (account.rest.norm() / found.norm()).item()
-    decay = account.rest @ before / (account.rest.norm() * before.norm())
+    top = found.abs().max().item()
+    if (found.abs() > 0.999 * top).sum() > 0.05 * len(found):
+        wrong(
+            f"Between `backward` and the optimiser's step {name}'s gradient is cut off at "
+            f"{top:.3g}, entry by entry. What happens between these two lines?"
+        )
+    share = account.rest.norm() / found.norm()
+    decays = "; it points along the weights themselves, as a decay of the weights does"
     wrong(
         f"{name}'s gradient contains something that comes from none of the images that D was "
-        f"shown ({share:.0%} of it"
-        + ("; it points along the weights themselves, as a decay of the weights does" * (
-            abs(decay) > 0.99
-        ))
-        + "). What else is in the loss, or changes the gradient before the optimiser's step?"
-    )  # fmt: skip
+        f"shown ({share:.0%} of it{decays if account.decays else ''}). What else is in the loss, "
+        "or changes the gradient before the optimiser's step?"
+    )
 
 
 def _judge_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
@@ -419,11 +428,18 @@ def _judge_modes(shares: list[Share], groups: dict[str, Group], name: str) -> No
     )
 
 
-def _judge_rows(fakes: Group, rows: int | None) -> None:
+def _judge_rows(groups: dict[str, Group], rows: int | None, name: str) -> None:
+    real, fakes = len(groups["real"]), len(groups["fake"])
     need(
-        rows is None or len(fakes) == rows,
-        f"For a batch of {rows}, {len(fakes)} fakes have a part in the update. Is a batch size "
-        "written as a number?",
+        rows is None or fakes == rows,
+        f"For a batch of {rows}, {fakes} fakes have a part in the update. Is a batch size written "
+        "as a number?",
+        "hardcoded-size",
+    )
+    need(
+        name == "G" or fakes == real,
+        f"Beside {real} real images D learns from {fakes} fakes; as many were asked for. Is a "
+        "batch size written as a number?",
         "hardcoded-size",
     )
 
@@ -450,7 +466,7 @@ def _bend(x: Tensor) -> Tensor:
     return x.sigmoid() * (1 - x.sigmoid())
 
 
-def _fit(logits: Tensor, slopes: Tensor) -> tuple[str, float, float] | None:
+def fit(logits: Tensor, slopes: Tensor) -> tuple[str, float, float] | None:
     """(form, weight, target) with which a loss, averaged over a batch, has these slopes."""
     x, y = logits.double().cpu(), slopes.double().cpu() * len(slopes)
     if len(y) < 4 or not y.any():
@@ -466,15 +482,31 @@ def _fit(logits: Tensor, slopes: Tensor) -> tuple[str, float, float] | None:
     return None
 
 
+def say_fit(what: str, found: tuple[str, float, float] | None, asked: float) -> str:
+    """What a fit says of a batch, in words; '' if it is as it should be."""
+    if found is None:
+        return f"the {what} enter in a way that fits no target"
+    form, weight, target = found
+    if form == "plain":
+        return f"the {what} all count alike, whatever D says of each"
+    parts = []
+    if abs(target - asked) > 5e-3:
+        parts.append(f"have target {round(target, 3):g} where {asked:g} was asked for")
+    if abs(weight - 1) > 5e-3:
+        parts.append(f"count {round(weight, 3):g} times")
+    if form != "cross-entropy":
+        parts.append(f"enter by the {form}")
+    return f"the {what} {' and '.join(parts)}" if parts else ""
+
+
 def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
     """Say with which targets and weights a step was made, or by which other loss."""
     for other in OBJECTIVES.values():
-        if other.g_sees_real if hasattr(other, "g_sees_real") else False:
+        if right is None or other == objective or (name == "G" and other.g_sees_real):
             continue
-        if right is not None and other != objective:
-            if _same(groups, _slopes_of(watch, step, groups, other, name)):
-                _say_other_objective(other, name)
-    fits = {kind: _fit(group.logits, group.slopes) for kind, group in groups.items()}
+        if _same(groups, _slopes_of(watch, step, groups, other, name)):
+            _say_other_objective(other, name)
+    fits = {kind: fit(group.logits, group.slopes) for kind, group in groups.items()}
     kinds = ["real", "fake"] if name == "D" else ["fake"]
     if objective.d_loss is cross_entropy.d_loss and all(fits[kind] for kind in kinds):
         _name_pattern(name, kinds, fits, groups)
@@ -533,11 +565,18 @@ def _judge_missing(groups: dict[str, Group], kinds: list[str], name: str) -> Non
         used = ~idle
         if not idle.any() or not used.any() or used.sum() < 4:
             continue
-        if _fit(group.logits[used], group.slopes[used] * 1.0) is not None:
+        if fit(group.logits[used], group.slopes[used] * 1.0) is not None:
             what = "real images" if kind == "real" else "fakes"
+            size = group.logits.abs()
+            far = size[idle].min() > size[used].max()
             wrong(
                 f"Only {int(used.sum())} of the {len(group)} {what} have a part in {name}'s "
-                "update. Where are the others left out?"
+                "update. "
+                + (
+                    "The others are those with the largest logits: what is cut off there?"
+                    if far
+                    else "Where are the others left out?"
+                )
             )
 
 
@@ -563,31 +602,27 @@ def _judge_twice(groups, right, kinds, shares, name, watch) -> None:
             )
 
 
+def _own_targets(group: Group) -> tuple[float, float] | None:
+    """The lowest and highest target that a cross-entropy has with these slopes, if it has."""
+    targets = group.logits.sigmoid() - len(group) * group.slopes
+    if not len(group) or targets.min() < -0.05 or targets.max() > 1.05:
+        return None
+    return targets.min().item(), targets.max().item()
+
+
 def _say_targets(name, kinds, fits, groups, right) -> None:
     """The rest: what the slopes say of targets and weights, as far as they say anything."""
     said, asked = [], {"real": 1, "fake": 0 if name == "D" else 1}
     for kind in kinds:
-        what, fit = ("real images" if kind == "real" else "fakes"), fits[kind]
-        if fit is None:
-            said.append(f"the {what} enter in a way that fits no target")
-        elif fit[0] == "plain":
-            mean = groups[kind].logits.mean().sigmoid().item()
-            pooled = abs(fit[1] - (mean - asked[kind])) < 2e-3
-            said.append(
-                f"the {what} all count alike, whatever D says of each"
-                + (": the loss is taken of the batch's mean logit" if pooled else "")
-            )
-        else:
-            form, weight, target = fit
-            parts = []
-            if abs(target - asked[kind]) > 5e-3:
-                parts.append(f"have target {target:.3g} where {asked[kind]} was asked for")
-            if abs(weight - 1) > 5e-3:
-                parts.append(f"count {weight:.3g} times")
-            if form != "cross-entropy":
-                parts.append(f"enter by the {form}")
-            if parts:
-                said.append(f"the {what} {' and '.join(parts)}")
+        what, found = ("real images" if kind == "real" else "fakes"), fits[kind]
+        mean = groups[kind].logits.mean().sigmoid().item() - asked[kind] if found else 0
+        if found and found[0] == "plain" and abs(found[1] - mean) < 2e-3:
+            said.append(f"the loss of the {what} is taken of the batch's mean logit")
+        elif found is None and _own_targets(groups[kind]):
+            low, high = _own_targets(groups[kind])
+            said.append(f"each of the {what} has a target of its own, from {low:.2f} to {high:.2f}")
+        elif text := say_fit(what, found, asked[kind]):
+            said.append(text)
     smooth = any(
         fits[k] and fits[k][0] == "cross-entropy" and 0.02 < fits[k][2] < 0.98 for k in kinds
     )
@@ -603,18 +638,18 @@ def _say_targets(name, kinds, fits, groups, right) -> None:
     )
 
 
-# --- noise, loss, what should hold still -----------------------------------------------------------
+# --- noise, loss, what should hold still ---------------------------------------------------------
 
 
-def judge_noise(watch: Watch, steps: list[Step] | None = None) -> None:
+def judge_noise(watch: Watch) -> None:
     """Reject noise of the wrong distribution, or the same noise at two steps of one network.
 
     Counts only what D was shown: noise for pictures may be drawn once.
     """
     calls = watch.fakes()
     need(calls, "The generator that was passed in is never called.", "step-globals")
-    shown = {id(o[1]): o[1] for c in watch.calls if c.logits is not None and (c.back or c.functional)
-             for o in watch.origins(c) if o[0] == "fake"}  # fmt: skip
+    judged = [c for c in watch.calls if c.logits is not None and (c.back or c.functional)]
+    shown = {id(o[1]): o[1] for c in judged for o in watch.origins(c) if o[0] == "fake"}
     batches = [call.z for call in shown.values()] or [call.z for call in calls]
     _judge_distribution(torch.cat([torch.unique(z.float().cpu(), dim=0) for z in batches]))
     for z in batches:
@@ -648,6 +683,12 @@ def judge_noise(watch: Watch, steps: list[Step] | None = None) -> None:
 
 
 def _judge_distribution(z: Tensor) -> None:
+    across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
+    need(
+        len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
+        "The numbers within one z depend on each other: the same value stands in several of its "
+        "places. How many numbers does each image need?",
+    )
     values = z.flatten()
     slack = 5 / len(values) ** 0.5
     mean, spread = values.mean().item(), values.std().item()
@@ -666,12 +707,6 @@ def _judge_distribution(z: Tensor) -> None:
         f"shape: its values run from {values.min():.2f} to {values.max():.2f}. Which function "
         "draws it?",
     )
-    across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
-    need(
-        len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
-        "The numbers within one z depend on each other: the same value stands in several of its "
-        "places. How many numbers does each image need?",
-    )
 
 
 def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, call: str) -> None:
@@ -689,14 +724,16 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
         ("the real term alone", F.softplus(-real).mean().item() if len(real) else math.inf),
         (f"the term of the {target}", F.softplus(fake).mean().item() if len(real) else math.inf),
     ]
-    if name == "D":
-        weights = step.after["D"].cpu()
-        shares = watch.account(step, name).shares
-        rows = {"real": [], "fake": []}
-        for share in shares:
-            for row, origin in zip(share.call.rows.cpu(), watch.origins(share.call), strict=True):
-                rows[origin[0]].append(row @ weights[: len(row)] + weights[len(row)])
-        after = cross_entropy.d_loss(torch.stack(rows["real"]), torch.stack(rows["fake"])).item()
+    if name == "G":
+        terms.append(("log(1 - D(G(z)))", -F.softplus(fake).mean().item()))
+    later: dict[str, list[Tensor]] = {"real": [], "fake": []}
+    for later_call in watch.calls[step.last :]:
+        if later_call.logits is not None:
+            for logit, origin in zip(later_call.logits, watch.origins(later_call), strict=True):
+                later.get(origin[0], []).append(logit.cpu())
+    if later["fake"] and (later["real"] or name == "G"):
+        later = {kind: torch.stack(x) if x else torch.zeros(0) for kind, x in later.items()}
+        after = _loss_of(watch, step, later["real"], later["fake"], cross_entropy, name).item()
         terms.append(("the loss after the update, where the one before it was asked for", after))
     what = next(
         (w for w, v in terms if abs(v) < math.inf and abs(v - reported) <= 1e-3 * max(0.1, abs(v))),
@@ -760,7 +797,7 @@ def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
     )
     if watch.disturbed:
         need_undisturbed(watch, call)
-    wrong(f"After `{call}` nothing has moved: `{given}` was never told to step.")
+    return wrong(f"After `{call}` nothing has moved: `{given}` was never told to step.")
 
 
 # --- whole loops ---------------------------------------------------------------------------------
