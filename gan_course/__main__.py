@@ -46,11 +46,17 @@ def _add_release(commands) -> None:
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit with 1 if anything differs"
     )
+    parser.add_argument(
+        "--nbgrader",
+        type=Path,
+        metavar="SOURCE",
+        help="also write SOURCE/NN_name/NN_name.ipynb, solved but nothing predicted, for nbgrader",
+    )
     parser.set_defaults(run=_release)
 
 
 def _release(options: argparse.Namespace) -> int:
-    from .release import problems, release_all
+    from .release import problems, read_notebook, release_all, unchosen, write_notebook
 
     changes = release_all(options.folder, check=options.check)
     faults = [
@@ -60,6 +66,10 @@ def _release(options: argparse.Namespace) -> int:
     ]
     print("\n".join(faults), end="\n" if faults else "")
     print("\n".join(changes), end="\n" if changes else "")
+    for path in sorted((options.folder / "solutions").glob("*.ipynb")) if options.nbgrader else ():
+        target = options.nbgrader / path.stem / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_notebook(unchosen(read_notebook(path)), target)
     if not faults and not changes:
         print("the student notebooks are in step with the solved ones")
     elif changes and not options.check:

@@ -18,7 +18,8 @@ from typing import Any
 from gan_helpers.settings import switch
 
 _ANSWER = re.compile(r"\s*# Exercise (\d+\.\d+): your answer")
-_failed: dict[str, dict[str | None, str]] = {}  # exercise -> cells of its answer that stopped: how
+_NAME = re.compile(r"^(?:def|class)\s+(\w+)", re.M)
+_failed: dict[str, dict[str, str]] = {}  # exercise -> name whose cell stopped -> how it did
 _last: str | None = None  # how the last cell stopped, if it did and is no exercise's by its comment
 
 
@@ -157,10 +158,12 @@ def _after_cell(result: Any) -> None:
         _last = told if isinstance(error, SyntaxError) else None
         return
     _last = None
-    cells = _failed.setdefault(answers[1], {})
-    cells.pop(result.info.cell_id, None)
+    name = _NAME.search(result.info.raw_cell)
+    name = name[1] if name else ""
+    stopped = _failed.setdefault(answers[1], {})
+    stopped.pop(name, None)
     if told:
-        cells[result.info.cell_id] = told
+        stopped[name] = told
 
 
 def _in_words(error: BaseException) -> str:

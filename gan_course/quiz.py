@@ -104,9 +104,11 @@ def outcome(id: str, actual: str | int, explanation: str = "") -> None:
     Raises:
         ValueError: `actual` is none of the options of this prediction.
     """
-    asked = _predictions.get(id) or _recalled("predict", id)
-    if asked is None:
-        asked = _Asked(id, "", (str(actual),))
+    asked = _predictions.get(id)
+    if asked is None:  # its cell was not run in this session
+        asked = _recalled("predict", id)
+        if asked is None or (isinstance(actual, str) and actual not in asked.options):
+            asked = _Asked(id, "", (str(actual),))
     index = _position(actual, asked.options, "actual")
     _predictions[id] = asked
     asked.actual = asked.options[index]

@@ -324,6 +324,15 @@ def release(solution: NotebookNode | str | Path) -> NotebookNode:
     )
 
 
+def unchosen(solution: NotebookNode) -> NotebookNode:
+    """A copy of a solved notebook without choices: what `nbgrader generate_assignment` is given."""
+    source = copy.deepcopy(solution)
+    for cell in source.cells:
+        if cell.cell_type == "code" and role(cell) == "plain":
+            cell.source = _without_choices(cell)
+    return source
+
+
 def release_all(folder: str | Path = "notebooks", check: bool = False) -> list[str]:
     """Release every `folder/solutions/*.ipynb` into `folder`; return what that changed.
 

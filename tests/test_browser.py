@@ -17,7 +17,8 @@ STATUS = ".gan-playground [role=status]"
 CELLS = (
     "import gan_course as course\nimport gan_helpers as gh\n"
     "playground = gh.live.playground('ring', hidden=16)",
-    "playground.wait()\ngh.predict('1.a', 'What is $x$?', ['this', 'that'])",
+    "playground.wait()\ncourse.predict('1.a', 'What is $x$?', ['this', 'that'])\n"
+    "course.verdict('1.case1', 'It is this.', 'does not hold', 'In one run.')",
     "course.outcome('1.a', 'that', 'So it is.')",
 )
 
@@ -158,10 +159,12 @@ def test_starting_over_replays_the_same_pictures(page):
     no_trouble(page)
 
 
-def test_a_prediction_is_made_with_a_button_and_kept_as_text(page):
+def test_a_prediction_and_a_verdict_are_made_with_a_button_and_kept_as_text(page):
     cell = page.locator(".jp-CodeCell").nth(1)
     cell.locator("button", has_text=re.compile("^b$")).click()
     cell.locator("text=Your prediction:").wait_for()
+    cell.locator("button", has_text="holds in part").click()
+    cell.locator("text=The evidence: it does not hold. In one run.").wait_for()
     assert cell.locator(".jupyter-button").count() == 0
     assert cell.locator(".MathJax, mjx-container").count() >= 1  # the formula is set as a formula
     page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")

@@ -21,16 +21,16 @@ SETUP = """\
 import gan_course as course
 from gan_course.exercises.framework import calling, exercise, need
 
-contract = dict(takes="x", returns="a number", reference=None)
+contract = dict(takes="x", returns="a number")
 
 
-@exercise("9.1", "Double", signature="double(x)", **contract)
+@exercise("9.1", "Double", signature="double(x)", reference=lambda x: x + x, **contract)
 def check_double(answer):
     with calling("double(2)"):
         need(answer(2) == 4, "Not twice the number.")
 
 
-@exercise("9.2", "Square", signature="square(x)", **contract)
+@exercise("9.2", "Square", signature="square(x)", reference=lambda x: x**2, **contract)
 def check_square(answer):
     with calling("square(3)"):
         need(answer(3) == 9, "Not the square.")"""
@@ -49,7 +49,7 @@ SQUARE = """\
 # Exercise 9.2: your answer
 def square(x):
     ### BEGIN SOLUTION
-    return x * x
+    return x * double(x) / 2
     ### END SOLUTION"""
 
 
@@ -188,6 +188,22 @@ def test_a_wrong_answer_loses_its_own_points_only_and_the_feedback_says_why(cour
     marks = course.mark("wrong", wrong)
     assert (marks["check-9-1"], marks["check-9-2"]) == (2, 0)
     assert "Not the square." in course.feedback("wrong")
+
+
+@pytest.mark.parametrize("double", ["return x", "raise NotImplementedError"])
+def test_a_mistake_does_not_cost_the_exercises_behind_it(course, double):
+    """`square` is built on `double`: the notebook goes on with the reference."""
+    answer = f"# Exercise 9.1: your answer\ndef double(x):\n    {double}"
+    wrong = with_source(tiny_notebook(), "exercise-9-1", answer)
+    marks = course.mark(double.replace(" ", "-"), wrong)
+    assert (marks["check-9-1"], marks["check-9-2"]) == (0, 3)
+
+
+def test_an_answer_that_does_not_run_costs_its_own_points_only(course):
+    wrong = with_source(tiny_notebook(), "exercise-9-1", "def double(x)\n    return 2 * x")
+    marks = course.mark("syntax", wrong)
+    assert (marks["check-9-1"], marks["check-9-2"]) == (0, 3)
+    assert "The cell above did not run" in course.feedback("syntax")
 
 
 @pytest.mark.slow

@@ -6,9 +6,21 @@ from gan_course import quiz
 
 
 @pytest.fixture(autouse=True)
-def _empty_record(monkeypatch):
-    monkeypatch.setattr(quiz, "_predictions", {})
-    monkeypatch.setattr(quiz, "_answers", {})
+def _empty_record(monkeypatch, tmp_path):
+    monkeypatch.setattr(quiz, "_folder", tmp_path)
+    restart(monkeypatch)
+
+
+def restart(monkeypatch):
+    """What a new kernel knows."""
+    for record in ("_predictions", "_verdicts", "_answers"):
+        monkeypatch.setattr(quiz, record, {})
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """As if a person were at the notebook: choices are kept in the file."""
+    monkeypatch.setattr(quiz.kernel, "has_reader", lambda: True)
 
 
 def test_a_prediction_that_comes_true_is_counted(capsys):
@@ -118,3 +130,136 @@ def test_every_option_of_a_question_has_a_reply_folded_under_it(monkeypatch):
     assert "<b>a</b> the <code>value</code></summary>\n\nNot this one. That is V." in markdown
     assert "<b>b</b> the <em>slope</em></summary>\n\nRight. By logit." in markdown
     assert "<b>c</b> $x_1$ and $x_2$</summary>\n\nNot this one.\n" in markdown
+
+
+# --- verdicts ------------------------------------------------------------------------------------
+
+REPLIES = {"holds": "No run shows it.", "does not hold": "Ten seeds.", "c": "Which part?"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "reply"),
+    [
+        ("does not hold", "Your verdict: it does not hold. So it is. Ten seeds."),
+        ("a", "Your verdict: it holds. The evidence: it does not hold. No run shows it."),
+    ],
+)
+def test_a_verdict_is_answered_and_counted(choice, reply, capsys):
+    quiz.verdict("2.case1", "It falls.", "does not hold", REPLIES, choice=choice)
+    quiz.predictions_report()
+    printed = capsys.readouterr().out
+    assert reply in printed
+    right = int(choice == "does not hold")
+    assert f"Claims court: {right} of 1 verdicts as the evidence has it." in printed
+
+
+def test_without_a_choice_each_ruling_has_its_reply_folded_under_it(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(quiz, "_show", lambda markdown, plain=None: shown.append(markdown))
+    quiz.verdict("2.case1", "It falls.", "holds in part", "In this ring, ten seeds.")
+    (markdown,) = shown
+    assert markdown.startswith("**Your verdict.** It falls.")
+    assert "<b>c</b> holds in part</summary>\n\nSo it is. In this ring, ten seeds." in markdown
+    assert markdown.count("The evidence: it holds in part. In this ring, ten seeds.") == 2
+    quiz.predictions_report()
+    assert "Claims court" not in capsys.readouterr().out
+
+
+def test_the_first_verdict_stands(capsys):
+    for choice in ("a", "b"):
+        quiz.verdict("2.case1", "It falls.", "b", REPLIES, choice=choice)
+    assert "Your verdict: it does not hold." not in capsys.readouterr().out
+    quiz.predictions_report()
+    assert "0 of 1 verdicts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ruling", "why", "named"),
+    [("maybe", "x", "ruling='maybe'"), ("holds", {"holds": "x"}, "does not hold")],
+)
+def test_a_wrong_verdict_cell_is_refused(ruling, why, named):
+    with pytest.raises(ValueError, match=named):
+        quiz.verdict("2.case1", "It falls.", ruling, why)
+
+
+# --- over a restart ------------------------------------------------------------------------------
+
+
+def test_a_prediction_outlives_the_kernel(reader, monkeypatch, capsys):
+    quiz.predict("2.a", "Which?", ["rises", "falls"], choice="falls")
+    restart(monkeypatch)
+    quiz.predict("2.a", "Which?", ["rises", "falls"])
+    assert 'Your prediction so far: "falls"' in capsys.readouterr().out
+    quiz.outcome("2.a", "falls")
+    restart(monkeypatch)
+    quiz.predict("2.a", "Which?", ["rises", "falls"], choice="rises")  # too late
+    assert 'your prediction "falls" stands' in capsys.readouterr().out
+    restart(monkeypatch)
+    quiz.outcome("2.a", "falls")  # without its predict cell
+    quiz.predictions_report()
+    printed = capsys.readouterr().out
+    assert "As you predicted: falls." in printed and "1 of 1 predictions" in printed
+    assert f"Kept in {quiz.FILE}" in printed
+
+
+def test_a_verdict_outlives_the_kernel(reader, monkeypatch, capsys):
+    quiz.verdict("2.case1", "It falls.", "b", REPLIES, choice="a")
+    restart(monkeypatch)
+    quiz.verdict("2.case1", "It falls.", "b", REPLIES)
+    quiz.predictions_report()
+    assert "Claims court: 0 of 1" in capsys.readouterr().out
+
+
+def test_notebooks_in_one_folder_keep_their_choices_apart(reader, monkeypatch):
+    for id in ("1.a", "2.a"):
+        restart(monkeypatch)
+        quiz.predict(id, "Which?", ["rises", "falls"], choice=int(id[0]) - 1)
+    assert [quiz._recalled("predict", id).choice for id in ("1.a", "2.a")] == [0, 1]
+    assert quiz._recalled("predict", "2.a", ("up", "down")) is None, "other options now"
+    assert [path.name for path in quiz._folder.iterdir()] == [quiz.FILE]
+
+
+DAMAGED = ["", "{", "[]", "7", '{"predict 2.a": 7}', '{"predict 2.a": {"options": ["rises"]}}']
+DAMAGED += [
+    f'{{"predict 2.a": {{"options": ["rises", "falls"], "choice": {choice}, "actual": {actual}}}}}'
+    for choice, actual in (("7", "null"), ("null", "null"), ("[]", "null"), ("0", '"stays"'))
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_file_is_as_good_as_none(text, reader, monkeypatch, capsys):
+    (quiz._folder / quiz.FILE).write_text(text, encoding="utf-8")
+    quiz.predict("2.a", "Which?", ["rises", "falls"])
+    assert "so far" not in capsys.readouterr().out
+    quiz.predict("2.a", "Which?", ["rises", "falls"], choice="a")
+    restart(monkeypatch)
+    assert quiz._recalled("predict", "2.a").choice == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_trouble(reader, monkeypatch, capsys):
+    monkeypatch.setattr(quiz, "_folder", quiz._folder / "missing")
+    quiz.predict("2.a", "Which?", ["rises", "falls"], choice="a")
+    quiz.outcome("2.a", "rises")
+    assert "As you predicted" in capsys.readouterr().out
+
+
+PROGRAMS = {
+    "GAN_HELPERS_STRICT": "1",
+    "NBGRADER_EXECUTION": "autograde",
+    "GAN_HELPERS_LIVE": "sync",
+}
+
+
+@pytest.mark.parametrize("variable", PROGRAMS)
+def test_nothing_is_kept_where_a_program_runs_the_notebook(variable, monkeypatch):
+    monkeypatch.setattr(quiz.kernel, "shell", lambda: object())
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    assert quiz.kernel.has_reader()
+    monkeypatch.setenv(variable, PROGRAMS[variable])
+    quiz._keep("predict", quiz._Asked("2.a", "Which?", ("rises", "falls"), choice=0))
+    assert list(quiz._folder.iterdir()) == []
+
+
+def test_outside_of_a_notebook_nothing_is_kept():
+    quiz.predict("2.a", "Which?", ["rises", "falls"], choice="a")
+    assert list(quiz._folder.iterdir()) == []

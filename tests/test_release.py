@@ -476,6 +476,15 @@ def test_the_command_fails_on_a_difference_and_passes_after_a_release(folder, ca
     assert main(["release", "--check", str(folder)]) == 0
 
 
+def test_the_command_writes_what_nbgrader_is_given(folder, solved):
+    solved.cells[-1].source = 'course.predict("2.a", "?", ["x", "y"], choice="x")'
+    rel.write_notebook(solved, folder / "solutions" / "02_mlp_gan.ipynb")
+    assert main(["release", str(folder), "--nbgrader", str(folder / "source")]) == 0
+    given = rel.read_notebook(folder / "source" / "02_mlp_gan" / "02_mlp_gan.ipynb")
+    assert given.cells[-1].source == 'course.predict("2.a", "?", ["x", "y"])'
+    assert [c.source for c in given.cells[:-1]] == [c.source for c in solved.cells[:-1]]
+
+
 def test_the_command_fails_on_a_problem(folder, solved, capsys):
     solved.cells.pop(3)
     rel.write_notebook(solved, folder / "solutions" / "02_mlp_gan.ipynb")

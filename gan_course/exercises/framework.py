@@ -223,17 +223,6 @@ def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
         _tried.append(Tried(call, came))
 
 
-def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """What came into the one name that is new or changed, in a few words; "" if there are more."""
-    new = [value for name, value in after.items() if before.get(name, before) is not value]
-    if len(new) != 1:
-        return ""
-    (value,) = new
-    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
-        return f"{describe_value(value)}, {value.tolist()}"
-    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
-
-
 def describe_value(value: object) -> str:
     """A value in a few words, for a message: 'nothing (None)', 'a tuple of 3', ..."""
     if value is None:
@@ -472,6 +461,17 @@ def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
 def _explain(found: Exercise, raised: Raised) -> Result:
     mistake, message = explain_exception(raised.call, raised.error, raised.hints)
     return Result(False, True, mistake if mistake in found.mistakes else None, message)
+
+
+def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What came into the one name that is new or changed, in a few words; "" if there are more."""
+    new = [value for name, value in after.items() if before.get(name, before) is not value]
+    if len(new) != 1:
+        return ""
+    (value,) = new
+    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
+        return f"{describe_value(value)}, {value.tolist()}"
+    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
 
 
 def _on_two_devices(raised: Raised) -> bool:
