@@ -31,7 +31,7 @@ class Knobs:
 
     def new_z(self, seed: int) -> None:
         """Another starting point, a function of the seed."""
-        dice = torch.Generator().manual_seed(seed)
+        self.seed, dice = seed, torch.Generator().manual_seed(seed)
         self.z = torch.randn(1, self.directions.shape[1], generator=dice)
 
     def image(self) -> Tensor:
@@ -102,7 +102,6 @@ def _show_widgets(made: Knobs, classes: int) -> None:
         for i in range(len(made.directions))
     ]
     again = w.Button(description="Another z")
-    drawn = iter(range(1, 10**9))
 
     def update(_change=None) -> None:
         made.label, made.turns = choice.value, [slider.value for slider in sliders]
@@ -110,7 +109,7 @@ def _show_widgets(made: Knobs, classes: int) -> None:
         words.value = f'<div role="status">{html.escape(made.alt())}</div>'
 
     def another(_button) -> None:
-        made.new_z(next(drawn))
+        made.new_z(made.seed + 1)
         update()
 
     for widget in (choice, *sliders):
