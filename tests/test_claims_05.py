@@ -15,7 +15,7 @@ NOTEBOOK = "05_conditional_gan.ipynb"
 CELLS = (  # noqa: SIM905
     "setup line exercise-5-1 exercise-5-2 exercise-5-3 class-grid train-compact exercise-5-4 "
     "walk-run directions exercise-5-7 by-class blind-run table-code entropy court-1-run "
-    "exercise-5-6 semi-code"
+    "court-1-results exercise-5-6 semi-parts semi-code"
 ).split()
 SEEDS = range(1000, 1005)
 
