@@ -117,9 +117,9 @@ def test_the_small_pair_collapses_with_the_label_as_without_it(in_full):
 
 
 @pytest.mark.slow
-def test_unlabelled_images_help_with_ten_labels_a_digit(in_full):
+def test_unlabelled_images_help_with_twenty_labels_a_digit(in_full):
     gains = [
-        in_full["semi"](10, seed, "real", steps=300) - in_full["semi"](10, seed, steps=300)
+        in_full["semi"](20, seed, "real", steps=300) - in_full["semi"](20, seed, steps=300)
         for seed in SEEDS
     ]
-    assert np.median(gains) > 0.02
+    assert np.median(gains) > 0.01 and sum(gain > 0 for gain in gains) >= 4
