@@ -224,11 +224,8 @@ class ToyGAN:
         self.objective = objective
         self._G = self._weights("G weights", latent_dim, 2)
         self._D = self._weights("D weights", 2, 1)
-        rates = lr if isinstance(lr, tuple) else (lr, lr)
-        self._adams = [
-            torch.optim.Adam(weights, lr=rate, betas=betas, fused=True)
-            for weights, rate in zip((self._G, self._D), rates, strict=True)
-        ]
+        self._betas = betas
+        self._adams = self._new_adams(lr if isinstance(lr, tuple) else (lr, lr))
 
     @property
     def objective(self):
@@ -251,12 +248,34 @@ class ToyGAN:
         for adam, rate in zip(self._adams, rates, strict=True):
             adam.param_groups[0]["lr"] = rate
 
+    def forget(self) -> None:
+        """Empty the memory of both players' Adam; weights and rates stay as they are."""
+        self._adams = self._new_adams(self.lr)
+
+    def renew_discriminator(self, stream: str = "D weights") -> None:
+        """A D with first weights again, drawn from the seed and `stream`, and an empty Adam.
+
+        The default stream gives the weights that D had at its start. G keeps weights and memory.
+        """
+        self._D = self._weights(stream, 2, 1)
+        self._adams[1] = self._new_adams(self.lr)[1]
+
+    def _new_adams(self, rates: tuple[float, float]) -> list[torch.optim.Adam]:
+        return [
+            torch.optim.Adam(weights, lr=rate, betas=self._betas, fused=True)
+            for weights, rate in zip((self._G, self._D), rates, strict=True)
+        ]
+
     # ---- forward
     def sample(self, n: int, stream: str = "samples") -> Tensor:
         """(S, n, 2) generated points. The noise depends on the seed and `stream` only, so that the
         same `stream` shows the same latent points as training goes on."""
+        return self.generate(self._latent(n, 0, stream))
+
+    def generate(self, latent: Tensor) -> Tensor:
+        """G's points (S, n, 2) for chosen latent points (S, n, latent_dim)."""
         with torch.no_grad():
-            return _forward(self._G, self._latent(n, 0, stream))
+            return _forward(self._G, latent)
 
     def logits(self, points: Tensor) -> Tensor:
         """D's logits (S, n) at points (n, 2) or (S, n, 2)."""

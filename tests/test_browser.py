@@ -117,6 +117,15 @@ def test_run_change_a_slider_pause_and_single_steps(page):
     no_trouble(page)
 
 
+def test_the_pictures_are_told_in_words(page):
+    for cover, words in ((".gan-sheet", "orange discs"), (".gan-words", "Charts over the G steps")):
+        sheet = page.locator(f"{cover} [role=img]")
+        assert words in sheet.get_attribute("aria-label")
+        box, below = sheet.bounding_box(), page.locator(f":has(> {cover}) img").bounding_box()
+        for side in ("width", "height"):  # it covers the picture, with the box's margin
+            assert below[side] <= box[side] < below[side] + 10
+
+
 def test_a_click_into_the_picture_places_a_point(page):
     page.locator(".gan-sheet").click(position={"x": 105, "y": 105})  # a quarter from the top left
     page.wait_for_function(

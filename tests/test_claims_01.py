@@ -21,9 +21,18 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SOLVED = NOTEBOOKS / "solutions" / "01_theory.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
 CELLS = [
-    *["setup", "game-networks", "game-arrows", "court-1-run", "exercise-1-1", "exercise-1-2"],
-    *["optimal-densities", "optimal-train", "exercise-1-3", "value-jsd-verify", "frozen-run"],
-    *["what-is-followed-verify", "court-3-theory", "court-3-runs", "bias-run"],
+    *["setup", "game-networks", "game-arrows", "game-arrows-nearest"],
+    *["game-arrows-suffice", "court-1-run"],
+    *["exercise-1-1", "exercise-1-2", "optimal-densities", "optimal-train", "value-jsd-verify"],
+    *[
+        "frozen-run",
+        "train-toys",
+        "collapse-run",
+        "later-run",
+        "exercise-1-3",
+        "what-is-followed-verify",
+    ],
+    *["court-3-theory", "bilinear-run", "bias-run"],
 ]
 
 
@@ -35,15 +44,21 @@ def notebook():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_HELPERS_FAST", "1")
         for cell in CELLS:
+            if cell == "game-arrows-nearest":
+                names |= {"real": names["ring"].sample(200), "points": names["fake"].detach()}
             if cell == "value-jsd-verify":
                 names["ratio"] = (names["p_data"] / names["p_g"]).log()
+                names["logits"] = names["logits"][:1]
             exec(compile(sources[cell], f"{SOLVED.name}:{cell}", "exec"), names)
         yield names
 
 
-def test_the_picture_is_the_same_in_both_folders():
-    one, other = (folder / "images" / "game.svg" for folder in (NOTEBOOKS, SOLVED.parent))
-    assert one.read_bytes() == other.read_bytes()
+def test_the_pictures_are_the_same_in_both_folders():
+    one, other = (
+        {path.name: path.read_bytes() for path in (folder / "images").iterdir()}
+        for folder in (NOTEBOOKS, SOLVED.parent)
+    )
+    assert one == other and {"d_step.svg", "g_step.svg"} <= one.keys()
 
 
 # ---------------------------------------------------------------------------- sections 1 to 3
@@ -66,31 +81,56 @@ def test_the_gradient_of_g_does_not_depend_on_the_real_batch_and_passes_through_
     torch.testing.assert_close(torch.cat([g.flatten() for g in through]), one)
 
 
+@pytest.fixture(scope="module", params=[1000, 1010])
+def critics(request, notebook):
+    """Case 1 for ten seeds: an untaught critic, two taught by the ring, one by a corner."""
+    seeds = list(range(request.param, request.param + 10))
+    corner = gh.synthetic.Mixture(torch.tensor([[2.0, 2.0]]), sigma=0.3)
+    first = gh.toys.ToyGAN(notebook["ring"], seeds=seeds, hidden=32, latent_dim=2, lr=1e-3)
+    untaught, second, third = (copy.deepcopy(first) for _ in range(3))
+    second.renew_discriminator("another critic")
+    third.renew_discriminator("a third critic")
+    third.target = corner
+    for critic in (first, second, third):
+        for _ in range(300):
+            critic.d_step()
+    gh.set_seed(request.param)
+    places = 0.6 * torch.randn(10, 200, 2)
+    return [critic.pull(places) for critic in (untaught, first, second, third)], places
+
+
+@pytest.mark.slow
+def test_critics_of_the_same_data_agree_and_critics_of_different_data_do_not(critics):
+    (_, first, second, third), _ = critics
+    same, different = (
+        F.cosine_similarity(first.flatten(1), pull.flatten(1)) for pull in (second, third)
+    )
+    assert same.min() > 0.75 and different.max() < 0.6
+
+
+@pytest.mark.slow
+def test_arrows_of_a_taught_d_hit_more_often_than_chance_and_miss_more_often_than_not(
+    notebook, critics
+):
+    (untaught, first, *_), places = critics
+    real = notebook["ring"].sample(200)
+    taught, by_chance = (
+        notebook["share_of_hits"](pull, places, real).mean() for pull in (first, untaught)
+    )
+    assert by_chance == pytest.approx(50 / 360, abs=0.06)
+    assert 1.5 * 50 / 360 < taught < 0.5
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1000, 1001, 1002, 1010, 1011])
-def test_arrows_follow_d_and_not_the_nearest_real_point(notebook, seed):
+def test_arrows_at_the_samples_hit_more_often_than_chance_and_many_miss(notebook, seed):
     gh.set_seed(seed)
     G, D, ring = torch.nn.Linear(2, 2), notebook["network"](2, 1), notebook["ring"]
     notebook["train_discriminator"](D, G, ring, steps=300)
     points = G(torch.randn(200, 2)).detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(F.softplus(-D(points)).mean(), points)
-    real = ring.sample(200)
-    to_nearest = real[torch.cdist(points, real).argmin(1)] - points
-    hits = F.cosine_similarity(-slope, to_nearest, dim=1) > math.cos(math.radians(25))
-    assert 0.2 < hits.float().mean() < 0.8
-
-
-@pytest.mark.parametrize("seed", [1000, 1004, 1010])
-def test_critics_of_the_same_data_agree_better_than_critics_of_different_data(notebook, seed):
-    gh.set_seed(seed)
-    G, z, directions = torch.nn.Linear(2, 2), torch.randn(60, 2), []
-    corner = gh.synthetic.Mixture(torch.tensor([[2.0, 2.0]]), sigma=0.3)
-    for target in (notebook["ring"], notebook["ring"], corner):
-        critic = notebook["network"](2, 1)
-        notebook["train_discriminator"](critic, G, target, steps=300)
-        gradients = torch.autograd.grad(F.softplus(-critic(G(z))).mean(), list(G.parameters()))
-        directions.append(torch.cat([g.flatten() for g in gradients]))
-    same, different = (F.cosine_similarity(directions[0], d, dim=0) for d in directions[1:])
-    assert same > different and same > 0.75
+    hits = notebook["share_of_hits"](-slope, points.detach(), ring.sample(200))
+    assert 0.2 < hits < 0.8
 
 
 @pytest.mark.parametrize("seed", [1000, 1001, 1002, 1003, 1004])
@@ -99,7 +139,8 @@ def test_a_trained_d_is_the_optimal_one_where_samples_land_and_wrong_where_none_
     seen = (notebook["p_data"] + notebook["p_g"]) > 2e-3
     best = notebook["best"]
     assert (logits.sigmoid() - best).abs()[seen].max() < 0.1
-    assert best[notebook["left"]] < 0.01 and logits.sigmoid()[notebook["left"]] > 0.9
+    left = int((notebook["x"] + 6).abs().argmin())
+    assert best[left] < 0.01 and logits.sigmoid()[left] > 0.9
     # The logit is the log-ratio, but falls short where hardly any real sample lands.
     short = {
         place: float((logits - notebook["ratio"])[int((notebook["x"] - place).abs().argmin())])
@@ -149,8 +190,8 @@ def test_with_a_perfect_d_the_start_and_the_loss_decide_together(notebook):
         for start in [(0.3, 2.0), (0.3, 0.5), (2.5, 0.4)]
         for kind in (False, True)
     }
-    covers = {key: abs(mean) < 0.2 and width > 1.5 for key, (mean, width) in ends.items()}
-    settles = {key: abs(mean - 2) < 0.2 and width < 0.6 for key, (mean, width) in ends.items()}
+    covers = {key: abs(mean) < 0.2 and width > 1.5 for key, (mean, width, _) in ends.items()}
+    settles = {key: abs(mean - 2) < 0.2 and width < 0.6 for key, (mean, width, _) in ends.items()}
     assert covers[(0.3, 2.0), False] and covers[(0.3, 2.0), True]
     assert covers[(0.3, 0.5), False] and settles[(0.3, 0.5), True]
     assert settles[(2.5, 0.4), False] and settles[(2.5, 0.4), True]
@@ -209,24 +250,29 @@ def test_collapsed_samples_sit_in_one_spot_that_moves(exchanged):
 
 
 @pytest.mark.slow
-def test_rates_exchanged_late_do_no_harm(healthy):
-    ends = []
-    for rates in ((3e-3, 1e-3), (1e-3, 3e-3)):
-        later = copy.deepcopy(healthy[0])
-        later.lr = rates
-        for _ in range(1000):
-            later.step()
-        ends.append(gh.toys.coverage(later.sample(1000), later.target))
-    (modes, share), (_, left_alone) = ends
-    assert (modes >= 7).sum() >= 8
-    assert min(share.mean(), left_alone.mean()) > last(healthy)[1].mean()
-    assert abs(share.mean() - left_alone.mean()) < 0.08
+def test_a_grown_d_or_a_full_memory_is_enough_to_bear_the_exchanged_rates(notebook, healthy):
+    notebook["runs"] = {"healthy": healthy}
+
+    def modes(rates, change=None):
+        return notebook["go_on"](rates, change, steps=600).modes
+
+    def both(gan):
+        gan.forget()
+        gan.renew_discriminator()
+
+    exchanged, as_before = (3e-3, 1e-3), (1e-3, 3e-3)
+    late = modes(exchanged)
+    assert late.median() >= 7 and (late >= 6).sum() >= 9
+    for change in (lambda gan: gan.forget(), lambda gan: gan.renew_discriminator()):
+        assert (modes(exchanged, change) >= 6).sum() >= 9  # "nearly every run"
+    assert (modes(exchanged, both) <= 2).sum() >= 3  # "many runs"
+    assert (modes(as_before, both) >= 7).sum() >= 9
 
 
 @pytest.mark.slow
-def test_a_slow_d_says_one_half_and_no_more_than_two_modes_are_covered(notebook, healthy):
+def test_a_slow_d_says_one_half_and_at_most_one_mode_is_covered(notebook, healthy):
     gan, history = notebook["train_toys"](1000, seeds=TEN, lr=(1e-3, 1e-4))
-    assert history[-1][1].max() <= 2
+    assert history[-1][1].max() <= 1
 
     def distance_from_half(pair):
         seen = (pair.target.sample(2000), pair.sample(2000))

@@ -196,3 +196,13 @@ def test_the_compact_generator_takes_weights_of_classes_too():
     assert torch.equal(G(z, y), G(z, weights))
     between = G(z, weights.lerp(weights.roll(1, 0), 0.5))
     assert between.shape == (3, 1, 28, 28) and not torch.equal(between, G(z, y))
+
+
+def test_the_naive_upsample_generator_of_the_benchmark_is_the_same_function():
+    from engine import Case, naive_upsample_generator
+
+    case = Case("upsample", None, None, naive_upsample_generator)
+    (naive, _), (G, _) = case.networks(naive=True), case.networks(naive=False)
+    z = torch.randn(4, 100)
+    assert any(isinstance(module, nn.Upsample) for module in naive.modules())
+    torch.testing.assert_close(naive(z), G(z), rtol=0, atol=1e-5)

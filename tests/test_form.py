@@ -68,7 +68,7 @@ def questions_without_an_answer(notebook):
         for part in asked:
             quoted = part.startswith("> **Question")
             answer = re.search(
-                r"^<details><summary>Answer</summary>.+?</details>", part, re.M | re.S
+                r"^(?:> )?<details><summary>Answer</summary>.+?</details>", part, re.M | re.S
             )
             if not (quoted and answer):
                 found.append(part[:80])

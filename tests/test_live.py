@@ -1,5 +1,6 @@
 """The playground without a browser: its model, its pictures, its thread; knobs on a generator."""
 
+import html
 import math
 import time
 
@@ -141,6 +142,9 @@ def test_status_and_alt_text_tell_counters_and_scores():
         ({"objective": "best"}, "objective='best'"),
         ({"lr_g": -1.0}, "lr_g=-1.0"),
         ({"hidden": 0}, "hidden=0"),
+        ({"lr_d": math.nan}, "lr_d=nan"),
+        ({"target": "points", "points": ((math.nan, 0.0),)}, "nan"),
+        ({"target": "points", "points": ((0.0, 1e30),)}, "1e[+]30"),
         ({"speed": 3}, "speed"),
     ],
 )
@@ -185,6 +189,26 @@ def test_arrows_point_along_the_pull_and_grow_with_it():
     assert right > 2 and up > 2
     assert ink([4.0, 4.0])[2] > small
     assert ink([1e-3, 0.0]) is None  # vanished
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 5])
+def test_the_net_is_a_grid_of_latent_points_as_g_maps_it(latent_dim):
+    plane = Plane(Settings(**SMALL, latent_dim=latent_dim))
+    lines = plane.net()
+    assert len(lines) == (1 if latent_dim == 1 else 18)
+    middle = plane.gan.generate(torch.zeros(1, 1, latent_dim))[0, 0].numpy()
+    assert min(np.abs(line - middle).max(1).min() for line in lines) < 1e-6
+    white, nothing = np.full((4, 4), 0.5), np.zeros((0, 2))
+    drawn, empty = (
+        np.asarray(canvas.draw_plane(white, nothing, nothing, nothing, net=net))
+        for net in (lines, ())
+    )
+    assert (drawn != empty).any()
+
+
+def test_the_legend_fits_under_the_strip():
+    row = np.asarray(canvas.draw_legend(820))
+    assert row.shape[1] == 820 and (row[:, -20:] == 255).all()
 
 
 def test_a_chart_stays_inside_its_picture_whatever_the_values():
@@ -291,6 +315,28 @@ def test_an_error_of_the_thread_is_shown_and_raised_by_wait(running):
     assert "a bug" in running._status.value
     with pytest.raises(KeyError):
         running.wait()
+
+
+@pytest.mark.parametrize("text", ["nan, 0", "0, 1e30", "-inf, 0", "0, 1.7"])
+def test_points_off_the_picture_are_refused(running, text):
+    running._points.value = text
+    wait_until(lambda: "is not on the picture" in running._status.value)
+    running.run()
+    wait_until(lambda: running.plane.gan.g_count > 3)
+    running.wait()
+
+
+def test_the_pictures_have_words_that_follow_the_run(running):
+    def words(sheet):
+        return sheet.value.split('aria-label="')[1].split('"')[0]
+
+    assert "real points as blue squares" in words(running._sheet)
+    assert "losses" in words(running._charts_sheet)
+    running.run()
+    wait_until(lambda: running.plane.gan.g_count > 40)
+    running.pause()
+    status = lambda: html.escape(running.plane.status(), quote=True)  # noqa: E731
+    wait_until(lambda: status() in words(running._sheet))
 
 
 def test_points_are_read_from_text():

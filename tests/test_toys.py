@@ -289,6 +289,30 @@ def test_the_relativistic_objective_compares_with_real_points():
     assert gan.g_loss.isfinite() and not torch.equal(gan.sample(8), points)
 
 
+def test_chosen_latent_points_are_mapped_by_the_generator_of_each_seed():
+    gan = toy(seeds=[3, 4])
+    latent = gan._latent(5, 0, "samples")
+    assert torch.equal(gan.generate(latent), gan.sample(5))
+
+
+def test_a_new_discriminator_is_the_first_one_again_or_another_and_g_keeps_its_own():
+    gan = toy(seeds=[3, 4], lr=(1e-3, 3e-3))
+    points = torch.randn(6, 2)
+    first = gan.logits(points)
+    for _ in range(3):
+        gan.step()
+    samples, memory = gan.sample(5), len(gan._adams[0].state)
+    gan.renew_discriminator()
+    assert torch.equal(gan.logits(points), first) and torch.equal(gan.sample(5), samples)
+    assert len(gan._adams[0].state) == memory and not gan._adams[1].state
+    gan.renew_discriminator("another")
+    assert not torch.allclose(gan.logits(points), first)
+    gan.forget()
+    assert not gan._adams[0].state and gan.lr == (1e-3, 3e-3)
+    gan.step()
+    assert not torch.equal(gan.sample(5), samples)
+
+
 def test_settings_can_be_changed_while_training():
     gan = toy()
     gan.step()

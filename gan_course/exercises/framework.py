@@ -223,6 +223,17 @@ def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
         _tried.append(Tried(call, came))
 
 
+def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What came into the one name that is new or changed, in a few words; "" if there are more."""
+    new = [value for name, value in after.items() if before.get(name, before) is not value]
+    if len(new) != 1:
+        return ""
+    (value,) = new
+    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
+        return f"{describe_value(value)}, {value.tolist()}"
+    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
+
+
 def describe_value(value: object) -> str:
     """A value in a few words, for a message: 'nothing (None)', 'a tuple of 3', ..."""
     if value is None:

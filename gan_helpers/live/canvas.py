@@ -23,7 +23,8 @@ SIZE = 420  # pixels of a square picture as it is shown
 CHARTS = (400, SIZE)  # width and height of the charts beside it: both fit JupyterLab's column
 LIMIT = 1.6  # the plane runs from -LIMIT to LIMIT both ways
 _SHARP = 2  # drawn so many times larger, then reduced
-_GREY, _INK, _PALE = "#8a8a8a", "#333333", "#e4e4e4"
+_GREY, _INK, _PALE, _NET = "#8a8a8a", "#333333", "#e4e4e4", "#c98f5e"
+_LABEL = "#606060"
 _COLORS = {"D": BLUE, "G": ORANGE, "modes covered": GREEN, "high-quality share": PINK}
 
 
@@ -53,6 +54,7 @@ def draw_plane(
     arrows: np.ndarray,
     came_from: np.ndarray | None = None,
     size: int = SIZE,
+    net: Sequence[np.ndarray] = (),
 ) -> Image.Image:
     """The game in the plane, as a square picture.
 
@@ -64,6 +66,8 @@ def draw_plane(
             grows with the pull and levels off, so that vanishing ones look vanishing.
         came_from: where the fake points were before the last step; drawn as grey tracks.
         size: pixels of the result.
+        net: lines of a square grid in latent space as G maps them, each (K, 2); drawn thin, below
+            the points. What G does to space: where lines crowd, G puts much of its mass.
     """
     surface = np.nan_to_num(surface, nan=0.5).clip(0, 1)  # a D that blew up is drawn as undecided
     picture = Image.fromarray((surface * 255).astype(np.uint8))
@@ -73,6 +77,9 @@ def draw_plane(
     draw = ImageDraw.Draw(picture)
     unit = size * _SHARP / (2 * LIMIT)
     _draw_scale(draw, size, unit)
+    for line in net:
+        line = _pixels(np.clip(line, -9 * LIMIT, 9 * LIMIT), unit)  # far outside is outside
+        draw.line(line.ravel().tolist(), fill=_NET, width=_SHARP)
     real, fake = _pixels(real, unit), _pixels(fake, unit)
     half = 2.6 * _SHARP
     for x, y in real:
@@ -97,6 +104,50 @@ def draw_charts(charts: Sequence[Chart], size: tuple[int, int] = CHARTS) -> Imag
         last = row == len(charts) - 1
         _draw_chart(draw, chart, (0, row * each, width, (row + 1) * each), names_x=last)
     return picture.reduce(_SHARP)
+
+
+def draw_legend(width: int) -> Image.Image:
+    """What the marks and colours of `draw_plane` mean, as a strip `width` pixels wide."""
+    height, font = 22, _font(12 * _SHARP)
+    picture = Image.new("RGB", (width * _SHARP, height * _SHARP), "white")
+    draw = ImageDraw.Draw(picture)
+    middle, x, gap = height * _SHARP / 2, 4.0 * _SHARP, 14 * _SHARP
+
+    def write(text: str) -> None:
+        nonlocal x
+        draw.text((x, middle), text, fill=_INK, font=font, anchor="lm")
+        x += draw.textlength(text, font=font) + gap
+
+    half = 3 * _SHARP
+    draw.rectangle((x, middle - half, x + 2 * half, middle + half), fill=BLUE)
+    x += 3 * half
+    write("real")
+    draw.ellipse((x, middle - half, x + 2 * half, middle + half), fill=ORANGE)
+    x += 3 * half
+    write("generated")
+    _draw_arrows(draw, np.array([[x, middle]]), np.array([[2.0, 0.0]]))
+    x += 28 * _SHARP
+    write("G's pull")
+    draw.line((x, middle, x + 22 * _SHARP, middle), fill=_NET, width=_SHARP)
+    x += 26 * _SHARP
+    write("G's grid")
+    write("D says:")
+    x -= gap / 2
+    for text, share in (("generated", 0.0), ("undecided", 0.5), ("real", 1.0)):
+        color = tuple(_verdict_colors()[3 * round(255 * share) :][:3])
+        box = (x, middle - 2 * half, x + 5 * half, middle + 2 * half)
+        draw.rectangle(box, fill=color, outline=_GREY)
+        x += 6.5 * half
+        write(text)
+    return picture.reduce(_SHARP)
+
+
+def below(picture: Image.Image, strip: Image.Image) -> Image.Image:
+    """The picture with a strip of the same width under it."""
+    whole = Image.new("RGB", (picture.width, picture.height + strip.height), "white")
+    whole.paste(picture, (0, 0))
+    whole.paste(strip, (0, picture.height))
+    return whole
 
 
 def side_by_side(pictures: Sequence[Image.Image], titles: Sequence[str] = ()) -> Image.Image:
@@ -143,15 +194,15 @@ def _pixels(points: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _draw_scale(draw: ImageDraw.ImageDraw, size: int, unit: float) -> None:
-    bottom = size * _SHARP
+    """Dots on the left and lower edge at -1, 0 and 1 (a dash there would read as a minus sign)."""
+    bottom, dot, font = size * _SHARP, 1.5 * _SHARP, _font(11 * _SHARP)
     for tick in (-1, 0, 1):
         place = (tick + LIMIT) * unit
-        draw.line((place, bottom - 5 * _SHARP, place, bottom), fill=_GREY, width=_SHARP)
-        draw.line((0, place, 5 * _SHARP, place), fill=_GREY, width=_SHARP)
+        for x, y in ((place, bottom - 2 * dot), (2 * dot, place)):
+            draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=_GREY)
         if size >= 300:
-            font = _font(11 * _SHARP)
-            draw.text((place, bottom - 6 * _SHARP), str(tick), fill=_GREY, font=font, anchor="mb")
-            draw.text((7 * _SHARP, place), str(-tick), fill=_GREY, font=font, anchor="lm")
+            draw.text((place, bottom - 4 * dot), str(tick), fill=_LABEL, font=font, anchor="mb")
+            draw.text((5 * dot, place), str(-tick), fill=_LABEL, font=font, anchor="lm")
 
 
 def _draw_arrows(draw: ImageDraw.ImageDraw, starts: np.ndarray, arrows: np.ndarray) -> None:

@@ -23,6 +23,7 @@ TARGETS = {
 POINTS = "points"  # the target that the reader places
 SHOWN, ARROWS, COUNTED = 200, 100, 512  # points drawn, arrows drawn, points behind the scores
 _CELLS = 48  # D is asked on a grid of so many points both ways
+_NET_LINES, _NET_REACH = 9, 2.0  # G's grid: so many lines each way, latents up to so far from 0
 _KEEP = 400  # moments kept for the charts; every other one goes when they are full
 
 
@@ -49,8 +50,14 @@ class Settings:
             names = ", ".join(OBJECTIVES)
             raise ValueError(f"objective={self.objective!r} is unknown; choose one of {names}")
         for name in ("lr_g", "lr_d", "r1"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:  # nan is not
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative")
+        for x, y in self.points:
+            if not max(abs(x), abs(y)) <= LIMIT:  # nan and inf are not
+                raise ValueError(
+                    f"the point ({x:g}, {y:g}) is not on the picture, "
+                    f"which runs from -{LIMIT} to {LIMIT} both ways"
+                )
         for name in ("d_steps", "latent_dim", "hidden"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
@@ -184,12 +191,31 @@ class Plane:
             scores = (scores + 1) / 2
         return scores.clamp(0, 1).numpy()
 
+    def net(self) -> list[np.ndarray]:
+        """A square grid in the first two latent coordinates as G maps it, lines of (K, 2).
+
+        The other coordinates are 0; with a single one the grid is one line.
+        """
+        size = self.settings.latent_dim
+        along = torch.linspace(-_NET_REACH, _NET_REACH, 41)
+        places = along[:: 40 // (_NET_LINES - 1)] if size > 1 else torch.zeros(1)
+        lines = torch.zeros(len(places), len(along), size)
+        lines[..., 0] = along
+        if size > 1:
+            lines[..., 1] = places[:, None]
+            other = lines.clone()
+            other[..., :2] = lines[..., :2].flip(-1)
+            lines = torch.cat([lines, other])
+        mapped = self.gan.generate(lines.view(1, -1, size)).view(*lines.shape[:2], 2)
+        return list(mapped.numpy())
+
     def picture(self, size: int = SIZE) -> Image.Image:
-        """D's surface, real and generated points, and G's pull on the generated ones."""
+        """D's surface, G's warped grid, real and generated points, and G's pull on the latter."""
         arrows = self.gan.pull(self._fake[None, :ARROWS])[0]
         came_from = None if self._came_from is None else self._came_from.numpy()
         real, fake = self._real.numpy(), self._fake.numpy()
-        return draw_plane(self.surface(), real, fake, arrows.numpy(), came_from, size)
+        arrows = arrows.numpy()
+        return draw_plane(self.surface(), real, fake, arrows, came_from, size, self.net())
 
     def charts(self, size: tuple[int, int] = CHARTS) -> Image.Image:
         """Coverage, losses and gradient norms over the G steps."""
@@ -209,6 +235,13 @@ class Plane:
         ]
         return draw_charts(charts, size)
 
+    def charts_alt(self) -> str:
+        """The charts in words."""
+        return (
+            "Charts over the G steps: share of modes covered and high-quality share; the losses "
+            f"of D (now {self.d_loss:.2f}) and G ({self.g_loss:.2f}); the norms of their gradients."
+        )
+
     def status(self) -> str:
         """Counters and scores in one line."""
         noun = "pieces of the moons" if self.settings.target == "moons" else "modes"
@@ -224,5 +257,6 @@ class Plane:
             f"A 2-D GAN on the target '{self.settings.target}' with the "
             f"{self.settings.objective} objective: the discriminator's verdict as a coloured "
             "surface, real points as blue squares, generated points as orange discs with arrows "
-            f"along the generator's pull. {self.status()}."
+            "along the generator's pull, and a square grid of latent points as the generator "
+            f"warps it. {self.status()}."
         )

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from PIL import Image
+
 from ..losses import OBJECTIVES
 from ..settings import budget
 from . import has_front_end
-from .canvas import CHARTS, LIMIT, SIZE, image_tag, jpeg, side_by_side
+from .canvas import CHARTS, LIMIT, SIZE, below, draw_legend, image_tag, jpeg, side_by_side
 from .plane import POINTS, Plane, Settings
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100)  # training steps between two frames
@@ -29,24 +31,28 @@ _LABELS = {
 _LEGEND = (
     "Blue squares: real points. Orange discs: generated points, drawn from the same latent points "
     "all the time. Colour: D's verdict, from orange (generated) over white (undecided) to blue "
-    "(real). Arrows: where G's loss pulls each point. Settings marked * start the run over; "
+    "(real). Arrows: where G's loss pulls each point. Thin lines: a square grid of latent points, "
+    "as G warps it. Settings marked * start the run over; "
     "the others take effect at the next step."
 )
-# The picture is an image without mouse events. A transparent sheet over it writes the place of a
-# click into a hidden text field, which Python observes. The last rule is for JupyterLab, which
-# leaves cells that are out of sight unrendered: Chromium forgets images that were loaded there.
-_SHEET = """<style>
-.gan-picture {position: relative}
-.gan-sheet {position: absolute !important; inset: 0; margin: 0 !important; padding: 0 !important}
-.gan-sheet * {width: 100%; height: 100%}
+# The pictures are images without mouse events and without alternative text. A transparent sheet
+# over each carries the text; the plane's also writes the place of a click into a hidden text field,
+# which Python observes. The last rule is for JupyterLab, which leaves cells that are out of sight
+# unrendered: Chromium forgets images that were loaded there.
+_STYLE = """<style>
+.gan-picture, .gan-charts {position: relative}
+.gan-sheet, .gan-words {position: absolute !important; inset: 0}
+.gan-sheet, .gan-words {margin: 0 !important; padding: 0 !important}
+.gan-sheet *, .gan-words * {width: 100%; height: 100%}
 .jp-Cell:has(.gan-playground) {content-visibility: visible !important}
-</style><div style="cursor: crosshair" title="Click to place a real point" onclick="
+</style>"""
+_ON_CLICK = """style="cursor: crosshair" title="Click to place a real point" onclick="
 const box = this.getBoundingClientRect();
 const field = this.closest('.gan-playground').querySelector('.gan-mouse input');
 field.value = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height,
   Date.now()].join(',');
 for (const name of ['input', 'change']) field.dispatchEvent(new Event(name, {bubbles: true}));
-"></div>"""
+\""""
 
 
 def playground(target: str = "ring", *, steps: int | None = None, **settings) -> Playground:
@@ -102,11 +108,21 @@ def show_strip(plane: Plane, steps: int) -> None:
             plane.advance(min(20, moment - plane.gan.g_count))
         titles.append(f"step {plane.gan.g_count:,}")
         frames.append(plane.picture(SIZE // 2 - 5))
+    strip = side_by_side(frames, titles)
     for picture, alt in (
-        (side_by_side([plane.picture(), plane.charts()]), plane.alt()),
-        (side_by_side(frames, titles), f"The same plane at {', '.join(titles)}, left to right."),
+        (_static_picture(plane), plane.alt()),
+        (
+            below(strip, draw_legend(strip.width)),
+            f"The same plane at {', '.join(titles)}, left to right.",
+        ),
     ):
         display({"text/html": image_tag(picture, alt), "text/plain": f"[figure] {alt}"}, raw=True)
+
+
+def _static_picture(plane: Plane) -> Image.Image:
+    """The plane, its charts beside it, and the legend below."""
+    both = side_by_side([plane.picture(), plane.charts()])
+    return below(both, draw_legend(both.width))
 
 
 class Playground:
@@ -223,23 +239,33 @@ class Playground:
     def _say(self, text: str) -> None:
         self._status.value = f'<div role="status">{html.escape(text)}</div>'
 
+    def _tell_pictures(self) -> None:
+        """Alternative text for the pictures, renewed at each pause: while training, a sheet that
+        changes under the mouse would lose clicks."""
+        for sheet, alt, click in (
+            (self._sheet, self.plane.alt(), _ON_CLICK),
+            (self._charts_sheet, self.plane.charts_alt(), ""),
+        ):
+            label = html.escape(alt, quote=True)
+            sheet.value = f'{_STYLE}<div role="img" aria-label="{label}" {click}></div>'
+
     def _keep_static(self) -> None:
         """JupyterLab does not save widgets: below them a folded static copy is kept up to date."""
+        self._tell_pictures()
         if not self._drawn or self._static is None:
             return
         self._drawn = False
-        picture = side_by_side([self.plane.picture(), self.plane.charts()])
-        tag = image_tag(picture, self.plane.alt())
+        tag = image_tag(_static_picture(self.plane), self.plane.alt())
         text = "The picture at the last pause, which stays when the notebook is saved"
         folded = f"<details><summary>{text}</summary>{tag}</details>"
         self._static.update({"text/html": folded, "text/plain": self.plane.alt()}, raw=True)
 
     def _close(self) -> None:
         """Leave the static picture alone on the page."""
-        picture = side_by_side([self.plane.picture(), self.plane.charts()])
         alt = self.plane.alt()
         if self._static is not None:
-            bundle = {"text/html": image_tag(picture, alt), "text/plain": f"[figure] {alt}"}
+            tag = image_tag(_static_picture(self.plane), alt)
+            bundle = {"text/html": tag, "text/plain": f"[figure] {alt}"}
             self._static.update(bundle, raw=True)
         self._box.close()
 
@@ -251,15 +277,21 @@ class Playground:
         self._status = w.HTML()
         self._picture = w.Image(format="jpeg", width=SIZE, height=SIZE)
         self._charts = w.Image(format="jpeg", width=CHARTS[0], height=CHARTS[1])
-        sheet = w.HTML(_SHEET)
-        sheet.add_class("gan-sheet")
-        plane = w.Box([self._picture, sheet])
-        plane.add_class("gan-picture")
+        self._sheet, self._charts_sheet = w.HTML(), w.HTML()
+        self._tell_pictures()
+        plane = w.Box([self._picture, self._sheet])
+        charts = w.Box([self._charts, self._charts_sheet])
+        for box, name, cover in (
+            (plane, "gan-picture", "gan-sheet"),
+            (charts, "gan-charts", "gan-words"),
+        ):
+            box.add_class(name)
+            box.children[1].add_class(cover)
         wrap = w.Layout(flex_flow="row wrap", align_items="center")
         self._box = w.VBox(
             [
                 w.HBox(self._buttons(w), layout=wrap),
-                w.HBox([plane, self._charts], layout=wrap),
+                w.HBox([plane, charts], layout=wrap),
                 self._status,
                 w.HBox(self._sliders(w), layout=wrap),
                 w.HTML(f'<div style="line-height: 1.4">{_LEGEND}</div>'),
