@@ -221,8 +221,8 @@ MUTANTS["5.2"] = {
     "sigmoid at the end": (SigmoidDiscriminator, "loss-double-sigmoid"),
 }
 UNFORESEEN["5.2"] = {
-    "every image with every label": (AllPairsDiscriminator, "one logit an image was expected"),
-    "one logit for the batch": (SummedDiscriminator, "one logit an image was expected"),
+    "every image with every label": (AllPairsDiscriminator, "(13, 13)"),
+    "one logit for the batch": (SummedDiscriminator, "returned shape ()"),
     "never negative": (SignDiscriminator, "only one sign"),
 }
 
@@ -450,7 +450,7 @@ MUTANTS["5.6"] = {
 UNFORESEEN["5.6"] = {
     "no normaliser": (three(real=lambda r: -r.logsumexp(1).mean()), "normaliser is missing"),
     "half of a term": (three(fake=lambda f: F.softplus(f.logsumexp(1)).mean() / 2), "half"),
-    "two terms": (lambda a, y, r, f: by_columns(a, y, r, f)[:2], "three things"),
+    "two terms": (lambda a, y, r, f: by_columns(a, y, r, f)[:2], "3 things"),
 }
 
 # --- 5.7 -----------------------------------------------------------------------------------------

@@ -11,21 +11,15 @@ from torch.nn import functional as F
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.sampling import draw
 
-from .architecture import (
-    build,
-    judge_image_output,
-    judge_logits,
-    need_all_used,
-    need_depends_on_input,
-    need_rows_alone,
-    need_size_used,
-)
+from .architecture import assess_network, assess_outputs, build, need_size_used
 from .catalogue import MISTAKES
 from .compare import ask, close, explain, name_wrong, need_number, need_parts, need_tensor, off_by
 from .framework import calling, describe_value, exercise, need, probe_device, wrong
 from .guard import seed_torch
+from .loops import need_good_noise, need_same_loss, need_undisturbed, one_step
+from .ranges import assess_logits, assess_range
 from .steps import LATENT, Watch
-from .verdicts import judge_noise, judge_step, need_same_loss, need_undisturbed, one_step
+from .verdicts import assess_step
 
 MISTAKES.update(
     {
@@ -110,7 +104,7 @@ _BLIND = {
 
 def _call(network: nn.Module, inputs: Tensor, classes: int, call: str) -> Tensor:
     """The network's output for `inputs`, whose rows have the classes in turn."""
-    _judge_tables(network, classes, call)
+    _need_rows_for_all(network, classes, call)
     y = torch.arange(len(inputs), device=inputs.device) % classes
     shown = f"{call}(…, y) with a first argument of shape {tuple(inputs.shape)}, y ({len(y)},)"
     with calling(shown, _HINTS):
@@ -119,7 +113,7 @@ def _call(network: nn.Module, inputs: Tensor, classes: int, call: str) -> Tensor
     return result
 
 
-def _judge_tables(network: nn.Module, classes: int, call: str) -> None:
+def _need_rows_for_all(network: nn.Module, classes: int, call: str) -> None:
     """Name an embedding that has fewer rows than there are classes."""
     for part in network.modules():
         if isinstance(part, nn.Embedding) and part.num_embeddings < classes:
@@ -131,7 +125,7 @@ def _judge_tables(network: nn.Module, classes: int, call: str) -> None:
             )
 
 
-def _judge_labels(network: nn.Module, x: Tensor, classes: int, call: str, blind: str) -> None:
+def _need_labels_used(network: nn.Module, x: Tensor, classes: int, call: str, blind: str) -> None:
     """Reject a network that ignores the label or takes its index for a number."""
     network.eval()
     same = x[:1].expand(classes, *x.shape[1:])
@@ -160,12 +154,9 @@ def _judge_labels(network: nn.Module, x: Tensor, classes: int, call: str, blind:
     need(close(beyond[0], beyond[1], 1e-6), f"It runs, but {_AS_NUMBER}", "cond-index-as-float")
 
 
-def _judge_network(make: Callable, name: str, x: Tensor, network, classes: int, call: str) -> None:
+def _assess_network(make: Callable, name: str, x: Tensor, network, classes: int, call: str) -> None:
     """What holds for both networks, judged with the classes in turn."""
-    plain = _InTurn(network, classes)
-    need_depends_on_input(plain, x, call)
-    need_rows_alone(plain, x, call)
-    need_all_used(plain, plain(x), call)
+    assess_network(_InTurn(network, classes), x, call)
 
     def in_turn(**sizes: int) -> nn.Module:
         return _InTurn(make(**sizes), 10)
@@ -181,13 +172,8 @@ def _judge_network(make: Callable, name: str, x: Tensor, network, classes: int, 
     takes="z (N, latent_dim), standard normal, and y (N,), int64 class indices",
     returns="images (N, 1, 28, 28) in [-1, 1]",
     accepts="embedding or one-hot; joined to z or in a branch of its own; any depth",
-    mistakes=(
-        "cond-g-blind",
-        "cond-index-as-float",
-        "cond-embedding-shared-size",
-        "hardcoded-size",
-        "arch-no-output-activation",
-    ),
+    mistakes="cond-g-blind cond-index-as-float cond-embedding-shared-size hardcoded-size "
+    "arch-no-output-activation",
     reference=ConditionalGenerator,
     uses_optimizers=True,
 )
@@ -198,11 +184,11 @@ def check_conditional_generator(make: Callable[..., nn.Module]) -> None:
         G = build(make, call, **given)
         for n in (13, 6):
             z = torch.randn(n, latent, device=probe_device())
-            images = _call(G, z, classes, call)
-            need_tensor(images, f"{call}(z, y)", (n, 1, 28, 28))
-        _judge_labels(G, z, classes, call, "cond-g-blind")
-    _judge_network(make, "ConditionalGenerator", z, G, 12, call)
-    judge_image_output(_InTurn(G, 12), 5, call)
+            _call(G, z, classes, call)
+            assess_outputs(_InTurn(G, classes), z, f"{call}(z, y)", (n, 1, 28, 28))
+        _need_labels_used(G, z, classes, call, "cond-g-blind")
+    _assess_network(make, "ConditionalGenerator", z, G, 12, call)
+    assess_range(_InTurn(G, 12), 5, call)
 
 
 @exercise(
@@ -212,7 +198,7 @@ def check_conditional_generator(make: Callable[..., nn.Module]) -> None:
     takes="images (N, 1, 28, 28) in [-1, 1] and y (N,), int64 class indices",
     returns="logits (N,) or (N, 1): any number, above 0 for 'a real image of this class'",
     accepts="embedding, one-hot or label planes; joined to the pixels or a projection; any depth",
-    mistakes=("cond-d-blind", "cond-index-as-float", "hardcoded-size", "loss-double-sigmoid"),
+    mistakes="cond-d-blind cond-index-as-float hardcoded-size loss-double-sigmoid",
     reference=ConditionalDiscriminator,
     uses_optimizers=True,
 )
@@ -222,15 +208,11 @@ def check_conditional_discriminator(make: Callable[..., nn.Module]) -> None:
         D = build(make, call, **given)
         for n in (13, 64):
             images = torch.randn(n, 1, 28, 28, device=probe_device())
-            shape = tuple(_call(D, images, classes, call).shape)
-            need(
-                shape in ((n,), (n, 1)),
-                f"`{call}(images, y)` returned shape {shape} for {n} images; one logit an image "
-                "was expected.",
-            )
-        _judge_labels(D, images, classes, call, "cond-d-blind")
-    _judge_network(make, "ConditionalDiscriminator", images, D, 12, call)
-    judge_logits(_InTurn(D, 12), images, call)
+            _call(D, images, classes, call)
+            assess_outputs(_InTurn(D, classes), images, f"{call}(images, y)", (n,), (n, 1))
+        _need_labels_used(D, images, classes, call, "cond-d-blind")
+    _assess_network(make, "ConditionalDiscriminator", images, D, 12, call)
+    assess_logits(_InTurn(D, 12), images, call)
 
 
 # --- 5.3: D's step with labels -------------------------------------------------------------------
@@ -262,14 +244,8 @@ def d_step(
     "their labels (N,), the size of z; draws its own noise; the fakes take the real batch's labels",
     returns="the loss before the update, as a float: the mean real term plus the mean fake term",
     accepts="fakes detached or made under no_grad; two calls of D or one; the labels in any order",
-    mistakes=(
-        "cond-one-class",
-        "cond-other-labels",
-        "cond-uniform-labels",
-        "step-no-detach",
-        "step-no-zero-grad",
-        "step-swapped-labels",
-    ),
+    mistakes="cond-one-class cond-other-labels cond-uniform-labels step-no-detach "
+    "step-no-zero-grad step-swapped-labels",
     reference=d_step,
     uses_optimizers=True,
 )
@@ -286,14 +262,14 @@ def check_d_step(answer: Callable) -> None:
             real = watch.data.take(given).to(probe_device())
             reported = answer(watch.G, watch.D, optimizer, real, labels.clone(), LATENT)
         step = one_step(watch, "D", optimizer, call)
-        _judge_step_labels(watch, step, labels)
-        loss = judge_step(watch, step, "D", real=given, rows=n)
+        _need_own_labels(watch, step, labels)
+        loss = assess_step(watch, step, "D", real=given, rows=n)
         need_same_loss(watch, need_number(reported, call), loss, step, call)
         need_undisturbed(watch, call, "D")
-    judge_noise(watch)
+    need_good_noise(watch)
 
 
-def _judge_step_labels(watch: Watch, step, labels: Tensor) -> None:
+def _need_own_labels(watch: Watch, step, labels: Tensor) -> None:
     """Reject a step whose images D judges under labels that are not theirs."""
     calls = [c for c in watch.calls[step.first["D"] : step.last] if c.logits is not None and c.back]
     drawn = []
@@ -369,13 +345,8 @@ class _Order(nn.Module):
     returns="n different images (n, 1, 28, 28) of that digit, without a graph; G is used in "
     "evaluation mode and left in the mode it was in",
     accepts="no_grad, inference_mode or detach; a helper such as gh.generate",
-    mistakes=(
-        "cond-one-class",
-        "cond-index-as-float",
-        "sample-train-mode",
-        "sample-leaves-eval",
-        "step-same-noise",
-    ),
+    mistakes="cond-one-class cond-index-as-float sample-train-mode sample-leaves-eval "
+    "step-same-noise",
     reference=generate_digit,
 )
 def check_generate_digit(answer: Callable) -> None:
@@ -487,12 +458,7 @@ _KNOWN: dict[str, list[tuple]] = {
     returns="(supervised, real, fake), three scalar tensors with a gradient: -log p(y | x, real), "
     "-log D(x) and -log(1 - D(x)), each a mean, D(x) = S / (S + 1), S the sum of exp(logits)",
     accepts="any way to write them that is finite at logits of a few hundred",
-    mistakes=(
-        "ssl-supervised-with-fake",
-        "ssl-max-not-sum",
-        "step-swapped-labels",
-        "loss-log-sigmoid-nan",
-    ),
+    mistakes="ssl-supervised-with-fake ssl-max-not-sum step-swapped-labels loss-log-sigmoid-nan",
     reference=kplus1_losses,
 )
 def check_kplus1_losses(answer: Callable) -> None:
@@ -545,7 +511,7 @@ def class_accuracy(said: Tensor, asked: Tensor, num_classes: int = 10) -> Tensor
     returns="a float tensor (num_classes,): for each class, the share of its orders in which the "
     "judge sees it",
     accepts="loops or bincount; float32 or float64",
-    mistakes=("acc-by-predicted", "acc-overall", "hardcoded-size"),
+    mistakes="acc-by-predicted acc-overall hardcoded-size",
     reference=class_accuracy,
 )
 def check_class_accuracy(answer: Callable) -> None:
@@ -589,7 +555,7 @@ def check_class_accuracy(answer: Callable) -> None:
             "the share taken?",
         ),
     ]
-    name_wrong(got, known, problems)
+    name_wrong(got, known, problems, close)
     flat = [torch.cat([t.double().cpu() for t in part]).tolist() for part in (got, right)]
     start = f"For class 0, {off_by(got[0][0].item(), right[0][0].item())}."
     wrong(f"{start} {explain(*flat)}".strip())
