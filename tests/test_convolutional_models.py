@@ -189,6 +189,15 @@ def test_sizes_that_do_not_fit_are_named():
         m.DCGANGenerator(48)
 
 
+def test_the_compact_generator_takes_weights_of_classes_too():
+    torch.manual_seed(0)
+    G, z, y = m.CompactGenerator(num_classes=10).eval(), torch.randn(3, 64), torch.tensor([1, 5, 9])
+    weights = nn.functional.one_hot(y, 10).float()
+    assert torch.equal(G(z, y), G(z, weights))
+    between = G(z, weights.lerp(weights.roll(1, 0), 0.5))
+    assert between.shape == (3, 1, 28, 28) and not torch.equal(between, G(z, y))
+
+
 def test_the_naive_upsample_generator_of_the_benchmark_is_the_same_function():
     from engine import Case, naive_upsample_generator
 
