@@ -142,7 +142,8 @@ def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
     )
     need(
         not torch.allclose(first, other, atol=1e-9),
-        f"`{call}` gives the same result for every input. Is the argument used?",
+        f"`{call}` gives the same result for every input. Is the argument used, "
+        "and does anything cut off what comes out (a ReLU at the end)?",
     )
     network.train()
 

@@ -246,7 +246,7 @@ def _need_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
             "inner loop?",
             "loop-d-steps-inverted",
         )
-    if d_steps > 1 and d == steps:
+    if d_steps > 1 and (d, g) == (steps, steps):
         wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
     wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
 
