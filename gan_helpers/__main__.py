@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(options: argparse.Namespace) -> int:
     """Call `options.run(options)`; the package's own errors become a line and the exit code 1."""
+
+    def show(message: Warning | str, *_where: object) -> None:
+        print(f"warning: {for_the_shell(str(message))}", file=sys.stderr)
+
     try:
-        code = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = show  # where in the code it was raised helps nobody here
+            code = options.run(options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
@@ -27,8 +35,29 @@ def run_command(options: argparse.Namespace) -> int:
         return 0
     except (ValueError, OSError, RuntimeError) as error:
         # Messages of the package say what came, what was expected and what to do.
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"error: {for_the_shell(str(error))}", file=sys.stderr)
         return 1
+
+
+# The package's messages speak of arguments of functions; each becomes the option that sets it.
+_PHRASES = {
+    r"load_dataset\('[^']*', fallback=('\w+')\)": r"fallback=\1",
+    r"\bresume=True": "--resume",
+    r"\bpass Path\(('.*?')\)": r"pass --data \1",
+    r"\bname='": "--data '",
+    r", and after the run gh\.runs\.save\(run\) writes its last state": "",
+    r", and restart the kernel": "",
+    r"\b(run_dir|batch_size|d_steps|image_size|fallback|objective|steps|lr|betas|seed|device)=":
+        r"--\1 ",
+    r"(?<![-\w])run_dir\b": "--run-dir",
+}  # fmt: skip
+
+
+def for_the_shell(text: str) -> str:
+    """A message of the package in the words of the command line: batch_size=9 is --batch-size 9."""
+    for pattern, words in _PHRASES.items():
+        text = re.sub(pattern, words, text)
+    return re.sub(r"--\w+_\w+", lambda option: option[0].replace("_", "-"), text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,14 +80,15 @@ def _add_train(commands) -> None:
         "train",
         help="train a GAN and save its checkpoints, samples and history",
         description=(
-            "Train a GAN. RUN_DIR gets checkpoints, history.csv and samples.png. After an "
-            "interrupt, the same command with --resume goes on where it stopped, exactly."
+            "Train a GAN. RUN_DIR gets checkpoints, grids of samples, history.csv and config.json. "
+            "After an interrupt, the same command with --resume goes on where it stopped, exactly."
         ),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = train.add_argument
     add("--data", default="mnist", help=f"{', '.join(DATA_SETS)}, or a folder of images")
     add("--fallback", help="stand-in if the data cannot be had, such as digits")
+    add("--image-size", type=int, help="resize the images to so many pixels square")
     add("--model", choices=PAIRS, default="mlp", help="the pair of networks")
     add("--steps", type=int, default=20_000, help="generator steps in all, resumed ones included")
     add("--objective", default="non-saturating", help="the losses; a wrong name lists them all")
@@ -74,16 +104,16 @@ def _add_train(commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from . import datasets, models, plotting, sampling, settings, training
+    from . import callbacks, models, sampling, settings, training
 
     if len(options.lr) > 2:
         raise ValueError(f"--lr takes one rate, or two (G's and D's), not {len(options.lr)}")
-    folder = Path(options.data)
-    use_folder = options.data.lower() not in DATA_SETS and folder.exists()
-    data = datasets.load_dataset(folder if use_folder else options.data, fallback=options.fallback)
+    data = _load(options)
     settings.set_seed(options.seed)
-    generator, discriminator = models.build_pair(options.model)
+    generator, discriminator = models.build_pair(options.model, data.image_shape)
     print(f"{options.model} pair on {data.title}: {options.steps:,} steps into {options.run_dir}")
+    # A terminal's bar moves; the log of a job in the background gets a line a minute.
+    bar = callbacks.Progress(0.5 if sys.stderr.isatty() else 60.0)
     run = training.train(
         generator,
         discriminator,
@@ -98,17 +128,30 @@ def _train(options: argparse.Namespace) -> int:
         device=options.device,
         run_dir=options.run_dir,
         resume=options.resume,
+        callbacks=[bar],
+        progress=False,
     )
-    _save_grid(plotting.to_display(sampling.generate(run, 64)), options.run_dir / "samples.png")
     print(run)
+    if run.unsaved:
+        what = run.unsaved.split(". ")[0]
+        raise OSError(f"{what}. Make room; --resume then goes on from what was saved before")
+    path = options.run_dir / "samples.png"
+    sampling.save_grid(sampling.generate(run, 64), path)
+    print(f"samples: {path}")
+    if run.interrupted:
+        print("The same command with --resume goes on from here.")
     return 0
 
 
-def _save_grid(grid, path: Path) -> None:
-    from PIL import Image
+def _load(options: argparse.Namespace):
+    from .datasets import load_dataset
 
-    Image.fromarray(grid).save(path)
-    print(f"samples: {path}")
+    name = options.data
+    is_folder = name.lower() not in DATA_SETS and ("/" in name or os.sep in name)
+    is_folder = is_folder or (name.lower() not in DATA_SETS and Path(name).exists())
+    return load_dataset(
+        Path(name) if is_folder else name, fallback=options.fallback, image_size=options.image_size
+    )
 
 
 if __name__ == "__main__":

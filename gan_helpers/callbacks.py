@@ -1,4 +1,4 @@
-"""What watches or adjusts a run while it trains: averaging, schedules, projection, progress.
+"""What watches or adjusts a run while it trains: averaging, schedules, scores, progress.
 
 A schedule is a function of how far the run is, so a resumed run takes it up where it stopped. Its
 shares are of the run's `steps`: plan the whole run, then continue it with the same `steps`.
@@ -7,14 +7,16 @@ shares are of the run's `steps`: plan the whole run, then continue it with the s
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from . import checkpoints
 from .models import InstanceNoise
-from .runs import COLUMNS, TrainingRun
+from .runs import COLUMNS, TrainingRun, put_back, save_best, save_grids, state
 from .settings import step_generator
 
 
@@ -235,13 +237,114 @@ class SpectralProjection(Callback):
         self._loaded = False
 
 
+class Grids(Callback):
+    """Write two grids of samples into run_dir after each epoch: of fixed noise and of new.
+
+    A run with a run_dir has one of these already. epochs: how many lie between two grids; if they
+    are short, more of them, so that 100 steps do.
+    """
+
+    def __init__(self, epochs: int = 1):
+        if epochs < 1:
+            raise ValueError(f"epochs={epochs}: expected a whole number from 1 on")
+        self.epochs = epochs
+
+    def on_start(self, run: TrainingRun) -> None:
+        if run.run_dir is None:
+            raise ValueError("Grids writes into the run's folder: pass run_dir to train")
+        epoch = len(run.dataset) // run.batch_size
+        self._every = epoch * max(self.epochs, math.ceil(100 / epoch))
+
+    def after_step(self, run: TrainingRun) -> None:
+        if run.step % self._every == 0:
+            save_grids(run)
+
+
+class Scoring(Callback):
+    """Call `score(run)` from time to time; `scores` holds (step, value) pairs.
+
+    score: f(run) -> a number or a `metrics.Score`. moments: every so many steps, or a list of
+    steps. Put it after `Averaging`, so that the average has taken the step that is scored.
+    """
+
+    def __init__(self, score: Callable[[TrainingRun], float], moments: int | Collection[int]):
+        if not callable(score) or (isinstance(moments, int) and moments < 1):
+            raise ValueError(
+                f"score={score!r}, moments={moments!r}: expected a function of the run, and a "
+                "number of steps from 1 on or a list of steps"
+            )
+        self.score, self.moments = score, moments
+        self.scores: list[tuple[int, float]] = []
+
+    def after_step(self, run: TrainingRun) -> None:
+        if isinstance(self.moments, int):
+            due = run.step % self.moments == 0
+        else:
+            due = run.step in self.moments
+        if due:
+            with torch.random.fork_rng():  # a score's own randomness must not change the run
+                self.scores.append((run.step, float(self.score(run))))
+            self.scored(run)
+
+    def scored(self, run: TrainingRun) -> None: ...
+
+    def state_dict(self) -> dict:
+        return {"scores": self.scores}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.scores = [tuple(pair) for pair in state["scores"]]
+
+
+class KeepBest(Scoring):
+    """Score the run every `every` steps; keep the best state beside the last one.
+
+    score: f(run) -> a number or a `metrics.Score`. better: "lower", as of FD, or "higher". The best
+    state is a checkpoint in run_dir/best, or stays in memory if there is no run_dir; after the run
+    `put_back(run)` sets the run back to it. `best` is its (step, value).
+    """
+
+    def __init__(
+        self, score: Callable[[TrainingRun], float], every: int = 1000, better: str = "lower"
+    ):
+        if better not in ("lower", "higher"):
+            raise ValueError(f"better={better!r}; expected 'lower' or 'higher'")
+        super().__init__(score, every)
+        self.better, self._state = better, None
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """(step, value) of the best score so far; None before the first. NaN is never the best."""
+        sign = 1 if self.better == "lower" else -1
+        finite = [pair for pair in self.scores if not math.isnan(pair[1])]
+        return min(finite, key=lambda pair: sign * pair[1], default=None)
+
+    def scored(self, run: TrainingRun) -> None:
+        if self.best is not None and self.best[0] == run.step:
+            self._state = state(run)
+            if run.run_dir is not None:
+                save_best(run, self._state)
+
+    def put_back(self, run: TrainingRun) -> None:
+        """Set the run's networks, optimisers and history back to the best state."""
+        if self._state is None and run.run_dir is not None:
+            self._state = checkpoints.load_newest(run.run_dir / "best")
+        if self._state is None:
+            raise ValueError("there is no best state yet: the run was never scored")
+        put_back(run, self._state)
+
+
 class Progress(Callback):
-    """A progress bar with the last values of the history."""
+    """A progress bar with the last values of the history, drawn every so many seconds."""
+
+    def __init__(self, seconds: float = 0.5):
+        self.seconds = seconds
 
     def on_start(self, run: TrainingRun) -> None:
         from tqdm import tqdm
 
-        self.bar = tqdm(total=run.total_steps, initial=run.step, unit="step", mininterval=0.5)
+        self.bar = tqdm(
+            total=run.total_steps, initial=run.step, unit="step", mininterval=self.seconds
+        )
 
     def after_step(self, run: TrainingRun) -> None:
         self.bar.update()

@@ -6,11 +6,16 @@ A checkpoint is a plain dictionary of tensors, numbers, strings, lists and dicts
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -24,27 +29,47 @@ class CheckpointError(RuntimeError):
     """No readable checkpoint, or one that does not belong to this run."""
 
 
-def save(payload: Payload, folder: str | Path) -> Path:
+def save(payload: Payload, folder: str | Path, keep: int = KEEP) -> Path:
     """Write `payload` (it must hold an int under "step") as `folder/step_00001000.pt`.
 
-    The file is written under a temporary name, flushed to the disk and renamed, so a name that ends
-    in .pt is always a whole file, also after a crash. Only the newest two are kept.
+    A name that ends in .pt is always a whole file, also after a crash, see `whole_file`. Only the
+    `keep` newest are kept, this one among them. Raises OSError, as for a full disk, with what was
+    there before left as it was.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step_{payload['step']:08d}.pt"
-    temporary = path.with_suffix(f".tmp{os.getpid()}")
+    path = Path(folder) / f"step_{payload['step']:08d}.pt"
+    write(payload, path)
+    others = [other for other in _newest_first(path.parent) if other != path]
+    for old in others[keep - 1 :]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def write(payload: Payload, path: str | Path) -> None:
+    """Write `payload` as one file that `load` reads. Raises OSError if there is no room for it."""
+    # By way of memory: torch's own writer turns a full disk into an error about positions.
+    content = io.BytesIO()
+    torch.save({**payload, "format": FORMAT}, content)
+    with whole_file(path) as file:
+        file.write(content.getbuffer())
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Open `path` for writing bytes: afterwards it holds all of them, or what it held before.
+
+    Written under a temporary name beside it, flushed to the disk and renamed; the folder is made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
     try:
         with open(temporary, "wb") as file:
-            torch.save({**payload, "format": FORMAT}, file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    for old in _newest_first(folder)[KEEP:]:
-        old.unlink(missing_ok=True)
-    return path
 
 
 def load(path: str | Path) -> Payload:
@@ -59,11 +84,22 @@ def load(path: str | Path) -> Payload:
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
     except Exception as error:  # torch raises many types for a truncated or foreign file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(f"checkpoint {path} cannot be read: {reason}") from error
+        # In our own words, and without the origin: torch advises to load such a file unsafely.
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_reason(error)}") from None
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of this package (format {FORMAT})")
     return payload
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PermissionError | IsADirectoryError):
+        return error.strerror
+    if isinstance(error, pickle.UnpicklingError):
+        return (
+            "it holds more than tensors, numbers and text. This package writes no such file, and "
+            "to open one could run somebody's code: do not load it by other means"
+        )
+    return "it is damaged, or was cut off while it was written or copied"
 
 
 def exists(folder: str | Path) -> bool:

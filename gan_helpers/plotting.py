@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from .datasets import stand_ins
+from .sampling import to_display
 
 if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
     from matplotlib.axes import Axes
@@ -129,47 +130,6 @@ def _write_notes(fig: Figure) -> None:
         below = 0.2 / (height + 0.2)
         fig.get_layout_engine().set(rect=(0, below, 1, 1 - below))
     fig.text(0.995, 0.005, line, ha="right", va="bottom", fontsize=7, color="#666666")
-
-
-def to_display(
-    images: torch.Tensor | np.ndarray, columns: int | None = None, padding: int = 2
-) -> np.ndarray:
-    """Images as one picture: a uint8 grid (height, width), or (height, width, 3) in colour.
-
-    images: (N, C, H, W), C 1 or 3, float in [-1, 1] or uint8. Image i stands in row i // columns,
-    column i % columns (default: as square as possible), with `padding` white pixels between. All
-    images share one scale, -1 black and 1 white: stretching each to its own range would hide how
-    alike they are. Raises ValueError for another shape or range.
-    """
-    pixels = _to_uint8(images)
-    n, channels, height, width = pixels.shape
-    columns = min(n, columns or math.ceil(math.sqrt(n)))
-    rows = math.ceil(n / columns)
-    cell = (height + padding, width + padding)
-    grid = np.full((rows * cell[0] - padding, columns * cell[1] - padding, channels), 255, np.uint8)
-    for i, image in enumerate(pixels):
-        top, left = i // columns * cell[0], i % columns * cell[1]
-        grid[top : top + height, left : left + width] = image.transpose(1, 2, 0)
-    return grid[:, :, 0] if channels == 1 else grid
-
-
-def _to_uint8(images: torch.Tensor | np.ndarray) -> np.ndarray:
-    images = torch.as_tensor(images).detach().cpu()
-    if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
-        raise ValueError(
-            f"images has shape {tuple(images.shape)}; expected (N, 1 or 3, height, width) with "
-            "N >= 1. A single image needs image[None]; flat vectors need .view(-1, 1, 28, 28)"
-        )
-    if images.dtype == torch.uint8:
-        return images.numpy()
-    low, high = images.min().item(), images.max().item()
-    # A little slack for rounding. NaN fails the comparison and is refused too.
-    if not (low >= -1.001 and high <= 1.001):
-        raise ValueError(
-            f"images run from {low:.3g} to {high:.3g}; expected floats in [-1, 1] or uint8. "
-            "Does the generator end in tanh? Values up to 255 belong in a uint8 tensor"
-        )
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def show_images(

@@ -7,11 +7,12 @@ every step, so a callback or a widget that sets them there changes the run from 
 from __future__ import annotations
 
 import contextlib
-import csv
 import math
-import os
+import platform
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import checkpoints
+from . import checkpoints, run_folder
 from .datasets import ImageDataset
 from .losses import OBJECTIVES, PENALTIES, Objective, get_objective
-from .sampling import draw
+from .sampling import draw, save_grid
 from .settings import step_generator
 
 COLUMNS = ("d_loss", "g_loss", "d_real", "d_fake")
@@ -71,6 +72,7 @@ class TrainingRun:
     # (last step before it, name, whether D's means are probabilities) of each objective so far
     objectives: list[tuple[int, str, bool]] = field(default_factory=list)
     checkpoint: dict | None = field(default=None, repr=False)  # the last good state, in memory
+    unsaved: str | None = None  # why the last attempt to save into run_dir failed, if it did
     stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -167,10 +169,22 @@ class TrainingDiverged(RuntimeError):
 
 def take_snapshot(run: TrainingRun) -> None:
     """Draw the run's 64 fixed latents once more."""
-    z = torch.randn(64, run.latent_dim, generator=step_generator(run.seed, 0, "snapshot"))
+    images = ((_draw_64(run, 0, "snapshot") + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    run.snapshots.append((run.step, images))
+
+
+def save_grids(run: TrainingRun) -> None:
+    """Write two grids of 64 samples into run_dir/samples: the fixed latents, and new ones."""
+    for kind, key in (("fixed", (0, "snapshot")), ("new", (run.step, "new samples"))):
+        path = run.run_dir / "samples" / f"step_{run.step:08d}_{kind}.png"
+        with _warning_if_full(run, path):
+            save_grid(_draw_64(run, *key), path)
+
+
+def _draw_64(run: TrainingRun, step: int, stream: str) -> Tensor:
+    z = torch.randn(64, run.latent_dim, generator=step_generator(run.seed, step, stream))
     labels = None if run.num_classes is None else torch.arange(64) % run.num_classes
-    images = draw(run.sampler, z, labels)
-    run.snapshots.append((run.step, ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)))
+    return draw(run.sampler, z, labels)
 
 
 def record(run: TrainingRun, pending: list[Tensor]) -> None:
@@ -188,27 +202,53 @@ def record(run: TrainingRun, pending: list[Tensor]) -> None:
             run.history[name].append(value)
 
 
-def write_history(history: dict[str, list[float]], path: str | Path) -> None:
-    """Write a history as CSV, one row a step; a reader never sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(history)
-        writer.writerows(zip(*history.values(), strict=True))
-    os.replace(temporary, path)
-
-
 # --- keeping and restoring -----------------------------------------------------------------------
 
 
 def keep(run: TrainingRun) -> None:
     """Remember the whole state in memory, and in run_dir if there is one."""
+    run.checkpoint = state(run)
+    if run.run_dir is not None and run.step > 0:
+        save(run)
+
+
+def save(run: TrainingRun) -> None:
+    """Write the state that is kept in memory into run_dir.
+
+    A full disk is no reason to lose a training: it warns, and `run.unsaved` says why. Call it again
+    when there is room; until then run_dir holds the state before.
+    """
+    run.unsaved = None
+    with _warning_if_full(run, run.run_dir / "checkpoints"):
+        checkpoints.save(run.checkpoint, run.run_dir / "checkpoints")
+        run_folder.write_history(run.history, run.run_dir / "history.csv")
+
+
+def save_best(run: TrainingRun, best: dict) -> None:
+    """Write a state as the one checkpoint in run_dir/best."""
+    with _warning_if_full(run, run.run_dir / "best"):
+        checkpoints.save(best, run.run_dir / "best", keep=1)
+
+
+@contextlib.contextmanager
+def _warning_if_full(run: TrainingRun, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        run.unsaved = (
+            f"step {run.step:,} could not be saved in {path}: {error.strerror or error}. What was "
+            "saved before is as it was, and the run goes on in memory. Make room: the next "
+            "checkpoint is tried again, and after the run gh.runs.save(run) writes its last state"
+        )
+        warnings.warn(run.unsaved, stacklevel=4)
+
+
+def state(run: TrainingRun) -> dict:
+    """A copy of all that a resume needs; TrainingDiverged if a weight is not finite."""
     for name, network in (("generator", run.generator), ("discriminator", run.discriminator)):
         if not all(p.isfinite().all() for p in network.parameters()):
             _diverged(run, run.step, {name: math.nan})
-    run.checkpoint = checkpoints.clone({
+    return checkpoints.clone({
         "step": run.step,
         "batches_drawn": run.batches_drawn,
         "joint_batches": run.joint_batches,
@@ -229,9 +269,20 @@ def keep(run: TrainingRun) -> None:
         "history": run.history,
         "snapshots": run.snapshots,
     })  # fmt: skip
-    if run.run_dir is not None and run.step > 0:
-        checkpoints.save(run.checkpoint, run.run_dir / "checkpoints")
-        write_history(run.history, run.run_dir / "history.csv")
+
+
+def describe_setup(run: TrainingRun) -> dict:
+    """What config.json says: settings, networks and versions, in plain values."""
+    networks = {"generator": run.generator, "discriminator": run.discriminator}
+    return {
+        **{name: type(network).__name__ for name, network in networks.items()},
+        "steps": run.total_steps,
+        **run.config,
+        "callbacks": [type(callback).__name__ for callback in run.callbacks],
+        "device": str(run.device),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def find_checkpoint(run_dir: Path | None, resume) -> dict | None:
@@ -273,7 +324,7 @@ def restore(run: TrainingRun, payload: dict) -> None:
             f"the checkpoint holds the state of the callbacks {names}; pass the same ones, in the "
             "same order"
         )
-    _put_back(run, payload)
+    put_back(run, payload)
     _restore_settings(run, payload)
     torch.random.set_rng_state(payload["random"]["cpu"])
     if run.device.type == "cuda" and payload["random"]["cuda"] is not None:
@@ -282,7 +333,7 @@ def restore(run: TrainingRun, payload: dict) -> None:
     run.checkpoint = payload
 
 
-def _put_back(run: TrainingRun, payload: dict) -> None:
+def put_back(run: TrainingRun, payload: dict) -> None:
     """Networks, optimisers, callbacks, history and snapshots as they were at a checkpoint."""
     for name, network in (("generator", run.generator), ("discriminator", run.discriminator)):
         try:
@@ -341,9 +392,9 @@ def _diverged(run: TrainingRun, step: int, values: dict[str, float]) -> None:
     broken = ", ".join(name for name, value in values.items() if not math.isfinite(value))
     message = f"training diverged: {broken} is not finite at step {step:,}. "
     if run.checkpoint is not None:
-        _put_back(run, run.checkpoint)
+        put_back(run, run.checkpoint)
         message += f"The networks were set back to step {run.step:,}. "
-        if run.run_dir is not None and run.step > 0:
+        if run.run_dir is not None and run.step > 0 and run.unsaved is None:
             message += f"The same state is saved in {run.run_dir / 'checkpoints'}. "
     message += (
         "Likely causes: a learning rate too high, log(sigmoid(x)) written by hand instead of a "
@@ -357,20 +408,36 @@ def _diverged(run: TrainingRun, step: int, values: dict[str, float]) -> None:
 
 @contextlib.contextmanager
 def gentle_interrupt(run: TrainingRun) -> Iterator[None]:
-    """Turn the first Ctrl-C into run.stop(). Only the main thread receives signals."""
-    main = threading.current_thread() is threading.main_thread()
-    previous = signal.getsignal(signal.SIGINT)
-    if not main or previous is signal.SIG_IGN:  # a background job was told to ignore interrupts
-        yield
-        return
+    """Turn the first Ctrl-C into run.stop(), and so the first SIGTERM of a run with a folder.
 
-    def first_interrupt(_signal: int, _frame: object) -> None:
+    After a SIGTERM the signal is raised again at the end, when the state is saved. Only the main
+    thread receives signals; a background job that was told to ignore them goes on.
+    """
+    wanted = [signal.SIGINT] if run.run_dir is None else [signal.SIGINT, signal.SIGTERM]
+    if threading.current_thread() is not threading.main_thread():
+        wanted = []
+    default = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.getsignal(number) or default[number] for number in wanted}
+    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    received = []
+
+    def ask(number: int, _frame: object) -> None:
+        received.append(number)
         run.interrupted = True
         run.stop()
-        signal.signal(signal.SIGINT, previous or signal.default_int_handler)
+        signal.signal(number, before[number])  # the second one is not gentle
 
-    signal.signal(signal.SIGINT, first_interrupt)
+    for number in before:
+        signal.signal(number, ask)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous or signal.default_int_handler)
+        for number, old in before.items():
+            signal.signal(number, old)
+    if signal.SIGTERM in received:
+        state = (
+            run.unsaved or f"step {run.step:,} is saved in {run.run_dir}; a resume goes on there"
+        )
+        print(f"Told to end: {state}", file=sys.stderr)
+        sys.stdout.flush(), sys.stderr.flush()  # the system ends the process without doing it
+        signal.raise_signal(signal.SIGTERM)

@@ -263,11 +263,6 @@ def draw_digits(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 # ---------------------------------------------------------------------------------- drawn shapes
 
-SHAPE_NAMES = (
-    *("disc", "ring", "square", "triangle", "diamond"),
-    *("arrow", "star", "cross", "heart", "crescent"),
-)
-
 
 def _polygon(x: Tensor, y: Tensor, corners: int, radius: float) -> Tensor:
     """Signed distance (about) to a regular polygon with one corner pointing up."""
@@ -296,6 +291,12 @@ def _arrow(x: Tensor, y: Tensor) -> Tensor:
     return torch.minimum(head, shaft)
 
 
+def _cross(x: Tensor, y: Tensor) -> Tensor:
+    """Signed distance (about) to an upright cross with arms of equal length."""
+    x, y = x.abs(), y.abs()
+    return torch.maximum(torch.maximum(x, y) - 0.9, torch.minimum(x, y) - 0.3)
+
+
 def _heart(x: Tensor, y: Tensor) -> Tensor:
     """Signed distance (about) to a heart: two discs over a wedge."""
     x = x.abs()
@@ -306,29 +307,21 @@ def _heart(x: Tensor, y: Tensor) -> Tensor:
     return torch.minimum(lobe, wedge)
 
 
-def _distance(name: str, x: Tensor, y: Tensor) -> Tensor:
-    """Signed distance (about), negative inside, to a shape that fills a disc of radius 1."""
-    radius = x.hypot(y)
-    box = torch.maximum(x.abs(), y.abs())
-    if name == "disc":
-        return radius - 0.9
-    if name == "ring":
-        return (radius - 0.72).abs() - 0.2
-    if name == "square":
-        return box - 0.75
-    if name == "cross":
-        return torch.maximum(box - 0.9, torch.minimum(x.abs(), y.abs()) - 0.3)
-    if name == "crescent":
-        return torch.maximum(radius - 0.92, 0.72 - (x - 0.42).hypot(y))
-    if name == "star":
-        return _star(x, y)
-    if name == "heart":
-        return _heart(x, y)
-    if name == "arrow":
-        return _arrow(x, y)
-    if name == "triangle":
-        return _polygon(x, y - 0.1, 3, 1.1)
-    return _polygon(1.45 * x, y, 4, 1.0)  # a diamond: narrower than a square on its corner
+# Signed distances (about), negative inside, to shapes that fill a disc of radius 1. A diamond is
+# narrower than a square on its corner.
+_SHAPES = {
+    "disc": lambda x, y: x.hypot(y) - 0.9,
+    "ring": lambda x, y: (x.hypot(y) - 0.72).abs() - 0.2,
+    "square": lambda x, y: torch.maximum(x.abs(), y.abs()) - 0.75,
+    "triangle": lambda x, y: _polygon(x, y - 0.1, 3, 1.1),
+    "diamond": lambda x, y: _polygon(1.45 * x, y, 4, 1.0),
+    "arrow": _arrow,
+    "star": _star,
+    "cross": _cross,
+    "heart": _heart,
+    "crescent": lambda x, y: torch.maximum(x.hypot(y) - 0.92, 0.72 - (x - 0.42).hypot(y)),
+}
+SHAPE_NAMES = tuple(_SHAPES)
 
 
 def _color(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
@@ -350,9 +343,9 @@ def _shape_chunk(seed: int, chunk: int) -> tuple[Tensor, Tensor]:
     cos, sin = turn.cos()[:, :, None], turn.sin()[:, :, None]
     x, y = x * cos + y * sin, y * cos - x * sin
     distance = torch.empty(n, 32, 32)
-    for label, name in enumerate(SHAPE_NAMES):
+    for label, signed_distance in enumerate(_SHAPES.values()):
         own = labels == label
-        distance[own] = _distance(name, x[own], y[own])
+        distance[own] = signed_distance(x[own], y[own])
     cover = (0.5 - distance * size[:, :, None]).clamp_(0, 1).unsqueeze(1)
     # A bright shape on a darker ground of clearly another hue; both lit from one side.
     hue = _uniform(n, 0, 1, generator)

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import runs, verify
-from .callbacks import Callback, Progress
+from . import run_folder, runs, verify
+from .callbacks import Callback, Grids, Progress
 from .datasets import ImageDataset
 from .losses import Objective, Penalty, get_objective
 from .runs import TrainingRun
@@ -183,17 +183,19 @@ def train(
         may set `run.objective`, `run.penalty` (a copy of yours), `run.lr` and `run.d_steps`.
     seed: batches and noise are functions of (seed, step). The networks' initial weights are yours:
         call `set_seed` before building them.
-    run_dir: a folder for checkpoints and history.csv. resume: True continues from the newest
-        checkpoint in run_dir (or begins, if there is none), a path from that folder or file, a
-        TrainingRun from where it stopped. `steps` is then the total, not what is added.
+    run_dir: a folder for checkpoints, sample grids, history.csv and config.json, see `run_folder`.
+        resume: True continues from the newest checkpoint in it (or begins, if there is none), a
+        path from that folder or file, a TrainingRun from where it stopped. `steps` is then the
+        total, not what is added.
     snapshots: how many times to draw the same 64 latents. progress: a bar with losses.
 
     A first interrupt (Ctrl-C, or the square button) ends the run after the current step and returns
     what was learned; a second one raises KeyboardInterrupt.
 
     Raises ValueError or TypeError before the first step if shapes, ranges or labels do not fit,
-    FileExistsError if run_dir holds another run, `checkpoints.CheckpointError` if a resume is not
-    possible, and `TrainingDiverged` on NaN, with the last good state put back into the networks.
+    FileExistsError if run_dir holds another run, `RunFolderError` if it cannot be written or is in
+    use, `checkpoints.CheckpointError` if a resume is not possible, and `TrainingDiverged` on NaN,
+    with the last good state put back into the networks. A full disk only warns, see `runs.save`.
     """
     verify.check_kinds(generator, discriminator, dataset)
     device, losses = pick_device(device), get_objective(objective)
@@ -208,6 +210,8 @@ def train(
     latent_dim, joint = verify.check_networks(
         generator, discriminator, dataset, latent_dim, conditional, device, losses, penalty
     )
+    if run_dir is not None and not any(isinstance(hook, Grids) for hook in hooks):
+        hooks.append(Grids())
     if progress:
         hooks.append(Progress())
     run = TrainingRun(
@@ -227,11 +231,13 @@ def train(
     }  # fmt: skip
     # The run's own global random state (dropout, penalties), so that it depends on the seed alone
     # and leaves the caller's state as it was.
-    with torch.random.fork_rng(), runs.gentle_interrupt(run):
+    with runs.gentle_interrupt(run), torch.random.fork_rng(), run_folder.opened(run.run_dir):
         torch.manual_seed(seed)
         payload = runs.find_checkpoint(run.run_dir, resume)
         if payload is not None:
             runs.restore(run, payload)
+        if run.run_dir is not None:
+            run_folder.write_config(runs.describe_setup(run), run.run_dir)
         loop(run, snapshots, checkpoint_every)
     return run
 

@@ -127,9 +127,9 @@ def check_networks(
             latent_dim = latent_size(G, latent_dim)
             z = _latents(n, latent_dim, device)
             fake = _try("generator", G, z, labels)
-            _check_fake(fake, (n, *dataset.image_shape))
+            check_fake(fake, (n, *dataset.image_shape))
             logits = [
-                _check_logits(D, name, images, labels)
+                check_logits(D, name, images, labels)
                 for name, images in (("a real batch", real), ("the generator's output", fake))
             ]
         except ValueError:
@@ -139,7 +139,7 @@ def check_networks(
                     "images into logits, the second makes images. Call train(G, D, dataset, ...)"
                 ) from None
             raise
-        _check_no_sigmoid(D, real, labels)
+        check_no_sigmoid(D, real, labels)
         _check_losses(losses, penalty, D, real, fake, labels, logits)
     return latent_dim, judges_alone(D, real, fake, labels)
 
@@ -197,7 +197,8 @@ def _try(name: str, network: nn.Module, x: Tensor, labels: Tensor | None) -> Ten
         ) from error
 
 
-def _check_fake(fake: Tensor, expected: tuple[int, ...]) -> None:
+def check_fake(fake: Tensor, expected: tuple[int, ...]) -> None:
+    """ValueError unless G's images have the shape `expected` and lie in [-1, 1]."""
     if tuple(fake.shape) != expected:
         raise ValueError(
             f"generator(z) has shape {tuple(fake.shape)}, but the data have {expected}. Does "
@@ -216,7 +217,8 @@ def _check_fake(fake: Tensor, expected: tuple[int, ...]) -> None:
         )
 
 
-def _check_logits(D: nn.Module, name: str, images: Tensor, labels: Tensor | None) -> Tensor:
+def check_logits(D: nn.Module, name: str, images: Tensor, labels: Tensor | None) -> Tensor:
+    """D's logits for the images called `name`; ValueError unless there is one for each."""
     logits = _try("discriminator", D, images, labels)
     n, pack = len(images), images_a_logit(D)
     expected = n // pack
@@ -229,7 +231,7 @@ def _check_logits(D: nn.Module, name: str, images: Tensor, labels: Tensor | None
     return logits.flatten()
 
 
-def _check_no_sigmoid(D: nn.Module, real: Tensor, labels: Tensor | None) -> None:
+def check_no_sigmoid(D: nn.Module, real: Tensor, labels: Tensor | None) -> None:
     """Refuse a D that ends in sigmoid: enormous inputs drive logits, but not probabilities, far."""
     try:
         far = torch.cat([call(D, scale * real, labels).flatten() for scale in (-1e4, 1e4)])

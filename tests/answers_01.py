@@ -336,11 +336,11 @@ UNFORESEEN = {
         ),
         "smoothed": (
             _with(0, lambda r, f: bce(r, 0.9) + bce(f, 0.0)),
-            "the real logits have target 0.9, not 1",
+            "the real term with target 0 is in it, 0.1 times",
         ),
         "one sign": (
             _with(0, lambda r, f: F.softplus(-r).mean() - F.softplus(f).mean()),
-            "the fake term is of the opposite sign",
+            "The fake term is of the opposite sign",
         ),
         "a constant": (
             _with(0, lambda r, f: d_loss(r, f) - 2 * math.log(2)),

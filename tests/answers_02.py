@@ -1,8 +1,6 @@
 """Answers to the exercises of notebook 02: correct ones in several styles, and wrong ones.
 
-CORRECT[id]   {name: answer}: must pass.
-MUTANTS[id]   {name: (answer, mistake)}: must be rejected, and by exactly this name.
-UNFORESEEN[id] {name: (answer, words)}: wrong in a way without a name; the message holds the words.
+The tables are those of `test_answers`.
 """
 
 from __future__ import annotations
@@ -472,6 +470,125 @@ class ScrambledGenerator(LayeredGenerator):
         return images.reshape(28, 28, 1, len(z)).permute(3, 2, 0, 1)
 
 
+class HalfHiddenGenerator(LayeredGenerator):
+    """Two of three layers are found by `parameters()`."""
+
+    def __init__(self, latent_dim=64, hidden_dim=256):
+        super().__init__(latent_dim, hidden_dim)
+        self.inner = [nn.Linear(hidden_dim, hidden_dim), nn.ReLU()]
+
+    def forward(self, z):
+        h = F.leaky_relu(self.second(F.leaky_relu(self.first(z), 0.2)), 0.2)
+        for layer in self.inner:
+            h = layer(h)
+        return torch.tanh(self.third(h)).view(-1, 1, 28, 28)
+
+
+class PlainTensorDiscriminator(LayeredDiscriminator):
+    def __init__(self, hidden_dim=256):
+        super().__init__(hidden_dim)
+        self.extra = torch.randn(784, 784) / 28
+
+    def forward(self, x):
+        return super().forward(x.flatten(1) @ self.extra)
+
+
+def changed(network, before=lambda x: x, after=lambda x: x):
+    """A class whose forward does something to what goes in or comes out."""
+
+    class Changed(network):
+        def forward(self, x):
+            return after(super().forward(before(x)))
+
+    return Changed
+
+
+def does(action):
+    """The identity, with something done beside."""
+
+    def identity(x):
+        action()
+        return x
+
+    return identity
+
+
+class Forgetful(LayeredDiscriminator):
+    """Python-level state: each call adds a little more."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) + 0.1 * self.calls
+
+
+class HalfDetached(LayeredDiscriminator):
+    def forward(self, x):
+        h = F.leaky_relu(self.first(x.flatten(1)), 0.2)
+        h = h + 5 * F.leaky_relu(self.second(h.detach()), 0.2)
+        return self.third(h - 0.9 * h.detach())
+
+
+class Frozen(LayeredDiscriminator):
+    def __init__(self, hidden_dim=256):
+        super().__init__(hidden_dim)
+        self.first.requires_grad_(False)
+
+
+MUTANTS["2.1"] |= {
+    "a part of the layers in a list": (HalfHiddenGenerator, "arch-unregistered"),
+    "dropout after tanh": (
+        generator(end=lambda: nn.Sequential(nn.Tanh(), nn.Dropout(0.3))),
+        "arch-no-output-activation",
+    ),
+}
+UNFORESEEN["2.1"] |= {
+    "double": (changed(LayeredGenerator, after=lambda x: x.double()), "float64"),
+    "half": (changed(LayeredGenerator, after=lambda x: x.half()), "float16"),
+    "sets the seed": (
+        changed(LayeredGenerator, does(lambda: torch.manual_seed(0))),
+        "sets the random numbers of `torch`",
+    ),
+    "sets numpy's seed": (
+        changed(LayeredGenerator, does(lambda: np.random.seed(0))),
+        "sets the random numbers of `numpy`",
+    ),
+    "a part of z": (
+        changed(LayeredGenerator, lambda z: torch.cat([z[:, :4], 0 * z[:, 4:]], 1)),
+        "Of the 10 numbers of z, 6",
+    ),
+}
+MUTANTS["2.2"]["a plain tensor as weights"] = (PlainTensorDiscriminator, "arch-unregistered")
+UNFORESEEN["2.2"] |= {
+    "clamped": (
+        changed(LayeredDiscriminator, after=lambda x: x.clamp(-10, 10)),
+        "no slope left",
+    ),
+    "clamped above": (changed(LayeredDiscriminator, after=lambda x: x.clamp(max=5)), "no slope"),
+    "squashed, but wide": (
+        changed(LayeredDiscriminator, after=lambda x: 30 * (x / 30).tanh()),
+        "no slope left",
+    ),
+    "images detached": (
+        changed(LayeredDiscriminator, lambda x: x.detach()),
+        "no gradient comes back to the images",
+    ),
+    "images rounded": (
+        changed(LayeredDiscriminator, lambda x: (127.5 * x).round() / 127.5),
+        "no gradient comes back to the images",
+    ),
+    "all under no_grad": (
+        changed(LayeredDiscriminator, after=lambda x: x.detach()),
+        "no gradient gets there",
+    ),
+    "half detached": (HalfDetached, "not how its output changes"),
+    "keeps count": (Forgetful, "keep from one call to the next"),
+    "frozen": (Frozen, "first.weight"),
+    "double": (changed(LayeredDiscriminator, after=lambda x: x.double()), "float64"),
+}
+
+
 # --- 2.3 -----------------------------------------------------------------------------------------
 
 
@@ -532,6 +649,12 @@ UNFORESEEN["2.3"] = {
     "adamw": (lambda G, D: adams(G, D, torch.optim.AdamW), "moves the weights differently"),
     "weight decay": (lambda G, D: adams(G, D, weight_decay=0.1), "moves the weights differently"),
     "amsgrad's cousin": (lambda G, D: adams(G, D, torch.optim.NAdam), "moves the weights"),
+    "a little decay": (
+        lambda G, D: adams(G, D, weight_decay=1e-4),
+        "otherwise default settings: it is Adam with weight_decay=0.0001",
+    ),
+    "amsgrad": (lambda G, D: adams(G, D, amsgrad=True), "amsgrad=True"),
+    "another eps": (lambda G, D: adams(G, D, eps=1e-7), "eps=1e-07"),
     "large eps": (lambda G, D: adams(G, D, eps=0.1), "moves the weights differently"),
     "maximize": (lambda G, D: adams(G, D, maximize=True), "moves the weights differently"),
     "uncalled": (uncalled_parameters, "hands out when that method is called"),
@@ -660,7 +783,6 @@ CORRECT["2.4"] = {
     "two backward passes": d_two_backwards,
     "concatenated": d_concatenated,
     "softplus": d_softplus,
-    "only (N, 1)": d_only_column,
     "closure": d_closure,
     "G frozen": d_frozen_g,
     "backward with inputs": d_backward_inputs,
@@ -964,7 +1086,6 @@ CORRECT["2.5"] = {
     "cleared at the end": g_cleared_at_the_end,
     "D frozen": g_frozen_d,
     "flipped": g_flipped_labels,
-    "only (N, 1)": g_only_column,
 }
 
 
@@ -1306,6 +1427,20 @@ MUTANTS["2.4"]["one z for all"] = (
     d_variant(noise=lambda n, k: torch.randn(1, k).repeat(n, 1)),
     "step-same-noise",
 )
+UNFORESEEN["2.4"] |= {
+    "only (N, 1)": (d_only_column, "With a D that returns logits of shape (N, 1) this is right"),
+    "only (N,)": (
+        d_variant(ce=lambda x, t: BCE(x, torch.full((len(x),), t))),
+        "With a D that returns logits of shape (N,) this is right",
+    ),
+}
+UNFORESEEN["2.5"] |= {
+    "only (N, 1)": (g_only_column, "With a D that returns logits of shape (N, 1) this is right"),
+    "only (N,)": (
+        g_variant(ce=lambda x, t: BCE(x, torch.full((len(x),), t))),
+        "With a D that returns logits of shape (N,) this is right",
+    ),
+}
 
 
 # --- 2.6 and 2.11: whole scripts, as text, with one part exchanged -------------------------------
@@ -1745,6 +1880,21 @@ def _as_clinic(*changes):
     return PlantedBug(source, *_RENAMED)
 
 
+CORRECT["2.11"]["snapshots before the step"] = PlantedBug(
+    CLINIC,
+    (
+        "        if step % snapshot_every == 0:\n"
+        "            with torch.no_grad():\n"
+        '                history["snapshots"].append(G(fixed_noise))\n',
+        "",
+    ),
+    (
+        "    for step in range(steps):\n",
+        "    for step in range(steps):\n"
+        "        if step % snapshot_every == 0:\n"
+        '            history["snapshots"].append(G(fixed_noise).detach())\n',
+    ),
+)
 CORRECT["2.11"]["rewritten"] = _as_clinic()
 MUTANTS["2.11"] = {
     name: (_as_clinic(*changes), mistake)
@@ -1768,7 +1918,7 @@ UNFORESEEN["2.11"] = {
     ),
     "a snapshot at every step": (
         PlantedBug(CLINIC, ("step % snapshot_every == 0", "True")),
-        "a list of 4",
+        "after 1, 2, 3, 4, 5 of its updates",
     ),
     "G steps twice": (
         PlantedBug(CLINIC, ("        g_optimizer.step()\n", "        g_optimizer.step()\n" * 2)),
@@ -1784,6 +1934,34 @@ UNFORESEEN["2.11"] = {
 }
 
 
+UNFORESEEN["2.11"] |= {
+    "a snapshot one step late": (
+        PlantedBug(CLINIC, ("step % snapshot_every == 0", "step % snapshot_every == 1")),
+        "after 2, 4 of its updates",
+    ),
+    "counted from 1": (
+        PlantedBug(CLINIC, ("step % snapshot_every == 0", "(step + 1) % snapshot_every == 0")),
+        "after 2, 4 of its updates",
+    ),
+    "none at step 0": (
+        PlantedBug(CLINIC, ("step % snapshot_every == 0", "step and step % snapshot_every == 0")),
+        "after 3, 5 of its updates",
+    ),
+    "the last is missing": (
+        PlantedBug(CLINIC, ("if step %", "if step < steps - 1 and step %")),
+        "after 1, 3 of its updates",
+    ),
+    "all of the trained generator": (
+        PlantedBug(
+            CLINIC,
+            (
+                "    return history",
+                '    history["snapshots"] = [G(fixed_noise)] * 3\n    return history',
+            ),
+        ),
+        "after 5, 5, 5 of its updates",
+    ),
+}
 UNFORESEEN["2.11"] |= {
     "snapshots of the training's fakes": (
         PlantedBug(CLINIC, ("append(G(fixed_noise))", "append(fake[:16])")),
@@ -2052,3 +2230,34 @@ UNFORESEEN["2.8"] = {
 }
 
 UNMADE = {"2.11": {"loop-d-steps-inverted", "step-globals"}}  # its loop has no d_steps
+
+
+# --- blanks --------------------------------------------------------------------------------------
+
+
+class BlankForward(nn.Module):
+    def __init__(self, latent_dim=64, hidden_dim=256):
+        super().__init__()
+        self.net = nn.Linear(latent_dim, 784)
+
+    def forward(self, z):
+        raise NotImplementedError("Exercise 2.1: write this part")
+
+
+class BlankInit(nn.Module):
+    def __init__(self, hidden_dim=256):
+        super().__init__()
+        raise NotImplementedError
+
+
+def half_done(G, D, d_optimizer, real, latent_dim):
+    d_optimizer.zero_grad()
+    D(real)
+    raise NotImplementedError
+
+
+BLANKS = {
+    "2.1": {"forward": BlankForward},
+    "2.2": {"init": BlankInit},
+    "2.4": {"half done": half_done},
+}

@@ -218,7 +218,8 @@ def test_what_the_published_numbers_say_about_people_and_scores():
     people, published = scope["people"], scope["published"]
     better = people > 0.3
     assert better.sum() == 8
-    rho = scope["spearmanr"](people[better], published["precision"][better]).statistic
+    ranked = [scope["ranks"](values[better]) for values in (people, published["precision"])]
+    rho = np.corrcoef(*ranked)[0, 1]
     assert rho > 0.8
     order = published["precision"].argsort()[::-1]
     assert set(order[:4]) <= set(np.flatnonzero(~better))

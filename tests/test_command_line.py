@@ -78,6 +78,66 @@ def test_a_wrong_argument_is_named_with_what_would_do(arguments, message, tmp_pa
     assert message in capsys.readouterr().err
 
 
+def test_dcgan_on_colour_images_and_its_folder(tmp_path):
+    arguments = ["--data", "shapes", "--model", "dcgan", "--steps", "1", "--batch-size", "4"]
+    assert train(tmp_path, *arguments) == 0
+    assert (tmp_path / "config.json").exists() and (tmp_path / "samples.png").exists()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    (tmp_path / "pets").mkdir()
+    for k in range(20):
+        Image.new("L", (50 + k, 40), 10 * k).save(tmp_path / "pets" / f"{k}.png")
+    return tmp_path / "pets"
+
+
+def test_a_folder_of_images_as_data(pictures, tmp_path, capsys):
+    sized = ["--data", str(pictures), "--image-size", "28", "--steps", "1"]
+    (pictures / "torn.png").write_bytes(b"no image")
+    assert train(tmp_path / "a", *sized, "--model", "dcgan") == 0
+    err = capsys.readouterr().err
+    assert "warning: " in err and "torn.png" in err and "UserWarning" not in err
+    assert train(tmp_path / "b", *sized, "--model", "upsample") == 1
+    assert "these are 1x28x28" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["--steps", "1", "--resume"], []),
+        (["--steps", "1"], ["--resume", "--run-dir"]),
+        (["--batch-size", "99999"], ["--batch-size 99999"]),
+        (["--data", "no/such/folder"], ["no/such/folder", "--fallback 'shapes'"]),
+        (["--data", "pets"], ["with --image-size 64"]),
+        (["--data", "pets", "--image-size", "30", "--model", "dcgan"], ["--image-size 64"]),
+        (["--data", "cifar10"], ["--fallback 'shapes' draws images"]),
+    ],
+)
+def test_messages_are_for_a_shell(arguments, messages, pictures, tmp_path, capsys, monkeypatch):
+    def no_network(_name):
+        raise OSError("no network")
+
+    monkeypatch.setattr("gan_helpers.datasets.download.answering_mirrors", no_network)
+    monkeypatch.chdir(tmp_path)
+    assert train(tmp_path / "run", "--steps", "1") == 0
+    capsys.readouterr()
+    assert train(tmp_path / "run", *arguments) == (1 if messages else 0)
+    err = capsys.readouterr().err.lower()
+    assert all(message in err for message in messages)
+    for python in ("_dir", "_size", "resume=", "path(", "load_dataset", "kernel", "error:  "):
+        assert python not in err.replace("no/such/folder", ""), err
+
+
+def test_a_run_that_could_not_be_saved_is_a_failure(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gan_helpers.checkpoints.save", full)
+    assert train(tmp_path, "--steps", "1") == 1
+    assert "No space left on device. Make room; --resume" in capsys.readouterr().err
+
+
 def test_exercises_prints_the_contracts(capsys):
     assert course_commands.main(["exercises"]) == 0
     printed = capsys.readouterr().out

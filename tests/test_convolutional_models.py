@@ -187,3 +187,22 @@ def test_sizes_that_do_not_fit_are_named():
         m.conv_output_size(2, 4)
     with pytest.raises(ValueError, match="28, 32 or 64"):
         m.DCGANGenerator(48)
+
+
+def test_the_compact_generator_takes_weights_of_classes_too():
+    torch.manual_seed(0)
+    G, z, y = m.CompactGenerator(num_classes=10).eval(), torch.randn(3, 64), torch.tensor([1, 5, 9])
+    weights = nn.functional.one_hot(y, 10).float()
+    assert torch.equal(G(z, y), G(z, weights))
+    between = G(z, weights.lerp(weights.roll(1, 0), 0.5))
+    assert between.shape == (3, 1, 28, 28) and not torch.equal(between, G(z, y))
+
+
+def test_the_naive_upsample_generator_of_the_benchmark_is_the_same_function():
+    from engine import Case, naive_upsample_generator
+
+    case = Case("upsample", None, None, naive_upsample_generator)
+    (naive, _), (G, _) = case.networks(naive=True), case.networks(naive=False)
+    z = torch.randn(4, 100)
+    assert any(isinstance(module, nn.Upsample) for module in naive.modules())
+    torch.testing.assert_close(naive(z), G(z), rtol=0, atol=1e-5)

@@ -1021,22 +1021,69 @@ def test_a_large_photograph_is_resized_whole(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [cut, lambda _: b"", lambda _: b"not an image"])
-def test_a_broken_image_is_named(tmp_path, damage):
-    paint(tmp_path / "cat/1.png")
+def test_broken_images_are_counted_named_and_passed_over(tmp_path, damage):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "cat/2.jpg")
-    broken = tmp_path / "cat/2.jpg"
-    broken.write_bytes(damage(broken.read_bytes()))
-    with pytest.raises(ValueError, match="cat/2.jpg cannot be read as an image .*delete it"):
+    for name in ("cat/1.jpg", "cat/2.jpg", "dog/3.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / name)
+    for name in ("cat/1.jpg", "cat/2.jpg"):
+        (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    with pytest.warns(UserWarning, match="2 of 3 images cannot be read .*cat/1.jpg.*cat/2.jpg"):
+        data = load_dataset(tmp_path, image_size=8)
+    # What is left has the labels that it had.
+    assert data.classes == ("cat", "dog") and data.labels.tolist() == [1]
+    (tmp_path / "dog/3.jpg").unlink()
+    with pytest.raises(ValueError, match="none of the 2 images can be read: cat/1.jpg"):
         load_dataset(tmp_path, image_size=8)
-    with pytest.raises(ValueError, match="cannot be read"):  # no fallback hides one's own mistake
+    with pytest.raises(ValueError, match="none of the 2"):  # no fallback hides one's own mistake
         load_dataset(tmp_path, fallback="shapes", image_size=8)
 
 
-def test_sixteen_bit_images_are_refused(tmp_path):
-    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "1.png")
-    with pytest.raises(ValueError, match="1.png cannot be read .*16-bit"):
+def test_many_broken_images_are_counted_and_the_first_named(tmp_path):
+    paint(tmp_path / "z.png")
+    for k in range(9):
+        (tmp_path / f"{k}.png").write_bytes(b"not an image")
+    with pytest.warns(UserWarning, match="9 of 10 .*4.png.*; \\.\\.\\.$") as caught:
         load_dataset(tmp_path)
+    assert "5.png" not in str(caught[0].message)
+
+
+def test_sixteen_bit_images_are_passed_over_with_the_reason(tmp_path):
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "1.png")
+    with pytest.raises(ValueError, match="1.png .*16-bit"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("inner", [("cat", "dog"), ("train", "test")])
+def test_a_folder_one_level_too_high_is_told(tmp_path, inner):
+    for k, name in enumerate(inner):
+        paint(tmp_path / "top/pets" / name / "a" / f"{k}.png")
+    with pytest.warns(UserWarning, match="every label is 0.*only subfolder is pets") as caught:
+        data = load_dataset(tmp_path / "top")
+    assert data.labels.tolist() == [0, 0]
+    assert str(tmp_path / "top/pets") in str(caught[0].message)
+    with tarfile.open(tmp_path / "top.tar", "w") as tar:
+        tar.add(tmp_path / "top/pets", "pets")
+    with pytest.warns(UserWarning, match="unpack it and pass the folder pets"):
+        load_dataset(tmp_path / "top.tar")
+
+
+def test_one_class_or_the_right_level_is_not_complained_about(tmp_path, recwarn):
+    for file in ("one/cat/1.png", "one/cat/2.png", "deep/cat/a/1.png", "two/cat/x/1.png",
+                 "two/cat/y/2.png", "two/dog/1.png"):  # fmt: skip
+        paint(tmp_path / file)
+    for folder in ("one", "deep", "two"):
+        load_dataset(tmp_path / folder)
+    assert [str(w.message) for w in recwarn] == []
+
+
+def test_any_sizes_grey_and_colour_become_one_square_size(tmp_path):
+    paint(tmp_path / "cat/1.jpg", size=(300, 200))
+    paint(tmp_path / "cat/2.png", size=(17, 90), mode="L", color=40)
+    paint(tmp_path / "dog/3.png", size=(64, 64), mode="RGBA", color=(1, 2, 3, 255))
+    assert load_dataset(tmp_path, image_size=64).image_shape == (3, 64, 64)
+    paint(tmp_path / "grey/1.png", size=(9, 70), mode="L", color=40)
+    assert load_dataset(tmp_path / "grey", image_size=64).image_shape == (1, 64, 64)
 
 
 def test_a_folder_without_images_says_what_it_holds(tmp_path):

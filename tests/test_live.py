@@ -1,4 +1,4 @@
-"""The playground without a browser: its model, its pictures, and its thread."""
+"""The playground without a browser: its model, its pictures, its thread; knobs on a generator."""
 
 import html
 import math
@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_helpers import live
-from gan_helpers.live import canvas, steering
+from gan_helpers import live, models
+from gan_helpers.live import canvas, steering, turning
 from gan_helpers.live.plane import Plane, Settings
 from gan_helpers.losses import OBJECTIVES
+from gan_helpers.sampling import draw
 
 SMALL = {"hidden": 8}
 
@@ -342,3 +343,51 @@ def test_points_are_read_from_text():
     assert steering.parse_points("0.5, 1; -1,2 ;") == ((0.5, 1.0), (-1.0, 2.0))
     with pytest.raises(ValueError, match="'1 2'"):
         steering.parse_points("1 2")
+
+
+# --- knobs on a conditional generator ------------------------------------------------------------
+
+
+def made_knobs(monkeypatch, widgets):
+    monkeypatch.setattr(turning, "has_front_end", lambda: widgets)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
+    torch.manual_seed(0)
+    G = models.CompactGenerator(num_classes=10)
+    return live.knobs(G, torch.eye(64)[:3], label=4, seed=1), shown
+
+
+def test_knobs_turn_z_along_the_directions_and_choose_the_class(monkeypatch):
+    made, (shown,) = made_knobs(monkeypatch, widgets=False)
+    assert "Images of class 4: 3 rows" in shown["text/plain"] and "<img" in shown["text/html"]
+    before = made.image()
+    made.turns[1] = 2.0
+    turned = made.image()
+    expected = models_draw(made, made.z + 2 * torch.eye(64)[1])
+    assert torch.equal(turned, expected) and not torch.equal(turned, before)
+    made.label = 7
+    assert not torch.equal(made.image(), turned)
+    assert made.alt() == "A generated image of class 7, knob 2 at +2.0."
+
+
+def models_draw(made, z):
+    return draw(made.generator, z, torch.tensor([made.label]))
+
+
+def test_knobs_with_widgets_follow_them(monkeypatch):
+    made, (box,) = made_knobs(monkeypatch, widgets=True)
+    picture, right = box.children
+    choice, first, *_, again, words = right.children
+    before = picture.value
+    choice.value, first.value = 9, 1.5
+    assert picture.value != before
+    assert (made.label, made.turns) == (9, [1.5, 0.0, 0.0])
+    assert "class 9, knob 1 at +1.5" in words.value
+    before = picture.value
+    again.click()
+    assert picture.value != before
+
+
+def test_knobs_need_a_conditional_generator():
+    with pytest.raises(ValueError, match="no num_classes"):
+        live.knobs(models.CompactGenerator(), torch.eye(64)[:3])

@@ -48,3 +48,23 @@ def test_every_pair_of_the_registry_builds_and_fits_together():
         assert D(G(torch.randn(2, G.latent_dim))).shape == (2,)
     with pytest.raises(ValueError, match="'giant' is no pair.*mlp"):
         gh.build_pair("giant")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("mlp", (3, 10, 12)), ("dcgan", (1, 28, 28)), ("dcgan", (3, 64, 64)),
+     ("upsample", (3, 32, 32)), ("wide", (1, 28, 28))],
+)  # fmt: skip
+def test_a_pair_for_given_images(name, shape):
+    G, D = gh.build_pair(name, shape)
+    images = G(torch.randn(2, G.latent_dim))
+    assert images.shape == (2, *shape) and D(images).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("dcgan", (3, 30, 30)), ("dcgan", (3, 32, 64)), ("upsample", (1, 28, 28)),
+                        ("wide", (3, 28, 28))]
+)  # fmt: skip
+def test_a_pair_that_is_not_made_for_the_images_says_so(name, shape):
+    with pytest.raises(ValueError, match=f"'{name}' is made for .*{'x'.join(map(str, shape))}"):
+        gh.build_pair(name, shape)

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 # `gan_helpers`, which never imports it. `__init__` only forwards names.
 LAYERS = {
     "gan_helpers": [
-        "settings", "synthetic", "datasets", "models", "losses", "checkpoints", "sampling", "runs",
-        "callbacks", "verify", "training", "judges", "pretrained", "metrics", "diagnostics",
-        "toys", "plotting", "experiments", "live", "__main__",
+        "settings", "synthetic", "datasets", "models", "losses", "checkpoints", "sampling",
+        "run_folder", "runs", "callbacks", "verify", "training", "judges", "pretrained", "metrics",
+        "diagnostics", "toys", "plotting", "experiments", "live", "__main__",
     ],
     "gan_course": ["kernel", "quiz", "exercises", "release", "minutes", "run", "__main__"],
 }  # fmt: skip

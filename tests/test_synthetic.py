@@ -109,7 +109,7 @@ def test_every_shape_has_a_name_and_its_own_form():
     # On centred outlines of one size, each shape covers a different part of the picture.
     ticks = torch.linspace(-1.2, 1.2, 64)
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
-    inside = torch.stack([(synthetic._distance(name, x, y) < 0).flatten() for name in SHAPE_NAMES])
+    inside = torch.stack([(shape(x, y) < 0).flatten() for shape in synthetic._SHAPES.values()])
     assert inside.float().mean(1).min() > 0.1 and inside.float().mean(1).max() < 0.6
     for i in range(10):
         for k in range(i):

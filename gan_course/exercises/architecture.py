@@ -1,9 +1,15 @@
-"""Verdicts on networks that readers build: shape, range, and what the layers do to the numbers."""
+"""What is asked of networks that readers build: shape, range, and a gradient that is true.
+
+Most properties are tried, not looked up: a network is a function of its input, its parameters and
+buffers and the dice, in both modes; `backward` says how its output changes with each of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -13,6 +19,8 @@ from .compare import need_tensor
 from .framework import calling, describe_value, need, probe_device, wrong
 from .guard import seed_torch
 
+_HIDES = "Are the layers attributes of the module (a plain list hides them)?"
+
 
 def build(make: Callable[..., nn.Module], call: str, **sizes: int) -> nn.Module:
     """Call the reader's class or factory; reject what is not a network with parameters."""
@@ -21,18 +29,23 @@ def build(make: Callable[..., nn.Module], call: str, **sizes: int) -> nn.Module:
         network = make(**sizes)
     if not isinstance(network, nn.Module):
         wrong(f"`{call}` should give a network (an nn.Module), but gave {describe_value(network)}.")
+    parameters = dict(network.named_parameters())
     need(
-        any(True for _ in network.parameters()),
+        parameters,
         f"`{call}` gives a network without parameters, so that an optimiser has nothing to move. "
-        "Are the layers attributes of the module (a plain list hides them)?",
+        + _HIDES,
         "arch-unregistered",
+    )
+    frozen = [name for name, p in parameters.items() if not p.requires_grad]
+    need(
+        not frozen,
+        f"`{call}` gives a network with frozen parameters: {', '.join(frozen[:3])} will never "
+        "learn (requires_grad is False).",
     )
     return network.to(probe_device()).train()
 
 
-def need_size_used(
-    make: Callable[..., nn.Module], name: str, argument: str, inputs: Tensor
-) -> None:
+def need_size_used(make: Callable[..., nn.Module], name: str, argument: str, given: Tensor) -> None:
     """Reject a network whose number of parameters does not depend on an argument."""
     counts = []
     if any(isinstance(part, _ConvNd) for part in build(make, f"{name}()").modules()):
@@ -40,7 +53,7 @@ def need_size_used(
     for n in (8, 16):
         call = f"{name}({argument}={n})"
         network = build(make, call, **{argument: n})
-        run(network, inputs, call)  # lazy layers get their size at the first call
+        run(network, given, call)  # lazy layers get their size at the first call
         counts.append(sum(p.numel() for p in network.parameters()))
     need(
         counts[0] != counts[1],
@@ -64,21 +77,33 @@ def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
     return output
 
 
-def need_all_used(network: nn.Module, output: Tensor, call: str) -> None:
-    """Reject a network in which some parameters have no part in the output."""
-    network.zero_grad()
-    if output.requires_grad:
-        (output * torch.randn_like(output)).sum().backward()
-    idle = [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]
-    need(
-        not idle,
-        f"The shape is right, but {', '.join(idle[:3])} {'has' if len(idle) == 1 else 'have'} no "
-        f"part in the output of `{call}`. Is a layer built and not used, or the graph cut?",
-    )
+def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple) -> None:
+    """Reject outputs of another shape, type or device than asked for, in either mode."""
+    for mode, where in ((True, ""), (False, " in evaluation mode")):
+        output = run(network.train(mode), inputs, call + where)
+        need_tensor(output, call + where)
+        need(
+            tuple(output.shape) in shapes,
+            f"`{call}`{where} returned shape {tuple(output.shape)}; "
+            f"{' or '.join(map(str, shapes))} was expected.",
+        )
+        made, asked = (f"{x.dtype} on {x.device}".removeprefix("torch.") for x in (output, inputs))
+        need(
+            made == asked,
+            f"`{call}`{where} returned a tensor of {made} for one of {asked}. Where does the other "
+            "type come in?",
+        )
+    network.train()
 
 
-def need_sane_batchnorm(network: nn.Module) -> None:
-    """Reject BatchNorm layers whose eps is so large that it must have been meant otherwise."""
+def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject what no network should be, whatever it is for."""
+    _need_function(network, inputs, call)
+    _need_rows_alone(network, inputs, call)
+    _need_registered(network, inputs, call)
+    _need_all_used(network.eval(), inputs, call)
+    network.train()
+    _need_free_dice(network, inputs, call)
     for name, part in network.named_modules():
         need(
             not (isinstance(part, _BatchNorm) and part.eps > 0.01),
@@ -88,147 +113,42 @@ def need_sane_batchnorm(network: nn.Module) -> None:
         )
 
 
-def _is_affine(function: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> bool:
-    """f(a) + f(b) = f(a + b) + f(0), up to rounding: then nothing but linear layers is there."""
-    left = function(a) + function(b)
-    right = function(a + b) + function(torch.zeros_like(a))
-    varies = (function(a) - function(b)).norm()
-    return bool(varies > 0 and (left - right).norm() <= 1e-3 * varies)
+# --- a function of its input, its weights and the dice -------------------------------------------
 
 
-def _reach(network: nn.Module, inputs: Tensor, call: str) -> tuple[float, float]:
-    """The lowest and the highest output that a few training steps can drive the network to."""
-    start = {name: value.clone() for name, value in network.state_dict().items()}
-    network.eval()
-    ends = []
-    for sign in (1, -1):
-        network.load_state_dict(start)
-        optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
-        for _ in range(20):
-            optimizer.zero_grad()
-            (sign * run(network, inputs, call)).mean().backward()
-            optimizer.step()
-        with torch.no_grad():
-            out = run(network, inputs, call)
-        ends.append((out.min() if sign == 1 else out.max()).item())
-    network.load_state_dict(start)
-    network.train()
-    return ends[0], ends[1]
-
-
-def judge_image_output(network: nn.Module, latent_dim: int, call: str) -> None:
-    """Reject a generator whose images do not use [-1, 1], or that is linear before its tanh."""
-    z = torch.randn(256, latent_dim, device=probe_device())
-    with torch.no_grad():
-        out = run(network, z, call).double()
-    before_tanh = torch.atanh(out.clamp(-1 + 1e-12, 1 - 1e-12))
-    for values in (out, before_tanh):
+def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network that ignores its input, or that draws or remembers something of its own."""
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    for mode, where in ((False, " in evaluation mode"), (True, "")):
+        outputs = []
+        for _ in range(2):
+            network.load_state_dict(state)
+            with torch.no_grad():
+                outputs.append(run(network.train(mode), inputs, call))
         need(
-            abs(values.mean()) > 1e-3 or abs(values.std() - 1) > 0.02,
-            "Shape and size are right, but BatchNorm stands at the output: every batch of images "
-            "is forced to the same mean and contrast, which the data do not have. Which layers may "
-            "be normalised?",
-            "arch-bn-output",
+            torch.allclose(*outputs, atol=1e-6),
+            f"`{call}`{where}, called twice with the same input, the same weights and the same "
+            "seed, gives two results. What does the network keep from one call to the next?",
         )
-    low, high = _reach(network, z[:16], call)
-    seen = f"(pushed as far as they go, they reach from {low:.3g} to {high:.3g})"
-    if low >= 0:
-        if high <= 1:
-            wrong(
-                f"Shape and size are right, but the values never leave [0, 1] {seen}, while the "
-                "data use [-1, 1]: D can tell the two by the missing dark half alone. Which "
-                "function ends G?",
-                "arch-sigmoid-output",
-            )
-        wrong(
-            f"Shape and size are right, but no value is below 0 {seen}: half of the data's range "
-            "[-1, 1] is out of reach. Which function ends G?",
-            "arch-relu-output",
-        )
-    need(
-        low >= -1.001 and high <= 1.001,
-        f"Shape and size are right, but the values leave [-1, 1] {seen}, so that D wins on range "
-        "alone. What keeps the last layer's output in bounds?",
-        "arch-no-output-activation",
-    )
-    need(
-        low < -0.9 and high > 0.9,
-        f"The images stay within [-1, 1] but use only a part of it {seen}; the data use all of it.",
-    )
+    network.load_state_dict(state)
     network.eval()
-    a, b = 0.1 * z[:128], 0.1 * z[128:]
-
-    def logit(z: Tensor) -> Tensor:
-        with torch.no_grad():
-            out = run(network, z, call).double().clamp(-1 + 1e-9, 1 - 1e-9)
-        return torch.atanh(out)
-
+    with torch.no_grad(), calling(call):
+        first, again = network(inputs), network(inputs)
+        other = network(1.5 * inputs.roll(1, 0))
     need(
-        not _is_affine(logit, a, b),
-        "Shape and range are right, but up to the final tanh G is one linear map of z, however "
-        "many layers it has: it can only blend fixed pictures. What belongs between two linear "
-        "layers?",
-        "arch-no-nonlinearity",
+        torch.allclose(first, again, atol=1e-6),
+        f"`{call}`, called twice with the same input, gives two results (in evaluation mode). Is "
+        "noise drawn inside the network?",
+    )
+    need(
+        not torch.allclose(first, other, atol=1e-9),
+        f"`{call}` gives the same result for every input. Is the argument used, "
+        "and does anything cut off what comes out (a ReLU at the end)?",
     )
     network.train()
 
 
-def judge_logits(network: nn.Module, images: Tensor, call: str) -> None:
-    """Reject a discriminator whose outputs are no free logits, or that is linear or batch-blind."""
-    with torch.no_grad():
-        out = run(network, images, call).double()
-        brighter = run(network, 2 * images + 0.5, call).double()
-    need(
-        (out - brighter).norm() > 1e-3 * out.norm(),
-        "Shapes are right, but D does not notice when a whole batch becomes brighter and richer in "
-        "contrast: BatchNorm stands at its input layer and removes both before D can look. Which "
-        "layers may be normalised?",
-        "arch-bn-output",
-    )
-    pixels = images.clone().requires_grad_()
-    run(network, pixels, call).sum().backward()
-    unseen = (pixels.grad == 0).all(0).float().mean().item()
-    need(
-        unseen < 0.25,
-        f"Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output. Which "
-        "part of the image is left out?",
-    )
-    low, high = _reach(network, images[:16], call)
-    if low >= 0 and 0.5 < high <= 1:
-        wrong(
-            "Shapes are right, but D returns probabilities: its output never leaves [0, 1]. The "
-            "losses of this course apply the sigmoid themselves, and a second one flattens them. "
-            "What does the last line of D apply?",
-            "loss-double-sigmoid",
-        )
-    need(
-        low < 0 < high,
-        "Shapes are right, but D's output has only one sign (it can be driven from "
-        f"{low:.3g} to {high:.3g}), so that it cannot say both 'real' and 'fake'. What does the "
-        "last line of D apply?",
-    )
-    need(
-        high > 1.1 or low < -1.1,
-        f"Shapes are right, but D's output cannot be driven beyond {low:.3g} and {high:.3g}: "
-        "something squashes it. A logit is any number; what does the last line of D apply?",
-    )
-    network.eval()
-
-    def logit(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return run(network, x, call).double()
-
-    half = len(images) // 2
-    need(
-        not _is_affine(logit, images[:half], images[half : 2 * half]),
-        "Shapes are right, but D is one linear map of the pixels, however many layers it has. What "
-        "belongs between two linear layers?",
-        "arch-no-nonlinearity",
-    )
-    network.train()
-
-
-def need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
+def _need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
     """Reject a network whose answer to one row depends on the others, or that fails at one row."""
     network.eval()
     with torch.no_grad(), calling(f"{call} in evaluation mode, given a batch of one"):
@@ -248,20 +168,212 @@ def need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
     )
 
 
-def need_depends_on_input(network: nn.Module, inputs: Tensor, call: str) -> None:
-    """Reject a network that ignores its input, or that draws its own randomness."""
+# Sources of random numbers: name, how to seed it, how to draw from it.
+_DICE: Sequence[tuple[str, Callable[[int], object], Callable[[], object]]] = (
+    ("torch", seed_torch, lambda: torch.rand(2).tolist()),
+    ("numpy", np.random.seed, lambda: np.random.rand(2).tolist()),
+    ("random", random.seed, random.random),
+)
+
+
+def _need_free_dice(network: nn.Module, inputs: Tensor, call: str) -> None:
+    for name, seed, draw in _DICE:
+        drawn = []
+        for number in (11, 22):
+            seed(number)
+            with torch.no_grad(), calling(call):
+                network(inputs)
+            drawn.append(draw())
+        need(
+            drawn[0] != drawn[1],
+            f"`{call}` sets the random numbers of `{name}`: what is drawn after a call is the same "
+            "every time, so that noise and batches repeat. Where is a seed set in the network?",
+        )
+
+
+# --- what its parameters are, and whether the gradient is that of the output ---------------------
+
+
+def _leaves(output: Tensor) -> Iterator[Tensor]:
+    """The tensors with a gradient that an output was computed from."""
+    seen, open_nodes = set(), [output.grad_fn]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        open_nodes += [before for before, _ in node.next_functions]
+
+
+def _plain_tensors(network: nn.Module) -> Iterator[Tensor]:
+    """Tensors of more than one number that modules hold, alone or in lists, unregistered."""
+    for part in network.modules():
+        held = [value for key, value in vars(part).items() if not key.startswith("_")]
+        while held:
+            value = held.pop()
+            if isinstance(value, list | tuple):
+                held += value
+            elif isinstance(value, dict):
+                held += value.values()
+            elif isinstance(value, Tensor) and value.is_floating_point() and value.numel() > 1:
+                yield value
+
+
+def _need_registered(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network that computes with tensors which neither optimiser nor `to` can find."""
+    output = run(network, inputs, call)
+    known = {id(t) for t in (*network.parameters(), *network.buffers())}
+    hidden = [leaf for leaf in _leaves(output) if id(leaf) not in known]
+    need(
+        not hidden,
+        f"`{call}` is computed with {sum(p.numel() for p in hidden):,} weights (in {len(hidden)} "
+        f"tensors) that `parameters()` does not find, so that they never learn. {_HIDES}",
+        "arch-unregistered",
+    )
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    for tensor in _plain_tensors(network):
+        if id(tensor) in known or not tensor.is_leaf:
+            continue
+        before = tensor.detach().clone()
+        with torch.no_grad():
+            network.load_state_dict(state)
+            first = run(network, inputs, call)
+            tensor += 1 + before.abs().mean()
+            network.load_state_dict(state)
+            second = run(network, inputs, call)
+            tensor.copy_(before)
+        need(
+            torch.equal(first, second),
+            f"The output of `{call}` depends on a tensor of shape {tuple(tensor.shape)} that is "
+            "neither a parameter nor a buffer: it does not learn, is not saved and does not move "
+            "to another device. What makes it one of the two?",
+            "arch-unregistered",
+        )
+
+
+def _step_along(move: Callable[[float], None], value: Callable[[], Tensor], step: float) -> float:
+    """By how much a value differs between a step forth and a step back, by the step."""
+    ends = []
+    for sign in (1, -1):
+        move(sign * step)
+        ends.append(value().item())
+        move(-sign * step)
+    return (ends[0] - ends[1]) / step
+
+
+def _slopes(network: nn.Module, inputs: Tensor, call: str) -> tuple[Callable, dict]:
+    """A mixture of all outputs, as a function, and its gradient by the parameters as they say."""
+    parameters = dict(network.named_parameters())
+    mix = torch.randn_like(run(network, inputs, call))
+
+    def value() -> Tensor:
+        return (run(network, inputs, call).double() * mix).sum()
+
+    slopes, total = dict.fromkeys(parameters), value()
+    if total.requires_grad:
+        found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+        slopes = dict(zip(parameters, found, strict=True))
+    return value, slopes
+
+
+def _need_all_used(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network with parameters that have no part, or that no gradient gets to."""
+    parameters, (value, slopes) = dict(network.named_parameters()), _slopes(network, inputs, call)
+    unused, cut = [], []
+    with torch.no_grad():
+        first = value()
+        for name, slope in slopes.items():
+            if slope is not None and slope.any():
+                continue
+            before = parameters[name].clone()
+            parameters[name].add_(torch.randn_like(before) * (before.abs().mean() + 0.1))
+            moved = not torch.equal(first, value())
+            parameters[name].copy_(before)
+            if moved or slope is None:
+                (cut if moved else unused).append(name)
+    need(
+        not cut,
+        f"The output of `{call}` depends on {', '.join(cut[:3])}, but no gradient gets there, so "
+        "that no optimiser could improve it. Is something detached, made under `no_grad` or "
+        "rounded on the way?",
+    )
+    need(
+        not unused,
+        f"The shape is right, but {', '.join(unused[:3])} {'has' if len(unused) == 1 else 'have'} "
+        f"no part in the output of `{call}`. Is a layer built and not used?",
+    )
+
+
+def need_true_gradient(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network whose gradient is not how its output changes: it is cut on the way."""
     network.eval()
-    with torch.no_grad(), calling(call):
-        first, again = network(inputs), network(inputs)
-        other = network(1.5 * inputs.roll(1, 0))
+    value, slopes = _slopes(network, inputs, call)
+    used = [(p, slopes[n]) for n, p in network.named_parameters() if slopes[n] is not None]
+    used = [(p, s, p.detach().norm() / s.norm()) for p, s in used if s.any()]
+
+    def move(step: float) -> None:
+        for parameter, slope, size in used:
+            parameter.add_(step * size * slope)
+
+    expected = 2 * sum((size * slope.square().sum()).item() for _, slope, size in used)
+    with torch.no_grad():
+        _compare_slope(_step_along(move, value, 5e-3), expected, call, "its weights")
     network.train()
+
+
+def _compare_slope(found: float, expected: float, call: str, what: str) -> None:
     need(
-        torch.allclose(first, again, atol=1e-6),
-        f"`{call}`, called twice with the same input, gives two results (in evaluation mode). Is "
-        "noise drawn inside the network?",
+        abs(found - expected) < 0.2 * max(abs(found), abs(expected)),
+        f"The gradient of `{call}` by {what} is not how its output changes: along it the output "
+        f"grows {found:.3g} a step where `backward` says {expected:.3g}. Is a part of the way "
+        "detached, made under `no_grad` or rounded?",
     )
+
+
+def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> None:
+    """Reject a discriminator through which no true gradient comes back to its images."""
+    network.eval()
+    pixels = images.clone().requires_grad_()
+    slope = None
+    output = run(network, pixels, call)
+    if output.requires_grad:
+        (slope,) = torch.autograd.grad(output.sum(), pixels, allow_unused=True)
     need(
-        not torch.allclose(first, other, atol=1e-9),
-        f"`{call}` gives the same result for every input. Is the argument used?",
+        slope is not None and slope.any(),
+        f"`{call}` notices what it is shown, but no gradient comes back to the images, so that no "
+        "generator could learn from it. Is something detached, made under `no_grad` or rounded "
+        "on the way?",
     )
-    need_tensor(first, call)
+    unseen = (slope == 0).all(0).float().mean().item()
+    need(
+        unseen < 0.25,
+        f"Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output. Which "
+        "part of the image is left out?",
+    )
+    moved = images.clone()
+    direction = slope / slope.norm() * images.norm()
+    with torch.no_grad():
+        found = _step_along(
+            lambda step: moved.add_(step * direction),
+            lambda: run(network, moved, call).double().sum(),
+            2e-3,
+        )
+    _compare_slope(found, 2 * (slope * direction).sum().item(), call, "the images")
+    network.train()
+
+
+def need_whole_z(network: nn.Module, latent_dim: int, call: str) -> None:
+    """Reject a generator that looks at a part of z only."""
+    network.eval()
+    z = torch.randn(1, latent_dim, device=probe_device())
+    with torch.no_grad():
+        moved = run(network, torch.cat([z, z + torch.eye(latent_dim, device=z.device)]), call)
+    idle = int(((moved[1:] - moved[:1]).abs().flatten(1).amax(1) < 1e-7).sum())
+    need(
+        not idle,
+        f"Of the {latent_dim} numbers of z, {idle} have no influence on the images of `{call}`. "
+        "Where are they left out?",
+    )
+    network.train()

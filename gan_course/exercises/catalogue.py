@@ -57,6 +57,11 @@ MISTAKES: dict[str, str] = {
     "plot-per-image-scale": "each image stretched to its own range",
     "plot-batch-scale": "the batch stretched to its own range",
     "plot-new-noise": "new noise for every snapshot",
+    # conditional GANs
+    "cond-d-blind": "D does not see the label",
+    "cond-embedding-shared-size": "the embedding has the size of the batch or of z",
+    "cond-index-as-float": "the class index is used as a number",
+    "cond-one-class": "one label for the whole batch of fakes",
     # metrics
     "is-kl-reversed": "KL(p(y) || p(y|x)) where KL(p(y|x) || p(y)) was asked",
     "is-logits": "logits are used as probabilities",
@@ -78,10 +83,6 @@ WAITING: dict[str, tuple[int, str]] = {
     "init-wrong-std": (3, "initial weights ten times too large or too small"),
     "repro-late-seed": (3, "the seed is set after the networks are built"),
     "resume-no-optimizer": (3, "resumed without optimiser or random state"),
-    "cond-d-blind": (5, "D does not see the label"),
-    "cond-embedding-shared-size": (5, "the embedding has the size of the batch or of z"),
-    "cond-index-as-float": (5, "the class index is used as a number"),
-    "cond-one-class": (5, "one label for the whole batch of fakes"),
     "gp-alpha-normal": (7, "the mixing factor is drawn from a normal distribution"),
     "gp-alpha-shape": (7, "the mixing factor is drawn per pixel, or once for the batch"),
     "gp-batchnorm": (7, "BatchNorm in a critic under a gradient penalty"),

@@ -20,8 +20,8 @@ from torch import Tensor
 from .explain import Cause
 from .framework import calling, describe_value, need, wrong
 
-# A known wrong formula: the mistake (or None), what it computes, the message.
-Known = tuple[str | None, Callable[..., Any], str]
+# A known wrong formula: the mistake (or None), what it (or each of several) computes, the message.
+Known = tuple[str | None, Callable[..., Any] | tuple[Callable[..., Any], ...], str]
 # Terms that a right answer is a sum of: name -> (its value in each problem, its right factor).
 Terms = Mapping[str, tuple[Sequence[float], float]]
 
@@ -74,32 +74,31 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
             f"`{call}` should return a plain number, but a tensor came back. A tensor may keep a "
             "whole graph alive in your history: which method turns one value into a number?"
         )
-    if isinstance(value, complex) or "complex" in str(getattr(value, "dtype", "")):
-        wrong(
-            f"`{call}` gives a complex number. Rounding gives a matrix root tiny imaginary parts; "
-            "which part of them is meant?"
-        )
+    need(
+        not isinstance(value, complex) and "complex" not in str(getattr(value, "dtype", "")),
+        f"`{call}` gives a complex number. Rounding gives a matrix root tiny imaginary parts; "
+        "which part of them is meant?",
+    )
     number = value
     if not plain and isinstance(value, Tensor | np.ndarray):
-        shape = tuple(value.shape)
         need(
-            math.prod(shape) == 1,
-            f"`{call}` should give one number, but shape {shape} came back. What turns these into "
-            "one?",
+            math.prod(value.shape) == 1,
+            f"`{call}` should give one number, but shape {tuple(value.shape)} came back. What "
+            "turns these into one?",
         )
         number = value.item()
-    elif not plain and hasattr(value, "__float__") and not isinstance(value, bool):
+    elif not plain and hasattr(value, "__float__"):
         number = float(value)
     if not isinstance(number, numbers.Real) or isinstance(value, bool):
         wrong(f"`{call}` should give one number, but {describe_value(value)} came back.")
-    need(
-        not finite or math.isfinite(number),
-        f"`{call}` returned {float(number)}, which is not finite.",
-    )
-    return float(number)
+    number = float(number)
+    need(not finite or math.isfinite(number), f"`{call}` returned {number}, which is not finite.")
+    return number
 
 
-_COUNTS = {2: "two", 3: "three", 4: "four"}
+def ask_number(function: Callable, call: str, *given: Any, **options: Any) -> float:
+    """The one number, perhaps nan, that the reader's function returns; see `ask`."""
+    return need_number(ask(function, call, *given, **options), call, plain=False, finite=False)
 
 
 def need_parts(value: object, call: str, *names: str) -> tuple:
@@ -110,8 +109,8 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
         parts = ()
     need(
         len(parts) == len(names),
-        f"`{call}` should return {_COUNTS[len(names)]} things, {', '.join(names[:-1])} and "
-        f"{names[-1]}; {describe_value(value)} came back.",
+        f"`{call}` should return {len(names)} things, {' and '.join(names)}; "
+        f"{describe_value(value)} came back.",
     )
     return parts
 
@@ -127,30 +126,38 @@ def as_tensor(value: object) -> Tensor:
 
 
 def close(a: object, b: object, tolerance: float = 1e-3, absolute: float = 0.0) -> bool:
-    """Equal up to rounding, as vectors. None stands for zero; nan is close to nothing."""
-    if a is None or b is None:
-        other = b if a is None else a
-        return other is None or not as_tensor(other).any()
+    """Equal up to rounding, as vectors; nan is close to nothing."""
     a, b = as_tensor(a).flatten(), as_tensor(b).flatten()
     if a.shape != b.shape or not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         return False
     return bool((a - b).norm() <= absolute + tolerance * torch.maximum(a.norm(), b.norm()))
 
 
+def near(got: float, right: float, rel: float = 2e-3) -> bool:
+    """Equal up to rounding, as numbers."""
+    return math.isclose(got, right, rel_tol=rel, abs_tol=1e-6)
+
+
+def all_near(got: Iterable[float], right: Iterable[float], rel: float = 2e-3) -> bool:
+    """Each number of `got` near that of `right` in its place."""
+    return all(near(*pair, rel) for pair in zip(got, right, strict=True))
+
+
 def name_wrong(
     got: Sequence[Any],
     known: Iterable[Known],
     problems: Sequence[tuple],
-    same: Callable[[Any, Any], bool] = close,
+    same: Callable[[Any, Any], bool] = near,
 ) -> None:
     """Reject by name what a known wrong formula gives for every one of these problems."""
-    for mistake, formula, message in known:
-        try:
-            made = [formula(*problem) for problem in problems]
-        except (ArithmeticError, ValueError, RuntimeError):  # it has no value here, so it is not it
-            continue
-        if all(same(*pair) for pair in zip(got, made, strict=True)):
-            wrong(message, mistake)
+    for mistake, formulas, message in known:
+        for formula in formulas if isinstance(formulas, tuple) else (formulas,):
+            try:
+                made = [formula(*problem) for problem in problems]
+            except (ArithmeticError, ValueError, RuntimeError):  # no value here, so it is not it
+                continue
+            if all(same(*pair) for pair in zip(got, made, strict=True)):
+                wrong(message, mistake)
 
 
 # --- solve, then speak ---------------------------------------------------------------------------
@@ -186,7 +193,7 @@ def solve(got: Sequence[float], terms: Terms, tolerance: float = 1e-4) -> dict[s
 
 
 def times(ratio: float) -> str:
-    """How many times too large, in words: never "1.00 times"."""
+    """How many times too large, in words; the ratio is not 1."""
     for value, words in (
         (0.5, "half as large as it should be"),
         (2.0, "twice as large as it should be"),
@@ -196,28 +203,21 @@ def times(ratio: float) -> str:
     ):
         if math.isclose(ratio, value, rel_tol=5e-4):
             return words
-    digits = next((n for n in range(4, 8) if float(f"{ratio:.{n}g}") != 1), 9)
-    return f"{ratio:.{digits}g} times as large as it should be"
+    return f"{ratio:.4g} times as large as it should be"
 
 
 def say_factors(found: Mapping[str, float], terms: Terms) -> str:
     """What factors found by `solve` mean: which term is missing, of wrong sign or size."""
-    ratios, added = {}, []
+    said = []
     for name, (_, right) in terms.items():
-        if right:
-            ratios[name] = found[name] / right
-        elif abs(found[name]) > 1e-3:
-            added.append(f"{name} is in it, {found[name]:.4g} times, and should not be")
-    off = {name: ratio for name, ratio in ratios.items() if abs(ratio - 1) > 1e-3}
-    values = list(off.values())
-    if len(off) == len(ratios) > 1 and max(values) - min(values) < 1e-3 * abs(max(values)):
-        said = [f"everything is {times(values[0])}"]
-    else:
-        said = [
-            f"{name} is missing" if abs(ratio) < 1e-3 else f"{name} is {times(ratio)}"
-            for name, ratio in off.items()
-        ]
-    text = "; ".join(said + added)
+        if right and abs(found[name] / right) < 1e-3:
+            said.append(f"{name} is missing")
+        elif right and abs(found[name] / right - 1) > 1e-3:
+            said.append(f"{name} is {times(found[name] / right)}")
+        elif not right and abs(found[name]) > 1e-3:
+            often = "" if abs(found[name] - 1) < 1e-3 else f", {found[name]:.4g} times,"
+            said.append(f"{name} is in it{often} and should not be")
+    text = "; ".join(said)
     return text[:1].upper() + text[1:] + "." if text else ""
 
 
@@ -233,44 +233,49 @@ def explain(
     value in each problem. Only what fits every problem is said.
     """
     got, right = np.asarray(got, dtype=float), np.asarray(right, dtype=float)
-    if not np.isfinite(got).all() or not got.any():
-        return "" if got.any() else "It is always 0."
+    if not np.isfinite(got).all():
+        return "Compute its parts one by one: which is the first that is not finite?"
+    if np.abs(got).max() < 1e-9 * np.abs(right).max():
+        return "It is always 0."
     if len(got) > 1 and np.ptp(got) == 0:
         return f"It is always {got[0]:.4g}, whatever it is asked about."
+    ratio = _factor(got, right)
+    if ratio and abs(ratio - 1) > 1e-3:
+        return f"Everything is {times(ratio)}."
+    if said := _related(got, right, sizes or {}):
+        return said
+    if np.ptp(got - right) < 1e-4 * np.abs(right).max():
+        return f"All is right but for a constant of {(got - right).mean():.4g} that is added."
+    found = solve(got, terms) if terms else None
+    return say_factors(found, terms) if found else ""
+
+
+def _factor(got: np.ndarray, other: np.ndarray) -> float | None:
+    """By how much to multiply `other` to get `got`, if one number does it."""
+    if not (np.isfinite(other).all() and other.any()):
+        return None
+    factor = float(got @ other / (other @ other))
+    fits = np.allclose(got, factor * other, rtol=1e-3, atol=1e-5 * np.abs(got).max())
+    return factor if fits else None
+
+
+def _related(got: np.ndarray, right: np.ndarray, sizes: Mapping[str, Sequence[float]]) -> str:
+    """Says what was made of the right values, perhaps with a size or a number in it."""
     with np.errstate(all="ignore"):
-        there = np.abs(right) > 1e-9 * np.abs(right).max()
-        if close(got[~there], right[~there], absolute=1e-4 * np.abs(got).max()):
-            ratio = got[there] / right[there]
-            if np.ptp(ratio) < 1e-3 * abs(ratio).max():
-                return f"Everything is {times(float(ratio.mean()))}."
-            for name, values in (sizes or {}).items():
-                if said := _by_size(ratio, np.asarray(values, dtype=float)[there], name):
-                    return said
         for words, relation in _RELATED:
             if close(got, relation(right)):
                 return f"This is {words}."
-    if terms and (found := solve(got, terms)):
-        return say_factors(found, terms)
-    if np.ptp(got - right) < 1e-4 * np.abs(right).max():
-        return f"All is right but for a constant of {(got - right).mean():.4g} that is added."
-    return ""
-
-
-def _by_size(ratio: np.ndarray, size: np.ndarray, name: str) -> str:
-    """Says that a factor is a size, or a number that stands where a size should."""
-    for quotient, one, other in (
-        (ratio / size, "multiplied by", "divided by"),
-        (ratio * size, "divided by", "multiplied by"),
-    ):
-        if np.ptp(size) == 0 or not np.ptp(quotient) < 1e-3 * abs(quotient).max():
-            continue
-        c = float(quotient.mean())
-        if math.isclose(c, 1, rel_tol=1e-3):
-            return f"It is what was asked, {one} {name}."
-        c = c if other == "multiplied by" else 1 / c
-        return (
-            f"It fits if it is {other} {c:.4g} where {name} belongs: is a size written as a number?"
-        )
+    for name, values in sizes.items():
+        size = np.asarray(values, dtype=float)
+        for verb, made in (("multiplied", right * size), ("divided", right / size)):
+            factor = _factor(got, made)
+            if not factor or np.ptp(size) == 0:
+                continue
+            words = f"This is what was asked, {verb} by {name}"
+            if math.isclose(factor, 1, rel_tol=1e-3):
+                return f"{words}."
+            number = f"divided by {1 / factor:.4g}" if abs(factor) < 1 else f"times {factor:.4g}"
+            return f"{words}, {number}: is a size written as a number?"
     return ""
 
 

@@ -17,17 +17,16 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from .architecture import (
+    assess_network,
+    assess_outputs,
     build,
-    judge_image_output,
-    judge_logits,
-    need_all_used,
-    need_depends_on_input,
-    need_rows_alone,
-    need_sane_batchnorm,
+    need_gradient_of_images,
     need_size_used,
-    run,
+    need_true_gradient,
+    need_whole_z,
 )
 from .compare import close, need_number, need_tensor, off_by
+from .explain import explain_exception
 from .framework import (
     Raised,
     Rejected,
@@ -40,20 +39,20 @@ from .framework import (
     wrong,
 )
 from .guard import seed_torch
-from .pictures import as_grid, contains, find_images, levels
-from .steps import LATENT, Watch
-from .verdicts import (
-    fit,
-    judge_far_off_loop,
-    judge_loop,
-    judge_noise,
-    judge_order,
-    judge_step,
+from .loops import (
+    assess_far_off_loop,
+    assess_loop,
+    need_good_noise,
+    need_order,
     need_same_loss,
     need_undisturbed,
     one_step,
-    say_fit,
 )
+from .pictures import as_grid, contains, find_images, levels
+from .ranges import assess_logits, assess_range
+from .steps import LATENT, Watch
+from .targets import Group, fit, name_targets, say_targets
+from .verdicts import assess_step
 
 # --- 2.1 and 2.2: the networks -------------------------------------------------------------------
 
@@ -66,36 +65,24 @@ from .verdicts import (
     returns="images (N, 1, 28, 28) in [-1, 1]",
     accepts="a class with layers of its own or an nn.Sequential inside, or a function that builds "
     "a network; any depth; BatchNorm in hidden layers",
-    mistakes=(
-        "arch-no-output-activation",
-        "arch-sigmoid-output",
-        "arch-relu-output",
-        "arch-bn-output",
-        "arch-no-nonlinearity",
-        "arch-bn-eps",
-        "arch-z-shape",
-        "arch-unregistered",
-        "hardcoded-size",
-    ),
+    mistakes="arch-no-output-activation arch-sigmoid-output arch-relu-output arch-bn-output "
+    "arch-no-nonlinearity arch-bn-eps arch-z-shape arch-unregistered hardcoded-size",
     reference=MLPGenerator,
     uses_optimizers=True,
 )
 def check_generator(make: Callable[..., nn.Module]) -> None:
-    for latent_dim, sizes in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
-        arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
-        call = f"Generator({arguments})"
-        G = build(make, call, **sizes)
+    for latent_dim, arguments in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
+        call = f"Generator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+        G = build(make, call, **arguments)
         for n in (6, 5):  # two batch sizes
             z = torch.randn(n, latent_dim, device=probe_device())
             shown = f"{call}(z) with z of shape {tuple(z.shape)}"
-            images = run(G, z, shown)
-            need_tensor(images, shown, (n, 1, 28, 28))
+            assess_outputs(G, z, shown, (n, 1, 28, 28))
     # The rest on the small network alone, which is quicker.
-    need_depends_on_input(G, z, shown)
-    need_rows_alone(G, z, call)
-    need_all_used(G, images, shown)
-    need_sane_batchnorm(G)
-    judge_image_output(G, latent_dim, shown)
+    assess_network(G, z, shown)
+    need_whole_z(G, latent_dim, call)
+    assess_range(G, latent_dim, shown)
+    need_true_gradient(G, z, call)
     need_size_used(make, "Generator", "hidden_dim", torch.randn(4, 64, device=probe_device()))
 
 
@@ -107,41 +94,26 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     returns="logits (N,) or (N, 1): any number, above 0 for 'real'",
     accepts="a class with layers of its own or an nn.Sequential inside, or a function that builds "
     "a network; any depth; dropout",
-    mistakes=(
-        "loss-double-sigmoid",
-        "arch-bn-output",
-        "arch-no-nonlinearity",
-        "arch-bn-eps",
-        "arch-64-on-32",
-        "arch-unregistered",
-        "hardcoded-size",
-    ),
+    mistakes="loss-double-sigmoid arch-bn-output arch-no-nonlinearity arch-bn-eps arch-64-on-32 "
+    "arch-unregistered hardcoded-size",
     reference=MLPDiscriminator,
     uses_optimizers=True,
 )
 def check_discriminator(make: Callable[..., nn.Module]) -> None:
-    for sizes in ({}, {"hidden_dim": 32}):
-        arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
-        call = f"Discriminator({arguments})"
-        D = build(make, call, **sizes)
+    for arguments in ({}, {"hidden_dim": 32}):
+        call = f"Discriminator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+        D = build(make, call, **arguments)
         for n in (64, 5):
             images = torch.randn(n, 1, 28, 28, device=probe_device())
             shown = f"{call}(images) with images of shape {tuple(images.shape)}"
-            logits = run(D, images, shown)
-            need_tensor(logits, shown)
-            need(
-                tuple(logits.shape) in ((n,), (n, 1)),
-                f"`{shown}` returned shape {tuple(logits.shape)}; one logit an image was expected, "
-                f"({n},) or ({n}, 1).",
-            )
+            assess_outputs(D, images, shown, (n,), (n, 1))
     # The rest on the small network alone, which is quicker.
-    many = torch.randn(64, 1, 28, 28, device=probe_device())
-    need_depends_on_input(D, many, call)
-    need_rows_alone(D, many, call)
-    need_all_used(D, logits, shown)
-    need_sane_batchnorm(D)
-    judge_logits(D, many, call)
-    need_size_used(make, "Discriminator", "hidden_dim", many)
+    images = torch.randn(64, 1, 28, 28, device=probe_device())
+    assess_network(D, images, call)
+    assess_logits(D, images, call)
+    need_gradient_of_images(D, images, call)
+    need_true_gradient(D, images, call)
+    need_size_used(make, "Discriminator", "hidden_dim", images)
 
 
 # --- 2.3: the optimisers -------------------------------------------------------------------------
@@ -163,7 +135,7 @@ def make_optimizers(
     takes="both networks",
     returns="(optimiser of G, optimiser of D): Adam, learning rate 1e-3, betas (0.5, 0.999)",
     accepts="a tuple or list; parameter groups; fused or foreach Adam",
-    mistakes=("step-wrong-optimizer", "step-one-optimizer", "optim-lr", "optim-betas"),
+    mistakes="step-wrong-optimizer step-one-optimizer optim-lr optim-betas",
     reference=make_optimizers,
     uses_optimizers=True,
 )
@@ -172,8 +144,8 @@ def check_make_optimizers(answer: Callable) -> None:
         seed_torch(0)
         parts = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
         for p in [*parts[0].parameters(), *parts[1].parameters()]:
-            p.data *= 30  # so that a decay of the weights shows within three steps
-        return [part.to(probe_device()) for part in parts]
+            p.data *= 30  # so that a decay of the weights shows at once
+        return [part.to(probe_device(), torch.float64) for part in parts]
 
     G, D = networks()
     with calling("make_optimizers(G, D)"):
@@ -189,33 +161,33 @@ def check_make_optimizers(answer: Callable) -> None:
             f"`make_optimizers(G, D)` returned {describe_value(optimizer)} where an optimiser was "
             "expected.",
         )
-    _judge_holdings(pair, (G, D))
+    _need_own_parameters(pair, (G, D))
     for optimizer, name in zip(pair, "GD", strict=True):
-        _judge_settings(optimizer, name)
-    # The same three steps with the reference must lead to the same weights.
+        _need_settings(optimizer, name)
+    # The same steps with the reference must lead to the same weights.
     others = networks()
-    _three_steps(pair, (G, D))
-    _three_steps(make_optimizers(*others), others)
+    _few_steps(pair, (G, D))
+    _few_steps(make_optimizers(*others), others)
+    usual = torch.optim.Adam([torch.zeros(1)]).defaults
     for mine, theirs, optimizer, name in zip((G, D), others, pair, "GD", strict=True):
-        moved = all(
-            torch.allclose(a, b, rtol=0, atol=1e-4)
-            for a, b in zip(mine.parameters(), theirs.parameters(), strict=True)
-        )
-        usual = torch.optim.Adam([torch.zeros(1)]).defaults
-        options = [
-            f"{key}={value}"
-            for key, value in optimizer.param_groups[0].items()
+        pairs = zip(mine.parameters(), theirs.parameters(), strict=True)
+        options = {
+            f"{key}={value}": None
+            for group in optimizer.param_groups
+            for key, value in group.items()
             if key in usual.keys() - {"lr", "betas", "fused", "foreach"} and value != usual[key]
-        ]
+        }
         need(
-            moved,
+            all(torch.allclose(*pair, rtol=0, atol=1e-8) for pair in pairs),
             f"Learning rate and betas of {name}'s optimiser are right, but it moves the weights "
             "differently from Adam with otherwise default settings: it is "
             f"{type(optimizer).__name__}" + (f" with {', '.join(options)}." if options else "."),
         )
 
 
-def _judge_holdings(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+def _need_own_parameters(
+    pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]
+) -> None:
     held = [{id(p) for g in o.param_groups for p in g["params"]} for o in pair]
     own = [{id(p) for p in network.parameters()} for network in networks]
     if any(parameters & own[0] and parameters & own[1] for parameters in held):
@@ -238,7 +210,7 @@ def _judge_holdings(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn
         )
 
 
-def _judge_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
+def _need_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
     for group in optimizer.param_groups:
         lr, betas = float(group["lr"]), group.get("betas")
         need(
@@ -268,12 +240,14 @@ def _judge_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
         )
 
 
-def _three_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+    """Steps with large and tiny gradients, growing and shrinking: every option has an effect."""
     dice = torch.Generator().manual_seed(1)
-    for _ in range(3):
+    for scale in (1.0, 1e-3, 1e-5, 1.0):
         for optimizer, network in zip(pair, networks, strict=True):
             for p in network.parameters():
-                p.grad = torch.randn(p.shape, generator=dice).to(p.device)
+                sizes = torch.logspace(-6, 0, p.numel()).view(p.shape)
+                p.grad = (scale * sizes * torch.randn(p.shape, generator=dice)).to(p)
             optimizer.step()
 
 
@@ -310,58 +284,79 @@ def g_step(
 
 
 _LOSS_MISTAKES = (
-    "loss-double-sigmoid",
-    "loss-no-sigmoid",
-    "loss-log-sigmoid-nan",
-    "loss-sigmoid-flat",
-    "loss-integer-targets",
-    "loss-sum-not-mean",
+    "loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss-sigmoid-flat "
+    "loss-integer-targets loss-sum-not-mean"
+)
+_STEP_MISTAKES = (
+    "step-no-zero-grad step-retain-graph step-same-noise step-globals hardcoded-size "
+    + _LOSS_MISTAKES
 )
 _D_MISTAKES = (
-    "step-no-detach",
-    "step-no-zero-grad",
-    "step-g-grad-left-in-d",
-    "step-retain-graph",
-    "step-swapped-labels",
-    "step-only-real",
-    "step-only-fake",
-    "step-same-noise",
-    "step-globals",
-    *_LOSS_MISTAKES,
-    "loss-half-sum",
-    "hardcoded-size",
+    "step-no-detach step-g-grad-left-in-d step-swapped-labels step-only-real step-only-fake "
+    "loss-half-sum " + _STEP_MISTAKES
 )
 _G_MISTAKES = (
-    "step-detach-in-g",
-    "step-no-zero-grad",
-    "step-retain-graph",
-    "step-g-targets-fake",
-    "step-same-noise",
-    "step-globals",
-    *_LOSS_MISTAKES,
-    "loss-saturating",
-    "loss-nonsaturating-sign",
-    "hardcoded-size",
+    "step-detach-in-g step-g-targets-fake loss-saturating loss-nonsaturating-sign " + _STEP_MISTAKES
 )
 
 
-def _with_either_shape(judge: Callable[[bool], None]) -> None:
-    """Judge with D returning (N,) and, if that fails, (N, 1): one of the two must do.
+def _in_words(column: bool) -> str:
+    return "(N, 1)" if column else "(N,)"
+
+
+def _shape_in_session() -> bool | None:
+    """Whether the D of this notebook returns (N, 1); None if exercise 2.2 was not checked yet."""
+    make = in_use("2.2")
+    if make is None:
+        return None
+    return make().to(probe_device())(torch.zeros(2, 1, 28, 28, device=probe_device())).dim() == 2
+
+
+def _with_both_shapes(assess: Callable[[bool], None]) -> None:
+    """D may return (N,) or (N, 1): a step must do for both. What fails for one alone is named.
 
     If exercise 2.2 was checked in this session, D's shape in this notebook is known and counts.
     """
-    in_session = in_use("2.2")
-    if in_session is not None:
-        shape = in_session().to(probe_device())(torch.zeros(2, 1, 28, 28, device=probe_device()))
-        judge(shape.dim() == 2)
+    failed: dict[bool, Exception] = {}
+    known = _shape_in_session()
+    for column in (False, True) if known is None else ():
+        try:
+            assess(column)
+        except (Raised, Rejected) as finding:
+            failed[column] = finding
+    if len(failed) == 1:
+        ((column, finding),) = failed.items()
+        said = finding.message if isinstance(finding, Rejected) else explain_exception(
+            finding.call, finding.error
+        )[1]  # fmt: skip
+        wrong(
+            f"With a D that returns logits of shape {_in_words(not column)} this is right, but D "
+            f"may return {_in_words(column)} as well, and then: {said}"
+        )
+    if known is not None:
+        assess(known)
+    elif failed:
+        # A complaint about shapes says less than whatever the other shape brought to light.
+        first, second = failed[False], failed[True]
+        shape = isinstance(first, Raised) and "arget size" in str(first.error)
+        raise second if shape else first
+
+
+def _with_either_shape(assess: Callable[[bool], None]) -> None:
+    """Assess with D returning (N,) and, if that fails, (N, 1): one of the two must do.
+
+    If exercise 2.2 was checked in this session, D's shape in this notebook is known and counts.
+    """
+    known = _shape_in_session()
+    if known is not None:
+        assess(known)
         return
     try:
-        judge(False)
+        assess(False)
     except Raised as first:
         try:
-            judge(True)
+            assess(True)
         except (Raised, Rejected) as second:
-            # A complaint about shapes says less than whatever the other shape brought to light.
             raise second if "arget size" in str(first.error) else first  # noqa: B904
 
 
@@ -372,35 +367,40 @@ def _with_either_shape(judge: Callable[[bool], None]) -> None:
     takes="both networks, D's optimiser, real images (N, 1, 28, 28) in [-1, 1], the size of z; "
     "draws N times standard normal noise itself; D may hold gradients that G's step left",
     returns="the loss before the update, as a float: the mean real term plus the mean fake term",
-    accepts="D returning (N,) or (N, 1); fakes detached or made under no_grad; two calls of D or "
-    "one; any way to write the cross-entropy on logits",
+    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; fakes "
+    "detached or made under no_grad; two calls of D or one; any way to write the loss on logits",
     mistakes=_D_MISTAKES,
     reference=d_step,
     uses_optimizers=True,
 )
 def check_d_step(answer: Callable) -> None:
     call = f"d_step(G, D, d_optimizer, real, latent_dim={LATENT})"
+    _with_both_shapes(lambda column: _assess_half(answer, "D", call, column))
 
-    def judge(column: bool) -> None:
-        watch = Watch(column)
-        optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
-        for turn, n in enumerate((48, 37, 48)):
-            watch.held_from_g = turn == 2
-            if watch.held_from_g:
-                _leave_g_gradient(watch)
-            indices = range(100 * turn, 100 * turn + n)
-            step, reported = _one_call(answer, watch, "D", optimizer, call, indices)
-            wanted = judge_step(watch, step, "D", real=indices, rows=n)
-            need_same_loss(watch, need_number(reported, call), wanted, step, call)
-            need_undisturbed(watch, call, "D")
-        judge_noise(watch)
-        watch = Watch(column, scale=300.0)
-        optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
-        far = f"{call} at large logits"
-        step, _ = _one_call(answer, watch, "D", optimizer, far, range(48))
-        judge_step(watch, step, "D", extreme=True)
 
-    _with_either_shape(judge)
+def _assess_half(answer: Callable, name: str, call: str, column: bool) -> None:
+    """Several calls of d_step or g_step, of two sizes; then one where D is sure of itself."""
+
+    def begin(scale: float) -> tuple[Watch, torch.optim.Optimizer]:
+        watch = Watch(column, scale)
+        rate = {"D": 5e-3, "G": 0.2}[name]
+        return watch, torch.optim.SGD(watch.networks[name].parameters(), lr=rate)
+
+    watch, optimizer = begin(1.0)
+    for turn, n in enumerate((48, 37, 48)):
+        watch.held_from_g = name == "D" and turn == 2
+        if watch.held_from_g:
+            _leave_g_gradient(watch)
+        own, shown = range(100 * turn, 100 * turn + n), call.replace("=N", f"={n}")
+        step, reported = _one_call(answer, watch, name, optimizer, shown, own)
+        wanted = assess_step(watch, step, name, rows=n, real=own if name == "D" else None)
+        need_same_loss(watch, need_number(reported, shown), wanted, step, shown)
+        need_undisturbed(watch, shown, name)
+    need_good_noise(watch)
+    watch, optimizer = begin(300.0)
+    shown = f"{call.replace('=N', '=48')} at large logits"
+    step, _ = _one_call(answer, watch, name, optimizer, shown, range(48))
+    assess_step(watch, step, name, extreme=True)
 
 
 def _one_call(answer, watch: Watch, name: str, optimizer, call: str, indices: range) -> tuple:
@@ -440,30 +440,15 @@ def _leave_g_gradient(watch: Watch) -> None:
     takes="both networks, G's optimiser, how many images to draw, the size of z; draws standard "
     "normal noise itself",
     returns="the loss before the update, as a float: -log D(G(z)), averaged",
-    accepts="D returning (N,) or (N, 1); D frozen meanwhile or not; any way to write the "
-    "cross-entropy on logits",
+    accepts="D may return (N,) or (N, 1); both must do until 2.2 says which is yours; D frozen "
+    "meanwhile or not; any way to write the cross-entropy on logits",
     mistakes=_G_MISTAKES,
     reference=g_step,
     uses_optimizers=True,
 )
 def check_g_step(answer: Callable) -> None:
-    def judge(column: bool) -> None:
-        watch = Watch(column)
-        optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
-        for n in (48, 37):
-            call = f"g_step(G, D, g_optimizer, batch_size={n}, latent_dim={LATENT})"
-            step, reported = _one_call(answer, watch, "G", optimizer, call, range(n))
-            wanted = judge_step(watch, step, "G", rows=n)
-            need_same_loss(watch, need_number(reported, call), wanted, step, call)
-            need_undisturbed(watch, call, "G")
-        judge_noise(watch)
-        watch = Watch(column, scale=300.0)
-        optimizer = torch.optim.SGD(watch.G.parameters(), lr=0.2)
-        far = f"{call} at large logits"
-        step, _ = _one_call(answer, watch, "G", optimizer, far, range(48))
-        judge_step(watch, step, "G", extreme=True)
-
-    _with_either_shape(judge)
+    call = f"g_step(G, D, g_optimizer, batch_size=N, latent_dim={LATENT})"
+    _with_both_shapes(lambda column: _assess_half(answer, "G", call, column))
 
 
 # --- 2.6: the loop -------------------------------------------------------------------------------
@@ -494,18 +479,9 @@ def train_gan(
     return history
 
 
-_LOOP_MISTAKES = tuple(
-    dict.fromkeys(
-        (
-            *_D_MISTAKES,
-            *_G_MISTAKES,
-            "step-wrong-optimizer",
-            "step-one-optimizer",
-            "loop-d-steps-inverted",
-            "loop-same-batch",
-            "data-range",
-        )
-    )
+_LOOP_MISTAKES = (
+    "step-wrong-optimizer step-one-optimizer loop-d-steps-inverted loop-same-batch data-range "
+    f"{_D_MISTAKES} {_G_MISTAKES.removesuffix(_STEP_MISTAKES)}"
 )
 
 
@@ -528,7 +504,7 @@ def check_train_gan(answer: Callable) -> None:
     answer = _with_optimizers(answer)
     takes_optimizers = not hasattr(answer, "without_optimizers")
 
-    def judge(column: bool) -> None:
+    def assess(column: bool) -> None:
         for steps, options in ((4, {}), (2, {"d_steps": 3}), (2, {"optimizers": None})):
             watch = Watch(column)
             if "optimizers" in options:
@@ -543,18 +519,18 @@ def check_train_gan(answer: Callable) -> None:
             with watch.on(), calling(call):
                 history = answer(watch.G, watch.D, watch.data, steps, LATENT, **options)
             given = options.get("optimizers")
-            judge_loop(watch, history, steps, options.get("d_steps", 1), call, given)
+            assess_loop(watch, history, steps, options.get("d_steps", 1), call, given)
         watch = Watch(column, 300.0)
         with watch.on(), calling("train_gan(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, LATENT)
-        judge_far_off_loop(watch)
+        assess_far_off_loop(watch)
         watch = Watch(column, 1e-3, images=300)  # two batches an epoch, and D knows nothing
         call = f"train_gan(G, D, dataset, steps=5, latent_dim={LATENT}) with 300 images"
         with watch.on(), calling(call):
             answer(watch.G, watch.D, watch.data, 5, LATENT)
-        judge_order(watch, 5, 1, call)
+        need_order(watch, 5, 1, call)
 
-    _with_either_shape(judge)
+    _with_either_shape(assess)
 
 
 def _with_optimizers(answer: Callable) -> Callable:
@@ -585,7 +561,7 @@ def _with_optimizers(answer: Callable) -> Callable:
     returns="one grid, uint8, height x width (x 3): -1 is 0 (black), 1 is 255 (white)",
     accepts="a tensor or an array; any number of columns, any order and any padding; grey as "
     "height x width or x 3; refusing colour with an exception",
-    mistakes=("plot-range", "plot-per-image-scale", "plot-batch-scale"),
+    mistakes="plot-range plot-per-image-scale plot-batch-scale",
     reference=to_display,
 )
 def check_to_display(answer: Callable) -> None:
@@ -639,14 +615,8 @@ def _grey_images() -> Tensor:
     returns="scalar tensor with a gradient: mean cross-entropy of the real logits against "
     "real_target plus that of the fake logits against fake_target",
     accepts="any way to write the cross-entropy on logits",
-    mistakes=(
-        *_LOSS_MISTAKES,
-        "loss-half-sum",
-        "loss-smooth-wrong-way",
-        "loss-targets-ignored",
-        "step-only-real",
-        "step-only-fake",
-    ),
+    mistakes="loss-half-sum loss-smooth-wrong-way loss-targets-ignored step-only-real "
+    "step-only-fake " + _LOSS_MISTAKES,
     reference=smooth_d_loss,
 )
 def check_smooth_d_loss(answer: Callable) -> None:
@@ -661,11 +631,11 @@ def check_smooth_d_loss(answer: Callable) -> None:
         (0.5 * real, -fake, {"fake_target": 0.3}),
         (real[:1], fake[:1], {}),
     ]
-    answers = [_smooth_slopes(answer, *problem) for problem in problems]
+    answers = [_ask_smooth(answer, *problem) for problem in problems]
     for found in answers:
-        _judge_smooth(found, answers[:-1])
+        _assess_smooth(found, answers[:-1])
     far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
-    found = _smooth_slopes(answer, *far, {})
+    found = _ask_smooth(answer, *far, {})
     need(
         all(torch.isfinite(s).all() for s in (found.value, *found.slopes)),
         "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
@@ -687,15 +657,18 @@ class _Smoothed:
     """What the reader's loss and the right one give for one problem."""
 
     call: str
-    targets: tuple[float, float]
+    asked: dict[str, float]  # the targets
     value: Tensor
-    slopes: list[Tensor]
+    groups: dict[str, Group]
     right: Tensor
     right_slopes: list[Tensor]
-    fits: list[tuple[str, float, float] | None]  # (form, weight, target) of real and fake logits
+
+    @property
+    def slopes(self) -> list[Tensor]:
+        return [group.slopes for group in self.groups.values()]
 
 
-def _smooth_slopes(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
+def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
     logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     shown = "".join(f", {name}={value}" for name, value in options.items())
     call = f"smooth_d_loss(real_logits, fake_logits{shown})"
@@ -711,126 +684,97 @@ def _smooth_slopes(answer: Callable, real: Tensor, fake: Tensor, options: dict) 
         f"`{call}` returns a tensor without a gradient, so that `backward` cannot start from it. "
         "Is something detached, turned into a number or computed under `no_grad`?",
     )
-    targets = options.get("real_target", 0.9), options.get("fake_target", 0.0)
-    right = smooth_d_loss(*logits, *targets)
-    slopes = [
-        torch.zeros_like(x) if slope is None else slope
-        for x, slope in zip(logits, torch.autograd.grad(got, logits, allow_unused=True))  # noqa: B905
-    ]
-    fits = [fit(x.detach().flatten(), s.flatten()) for x, s in zip(logits, slopes, strict=True)]
-    wanted = list(torch.autograd.grad(right, logits))
-    return _Smoothed(call, targets, got.detach(), slopes, right.detach(), wanted, fits)
+    asked = {"real": options.get("real_target", 0.9), "fake": options.get("fake_target", 0.0)}
+    right = smooth_d_loss(*logits, *asked.values())
+    wanted = [slope.flatten() for slope in torch.autograd.grad(right, logits)]
+    slopes = torch.autograd.grad(got, logits, allow_unused=True)
+    groups = {
+        kind: Group(x.detach().flatten(), (0 * x if slope is None else slope).detach().flatten())
+        for kind, x, slope in zip(asked, logits, slopes, strict=True)
+    }
+    return _Smoothed(call, asked, got.detach(), groups, right.detach(), wanted)
 
 
-def _judge_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
-    if not torch.isfinite(found.value):
-        wrong(
-            f"`{found.call}` returns {found.value.item()} at ordinary logits.",
-            "loss-log-sigmoid-nan",
-        )
+    off = off_by(found.value.item(), found.right.item())
+    need(
+        torch.isfinite(found.value),
+        f"`{found.call}` returns {found.value.item()} at ordinary logits.",
+        "loss-log-sigmoid-nan",
+    )
+    same_value = close(found.value, found.right, 1e-4)
     if all(map(close, found.slopes, found.right_slopes)):
         need(
-            close(found.value, found.right, 1e-4),
-            f"The slopes of `{found.call}` are right, but not its value: "
-            f"{off_by(found.value.item(), found.right.item())}. Which constant is added or lost?",
+            same_value,
+            f"The slopes of `{found.call}` are right, but not its value: {off}. Which constant is "
+            "added or lost?",
         )
         return
     need(
-        not close(found.value, found.right, 1e-4),
+        not same_value,
         f"`{found.call}` gives the right value, but its gradient does not reach the logits as it "
         "should. Is one of the two terms detached?",
     )
-    names = ("real", "fake")
-    for i, kind in enumerate(names):
-        if not found.slopes[i].any():
-            left = names[1 - i]
-            wrong(
-                f"The {kind} term is missing: the {kind} logits have no influence on the loss.",
-                f"step-only-{left}",
-            )
-    if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy of a sigmoid"}:
-        wrong(
-            "A sigmoid is applied twice: once by hand, once inside the loss. Look at what you hand "
-            "to it.",
-            "loss-double-sigmoid",
+    for kind, left in (("real", "fake"), ("fake", "real")):
+        need(
+            found.groups[kind].slopes.any(),
+            f"The {kind} term is missing: the {kind} logits have no influence on the loss.",
+            f"step-only-{left}",
         )
-    if all(found.fits) and {f[0] for f in found.fits} == {"cross-entropy"}:
-        _judge_smooth_weights(found)
-        _judge_smooth_targets(found, others)
-    said = [
-        say_fit(f"{kind} logits", *pair)
-        for kind, *pair in zip(names, found.fits, found.targets, strict=True)
-    ]
+    name_targets(found.groups, found.asked, exchanged=False)
+    _name_smooth_targets(found, others)
+    said = say_targets(found.groups, found.asked, {"real": "real logits", "fake": "fake logits"})
     wrong(
-        f"`{found.call}`: {off_by(found.value.item(), found.right.item())}. Solved for how each "
-        f"logit counts in it: {'; '.join(filter(None, said)) or 'each as it should'}."
+        f"`{found.call}`: {off}. Solved for how each logit counts in it: "
+        f"{said or 'each as it should'}."
     )
 
 
-def _judge_smooth_weights(found: _Smoothed) -> None:
-    n, m = (slope.numel() for slope in found.slopes)
-    weights = tuple(f[1] for f in found.fits)
-    known = [
-        (
-            (0.5, 0.5), "loss-half-sum",
-            "The real and the fake term are averaged, so that everything is half as large. The "
-            "course adds them, so that your curves can be read against the text.",
-        ),
-        (
-            (n, m), "loss-sum-not-mean",
-            "The loss is summed over the batch, so that it grows with the batch size. Where is it "
-            "reduced to one number?",
-        ),
-        (
-            (n / (n + m), m / (n + m)), None,
-            "Real and fake logits are averaged in one pot. Each batch has a mean of its own, and "
-            "the two are added.",
-        ),
-        (
-            (-1, -1), None,
-            "The loss has the opposite sign: an optimiser makes this number small.",
-        ),
-    ]  # fmt: skip
-    for factors, mistake, message in known:
-        if close(torch.tensor(weights), torch.tensor(factors)):
-            wrong(message, mistake)
+def _solved(found: _Smoothed) -> list[float] | None:
+    """The targets of the real and the fake logits, if it is a cross-entropy of right weights."""
+    fits = [fit(group.logits, group.slopes) for group in found.groups.values()]
+    known = all(f and f.form == "cross-entropy" and abs(f.weight - 1) < 5e-3 for f in fits)
+    return [f.target for f in fits] if known else None
 
 
-def _judge_smooth_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
-    (*_, real), (*_, fake) = found.fits
-    a, b = found.targets
+def _name_smooth_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+    solved = _solved(found)
+    if solved is None:
+        return
+    a, b = found.asked.values()
 
     def same(x: float, y: float) -> bool:
         return abs(x - y) < 2e-3
 
-    if same(real, b) and same(fake, a):
-        wrong(
-            "Both terms are there, but real logits are compared with the fake target and fake "
-            "logits with the real one. Which target belongs to which batch?",
-            "loss-smooth-wrong-way",
+    way = "loss-smooth-wrong-way"
+    need(
+        not (same(solved[0], b) and same(solved[1], a)),
+        "Both terms are there, but real logits are compared with the fake target and fake logits "
+        "with the real one. Which target belongs to which batch?",
+        way,
+    )
+    elsewhere = [_solved(other) for other in others]
+    for i, kind in enumerate(found.asked):
+        constant = None not in elsewhere and all(same(t[i], solved[i]) for t in elsewhere)
+        need(
+            not constant or len({other.asked[kind] for other in others}) == 1,
+            f"The {kind} target is {solved[i]:.3g} whatever is asked for: the argument "
+            f"`{kind}_target` changes nothing. Where should it enter?",
+            "loss-targets-ignored",
         )
-    for i, kind in enumerate(("real", "fake")):
-        targets = [other.fits[i] and other.fits[i][2] for other in others]
-        asked = {other.targets[i] for other in others}
-        if len(asked) > 1 and None not in targets and all(same(t, targets[0]) for t in targets):
-            wrong(
-                f"The {kind} target is {targets[0]:.3g} whatever is asked for: the argument "
-                f"`{kind}_target` changes nothing. Where should it enter?",
-                "loss-targets-ignored",
-            )
-    if real > 1.001:
-        wrong(
-            f"The real target is {real:.3g}, above 1: smoothing asks D to be *less* sure, which "
-            "means a target a little below 1.",
-            "loss-smooth-wrong-way",
-        )
-    if same(real, 1 - a):
-        wrong(
-            "The real logits are compared with 1 minus their target, so that D learns to call "
-            "real images fake. Which way does smoothing move a target?",
-            "loss-smooth-wrong-way",
-        )
+    need(
+        solved[0] <= 1.001,
+        f"The real target is {solved[0]:.3g}, above 1: smoothing asks D to be *less* sure, which "
+        "means a target a little below 1.",
+        way,
+    )
+    need(
+        not same(solved[0], 1 - a),
+        "The real logits are compared with 1 minus their target, so that D learns to call real "
+        "images fake. Which way does smoothing move a target?",
+        way,
+    )
 
 
 # --- 2.11: the clinic ----------------------------------------------------------------------------
@@ -913,34 +857,36 @@ def clinic_source(bugs: Sequence[str] = tuple(CLINIC_BUGS)) -> str:
     takes="as train_gan; a snapshot of 16 images is taken at step 0 and every snapshot_every steps",
     returns="a dict with lists 'd_loss', 'g_loss' (floats) and 'snapshots' (images from one noise)",
     accepts="any repair that makes every step right; rewriting it",
-    mistakes=(*_LOOP_MISTAKES, "plot-new-noise"),
+    mistakes="plot-new-noise " + _LOOP_MISTAKES,
     reference=clinic,
     uses_optimizers=True,
 )
 def check_clinic(answer: Callable) -> None:
-    def judge(column: bool) -> None:
-        call = f"clinic(G, D, dataset, steps=4, latent_dim={LATENT}, snapshot_every=2)"
+    def assess(column: bool) -> None:
+        call = f"clinic(G, D, dataset, steps=5, latent_dim={LATENT}, snapshot_every=2)"
         watch = Watch(column)
         with watch.on(), calling(call):
-            history = answer(watch.G, watch.D, watch.data, 4, latent_dim=LATENT, snapshot_every=2)
-        judge_loop(watch, history, 4, 1, call)
-        _judge_snapshots(watch, history)
+            history = answer(watch.G, watch.D, watch.data, 5, latent_dim=LATENT, snapshot_every=2)
+        assess_loop(watch, history, 5, 1, call)
+        _need_snapshots(watch, history)
         watch = Watch(column, 300.0)
         with watch.on(), calling("clinic(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, latent_dim=LATENT, snapshot_every=1)
-        judge_far_off_loop(watch)
+        assess_far_off_loop(watch)
 
     try:
-        _with_either_shape(judge)
+        _with_either_shape(assess)
     except Rejected as finding:
         wrong(f"{finding.message} (More may be hidden behind this one.)", finding.mistake)
 
 
-def _judge_snapshots(watch: Watch, history: dict) -> None:
+def _need_snapshots(watch: Watch, history: dict) -> None:
+    """One noise for all snapshots, and each of them taken when it should be (5 steps, every 2)."""
     snapshots = history.get("snapshots")
+    start = "The training is right, but "
     need(
-        isinstance(snapshots, Sequence) and len(snapshots) == 2,
-        "The training is right, but the history should hold 2 snapshots after 4 steps with "
+        isinstance(snapshots, Sequence) and len(snapshots),
+        f"{start}the history should hold snapshots of the steps 0, 2 and 4 after 5 steps with "
         f"snapshot_every=2, and holds {describe_value(snapshots)}.",
     )
     drawn = []
@@ -949,19 +895,19 @@ def _judge_snapshots(watch: Watch, history: dict) -> None:
         drawn.append(watch.noise_of(images))
     need(
         None not in drawn,
-        "The training is right, but the snapshots are not images as G draws them, in [-1, 1]. "
-        "What is kept there?",
+        f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept there?",
     )
-    (first, young), (second, old) = drawn
     need(
-        torch.equal(first, second),
-        "The training is right, but every snapshot is drawn from new noise, so that the pictures "
-        "show other images rather than the progress of the same ones. When should that noise be "
-        "drawn?",
+        all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn),
+        f"{start}every snapshot is drawn from new noise, so that the pictures show other images "
+        "rather than the progress of the same ones. When should that noise be drawn?",
         "plot-new-noise",
     )
+    states = watch.states["G"]
+    updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     need(
-        not torch.equal(young, old),
-        "The training is right, but both snapshots show the generator in the same state. When is "
-        "each of them taken?",
+        updates in ([1, 3, 5], [0, 2, 4]),  # after, or before, the update of that step
+        f"{start}the {len(updates)} snapshots show G after {', '.join(map(str, updates))} of its "
+        "updates, where those of the steps 0, 2 and 4 were asked for (5 steps, snapshot_every=2), "
+        "which come after 1, 3 and 5 updates. When is each of them taken?",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,11 +15,14 @@ from gan_helpers import metrics
 from .catalogue import MISTAKES
 from .compare import (
     Known,
+    all_near,
     as_tensor,
     ask,
+    ask_number,
     close,
     explain,
     name_wrong,
+    near,
     need_number,
     need_parts,
     off_by,
@@ -47,19 +50,6 @@ MISTAKES.update(
 GENERATORS = ("memoriser", "one of each", "half the classes", "noisy", "blurred", "speckle")
 
 
-def _near(got: float, expected: float, rel: float = 2e-3, absolute: float = 1e-6) -> bool:
-    return math.isclose(got, expected, rel_tol=rel, abs_tol=absolute)
-
-
-def _all_near(got: Sequence[float], expected: Sequence[float], rel: float = 2e-3) -> bool:
-    return all(_near(*pair, rel) for pair in zip(got, expected, strict=True))
-
-
-def _number(answer: Callable, call: str, *given: object, **options: object) -> float:
-    """The one number that the reader's function returns for these arguments; it may be nan."""
-    return need_number(ask(answer, call, *given, **options), call, plain=False, finite=False)
-
-
 def _normal(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
@@ -80,14 +70,10 @@ def _score_of(p: Tensor, reverse: bool = False) -> float:
     return math.exp(kl.sum(dim=1).mean())
 
 
-def _entropies(p: Tensor) -> tuple[float, float]:
-    """The entropy of p(y), and the mean entropy of p(y|x)."""
-    return float(torch.special.entr(p.mean(dim=0)).sum()), float(
-        torch.special.entr(p).sum(1).mean()
-    )
+def _entropy(p: Tensor) -> Tensor:
+    return torch.special.entr(p).sum(dim=-1)
 
 
-# fmt: off
 _IS_WRONGS: list[Known] = [
     ("is-kl-reversed", lambda p, z: _score_of(p, reverse=True),
      "Probabilities and marginal are right, but the divergence is taken the wrong way round: this "
@@ -97,32 +83,13 @@ _IS_WRONGS: list[Known] = [
      "number of classes: what is done with the divergence last?"),
     (None, lambda p, z: _score_of(p.softmax(dim=1)),
      "The softmax is taken twice, so that all answers become unsure. Where is the second one?"),
-    (None,
-     lambda p, z: math.exp(
-         float((p * (p.log() - z.double().mean(0).log_softmax(0))).sum(1).mean())
-     ),
+    (None, lambda p, z: math.exp((p * (p.log() - z.mean(0).log_softmax(0))).sum(1).mean()),
      "p(y) is made from the mean of the logits here. It is the mean of the probabilities p(y|x), "
      "which is another thing."),
-    (None, lambda p, z: math.log2(_score_of(p)),
-     "This is the mean divergence in bits, without its exponential. The logarithm is the natural "
-     "one, and the score runs from 1 to the number of classes."),
-    (None, lambda p, z: _score_of(p) ** (1 / p.shape[1]),
-     "The divergence of a sample is a sum over the classes. Here it is averaged over them, so "
-     "that it is divided by their number."),
-    (None, lambda p, z: math.exp(math.log(p.shape[1]) - _entropies(p)[1]),
-     "Each p(y|x) is compared with the same share for every class. It should be compared with the "
-     "p(y) of these samples, which is a mean over them."),
     (None, lambda p, z: float((p * (p / p.mean(0)).log()).sum(1).exp().mean()),
      "The exponential is taken of each sample's divergence, and then the mean. Which of the two "
      "comes first in the formula?"),
-    (None,
-     lambda p, z: math.exp(
-         _entropies(nn.functional.one_hot(p.argmax(1), p.shape[1]).double())[0]
-     ),
-     "Each sample counts only for its likeliest class here. p(y|x) says how sure the judge is, "
-     "too: use all of it."),
-]
-# fmt: on
+]  # fmt: skip
 
 
 @exercise(
@@ -140,121 +107,98 @@ def check_inception_score(answer) -> None:
     problems = [(1.5 * _normal(*shape, seed=i)).float() for i, shape in enumerate(shapes, 1)]
     problems = [part + torch.linspace(0.5, -0.5, part.shape[1]) for part in problems]
     p = [part.double().softmax(dim=1) for part in problems]
-    got = [
-        _number(answer, "inception_score(logits, splits=1)", part, splits=1) for part in problems
-    ]
-    if not _all_near(got, [_score_of(part) for part in p]):
+    call = "inception_score(logits, splits=1)"
+    got = [ask_number(answer, call, part, splits=1) for part in problems]
+    if not all_near(got, map(_score_of, p)):
         _explain_inception_score(answer, got, problems, p)
-    _check_large_logits(answer)
-    _check_unlikely_class(answer)
+    _check_tiny_probabilities(answer)
     _check_sorted(answer)
     _check_parts(answer)
     _check_splits(answer)
 
 
 def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p: list[Tensor]):
-    direct = _number(
-        answer, "inception_score(values that sum to one in each row, 1)", p[0].float(), splits=1
-    )
-    if _near(direct, _score_of(p[0].float().double())):
-        wrong(
-            "The divergence itself is computed as asked, but the rows of `logits` go into it as "
-            "they are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
-            "is-logits",
-        )
-    name_wrong(got, _IS_WRONGS, list(zip(p, problems, strict=True)), _near)
-    expected = [_score_of(part) for part in p]
-    if not all(map(math.isfinite, got)):
-        wrong(
-            f"For 60 ordinary rows of logits, {off_by(got[0], expected[0])}. Print the steps one "
-            "by one: which is the first that is not finite?"
-        )
-    start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
+    call = "inception_score(values that sum to one in each row, 1)"
     need(
-        _near(_number(answer, "inception_score(logits, splits=1)", problems[0], splits=1), got[0]),
+        not near(ask_number(answer, call, p[0].float(), splits=1), _score_of(p[0])),
+        "The divergence itself is computed as asked, but the rows of `logits` go into it as they "
+        "are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
+        "is-logits",
+    )
+    name_wrong(got, _IS_WRONGS, [(a, b.double()) for a, b in zip(p, problems, strict=True)])
+    expected = [_score_of(part) for part in p]
+    start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
+    call = "inception_score(logits, splits=1)"
+    need(
+        near(ask_number(answer, call, problems[0], splits=1), got[0]) or got[0] != got[0],
         f"{start}Asked again, it gives another number. In one part the order of the samples does "
         "not matter: is `splits` used, and does every sample count once?",
     )
     shift = torch.linspace(-2, 2, len(problems[0]))[:, None]
     call = "inception_score(logits + a constant for each row, splits=1)"
-    moved = _number(answer, call, problems[0] + shift, splits=1)
-    if not _near(moved, got[0]):
-        wrong(
-            f"{start}The score changes when all logits of a sample are raised by the same amount, "
-            "which leaves a softmax over the classes as it was. Look at how p(y|x) is made, and "
-            "over which dimension."
-        )
-    entropies = [_entropies(part) for part in p]
-    marginal, conditional = zip(*entropies, strict=True)
+    need(
+        near(ask_number(answer, call, problems[0] + shift, splits=1), got[0]) or got[0] != got[0],
+        f"{start}The score changes when all logits of a sample are raised by the same amount, "
+        "which leaves a softmax over the classes as it was. Look at how p(y|x) is made, and over "
+        "which dimension.",
+    )
+    classes = [part.shape[1] for part in p]
+    likeliest = [nn.functional.one_hot(part.argmax(1)).double() for part in p]
     terms = {
-        "the entropy of p(y)": (marginal, 1.0),
-        "the mean entropy of p(y|x)": (conditional, -1.0),
-        "a constant": ([1.0] * len(got), 0.0),
+        "the entropy of p(y)": ([_entropy(part.mean(0)) for part in p], 1.0),
+        "the mean entropy of p(y|x)": ([_entropy(part).mean() for part in p], -1.0),
+        "the entropy of the likeliest classes": ([_entropy(q.mean(0)) for q in likeliest], 0.0),
+        "the logarithm of the number of classes": ([math.log(k) for k in classes], 0.0),
     }
-    told = ""
-    if min(got) > 0:
-        exponent = [math.log(value) for value in got]
-        told = explain(exponent, [math.log(value) for value in expected], terms)
-        told = told and f"In the exponent: {told[0].lower()}{told[1:]} "
+    kl = [math.log(value) for value in expected]
+    scale, told = "Beside the mean divergence, without an exponential", explain(got, kl)
+    if not all(map(math.isfinite, got)):
+        scale = "Not finite"
+    elif min(got) > 0 and not told.startswith("Everything"):
+        scale = "In the exponent"
+        told = explain([math.log(v) for v in got], kl, terms, {"the number of classes": classes})
     wrong(
-        f"{start}{told or explain(got, expected, terms)} Check the three steps one by one: the "
-        "marginal p(y) is a mean over samples, the divergence a sum over classes, the score the "
-        "exponential of its mean over samples."
+        f"{start}{f'{scale}: {told[0].lower()}{told[1:]}' if told else ''} Check the three steps "
+        "one by one: the marginal p(y) is a mean over samples, the divergence a sum over classes, "
+        "the score the exponential of its mean over samples."
     )
 
 
-def _check_large_logits(answer) -> None:
-    logits = 300.0 * torch.eye(4).repeat(6, 1)
-    call = "inception_score(logits, splits=1) with logits of 300"
-    got = _number(answer, call, logits, splits=1)
-    if not math.isfinite(got):
-        wrong(
-            "Right for small logits. For a very sure judge, some probabilities round to 0, and "
-            "their logarithm makes the score nan. There is a function that gives log p directly "
-            "from the logits.",
-            "is-log-zero",
-        )
-    need(
-        _near(got, 4.0, rel=1e-2),
-        f"For a judge that is sure of 4 equally frequent classes, {off_by(got, 4.0)}.",
-    )
-
-
-def _check_unlikely_class(answer) -> None:
-    """One class is so unlikely everywhere that in float32 its p(y) is 0, too."""
-    logits = torch.cat([1.5 * _normal(24, 3, seed=2), torch.full((24, 1), -300.0)], dim=1)
-    expected = _score_of(logits.softmax(dim=1))
-    call = "inception_score(logits, splits=1) with a class that has logits of -300 everywhere"
-    got = _number(answer, call, logits.float(), splits=1)
-    if not math.isfinite(got):
-        wrong(
-            "By now log p(y|x) is safe. But here one class is so unlikely for every image that "
-            "its p(y) rounds to 0, too, and the logarithm of that makes the score nan. How is "
-            "log p(y) made, and in how many digits?",
-            "is-log-zero",
-        )
-    need(
-        _near(got, expected, rel=1e-2),
-        f"With a class that no image shows, {off_by(got, expected)}. Such a class should add "
-        "nothing.",
-    )
+def _check_tiny_probabilities(answer) -> None:
+    """A very sure judge; and a class so unlikely that in float32 its p(y) is 0, too."""
+    sure = 300.0 * torch.eye(4).repeat(6, 1)
+    unlikely = torch.cat([1.5 * _normal(24, 3, seed=2), torch.full((24, 1), -300.0)], dim=1)
+    for logits, what, said in (
+        (sure, "logits of 300",
+         "Right for small logits. For a very sure judge, some probabilities round to 0, and their "
+         "logarithm makes the score nan. There is a function that gives log p directly from the "
+         "logits."),
+        (unlikely, "a class that has logits of -300 everywhere",
+         "By now log p(y|x) is safe. But here one class is so unlikely for every image that its "
+         "p(y) rounds to 0, too, and the logarithm of that makes the score nan. How is log p(y) "
+         "made, and in how many digits?"),
+    ):  # fmt: skip
+        call = f"inception_score(logits, splits=1) with {what}"
+        got = ask_number(answer, call, logits.float(), splits=1)
+        need(math.isfinite(got), said, "is-log-zero")
+        p = logits.softmax(dim=1)
+        expected = math.exp(_entropy(p.mean(0)) - _entropy(p).mean())
+        need(near(got, expected, rel=1e-2), f"With {what}, {off_by(got, expected)}.")
 
 
 def _check_splits(answer) -> None:
     """40 sure samples of 40 classes: a part's score is its size, whatever the order."""
-    logits = 60.0 * torch.eye(40)
     for options, splits in (({}, 10), ({"splits": 1}, 1), ({"splits": 8}, 8)):
         call = f"inception_score(logits of 40 sure samples of 40 classes{_named(options)})"
-        got = _number(answer, call, logits, **options)
+        got = ask_number(answer, call, 60.0 * torch.eye(40), **options)
+        parts = 40 / got if got > 0 else 0
+        looks = f"As it is, it looks like {parts:.3g} part{'s' * (parts > 1.01)}. Is `splits` used?"
+        if parts < 0.99 or not near(parts, round(parts), rel=1e-2):
+            looks = "How is the list cut, and over what is the mean taken?"
         need(
-            _near(got, 40 / splits, rel=1e-2),
+            near(got, 40 / splits, rel=1e-2),
             f"`{call}`: {off_by(got, 40 / splits)}, since each of the {splits} parts holds "
-            f"{40 // splits} samples. "
-            + (
-                f"As it is, it looks like {40 / got:.3g} part{'s' * (got < 39)}. Is `splits` used?"
-                if got >= 1 and _near(40 / got, round(40 / got), rel=1e-2)
-                else "How is the list cut, and over what is the mean taken?"
-            ),
+            f"{40 // splits} samples. {looks}",
         )
 
 
@@ -263,26 +207,24 @@ def _named(options: dict) -> str:
 
 
 def _check_sorted(answer) -> None:
-    labels = torch.arange(5).repeat_interleave(120)
-    logits = 20.0 * nn.functional.one_hot(labels, 5).float()
-    call = "inception_score(logits sorted by class, splits=5)"
-    got = _number(answer, call, logits, splits=5)
-    if got < 2:
-        wrong(
-            "One part is scored correctly. But these samples came sorted by class, so each of your "
-            f"parts saw a single class, and the score is {got:.3g} where nearly 5 is right. What "
-            "should happen to the order before the cut?",
-            "is-sorted-splits",
+    logits = 20.0 * torch.eye(5)
+    for order, rows, said in (
+        ("sorted by class", logits.repeat_interleave(120, dim=0),
+         "One part is scored correctly. But these samples came sorted by class, so each of your "
+         "parts saw a single class, and the score is {} where nearly 5 is right. What should "
+         "happen to the order before the cut?"),
+        ("whose classes come in turn", logits.repeat(120, 1),
+         "Right for samples sorted by class. But where the classes come in turn (0, 1, 2, ..., 0, "
+         "1, 2, ...), each of your parts sees a single class, and the score is {} where nearly 5 "
+         "is right. Which order is safe whatever comes in?"),
+    ):  # fmt: skip
+        got = ask_number(answer, f"inception_score(logits {order}, splits=5)", rows, splits=5)
+        mistake = "is-sorted-splits" if order.startswith("sorted") else None
+        need(not got < 2, said.format(f"{got:.3g}"), mistake)
+        need(
+            4.6 < got < 5.01,
+            f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.",
         )
-    need(4.6 < got < 5.01, f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.")
-    call = "inception_score(logits whose classes come in turn, splits=5)"
-    got = _number(answer, call, logits.reshape(5, 120, 5).transpose(0, 1).reshape(600, 5), splits=5)
-    need(
-        got > 2,
-        "Right for samples sorted by class. But where the classes come in turn (0, 1, 2, ..., 0, "
-        f"1, 2, ...), each of your parts sees a single class, and the score is {got:.3g} where "
-        "nearly 5 is right. Which order is safe whatever comes in?",
-    )
 
 
 def _check_parts(answer) -> None:
@@ -293,39 +235,31 @@ def _check_parts(answer) -> None:
     one order in 50,000.)
     """
     order = torch.randperm(40, generator=torch.Generator().manual_seed(3))
-    labels = (torch.arange(40) < 10).long()[order]
-    call = "inception_score(logits of 40 samples, splits=20)"
-    got = _number(answer, call, 20.0 * nn.functional.one_hot(labels, 5).float(), splits=20)
-    shares = [differing / 20 for differing in range(2, 11, 2)]
-    if any(_near(got, 1 + share) for share in shares):
+    logits = 20.0 * nn.functional.one_hot((order < 10).long(), 5).float()
+    got = ask_number(answer, "inception_score(logits of 40 samples, splits=20)", logits, splits=20)
+    shares = (0.1, 0.2, 0.3, 0.4, 0.5)
+    if any(near(got, 1 + share) for share in shares):
         return
-    if _near(got, 1.0) or _near(got, 2.0):
-        wrong(
-            f"With 20 parts of 2 samples each, {got:.3g} came back: that is the score of a single "
-            "part. Where do the scores of the others go?"
-        )
-    if any(_near(got, 2**share) for share in shares):
-        wrong(
-            "The parts are cut and their divergences are right, but the exponential is taken once, "
-            "of the mean over all parts. Each part has a score of its own, and those are averaged: "
-            "which of the two steps comes first?"
-        )
+    need(
+        not any(near(got, 2**share) for share in shares),
+        "The parts are cut and their divergences are right, but the exponential is taken once, of "
+        "the mean over all parts. Each part has a score of its own, and those are averaged: which "
+        "of the two steps comes first?",
+    )
+    single = near(got, 1.0) or near(got, 2.0)
     wrong(
-        f"With 20 parts of 2 samples each, {got:.4g} came back, which no order of the samples "
-        "gives. Is `splits` used, is the mean taken over the parts' scores, and is p(y) that of "
-        "the part, not of all images?"
+        f"With 20 parts of 2 samples each, {got:.4g} came back"
+        + (": that is the score of a single part. " if single else ", which no order gives. ")
+        + "Is `splits` used, is the mean taken over the parts' scores, and is p(y) that of the "
+        "part, not of all images?"
     )
 
 
 # --- 6.2 mean and covariance ---------------------------------------------------------------------
 
 
-class _Seen:
-    """What a judge was shown, and in which mode: one account for the judge and its copies."""
-
-    def __init__(self) -> None:
-        self.images: list[Tensor] = []
-        self.modes: list[bool] = []
+class _Seen(list):
+    """(images, in train mode?) of each look: one account for a judge and its copies."""
 
     def __deepcopy__(self, memo: dict) -> _Seen:
         return self
@@ -349,8 +283,7 @@ class _TinyJudge(nn.Module):
             self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0, 0.6])[:d])
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.seen.images.append(images.detach().float().cpu().clone())
-        self.seen.modes.append(self.training)
+        self.seen.append((images.detach().float().cpu().clone(), self.training))
         features = self.norm(self.body(images.float().flatten(1)))
         return features, self.head(features)
 
@@ -371,87 +304,82 @@ def _pixels(n: int, seed: int, channels: int = 1) -> Tensor:
     return images
 
 
-def _check_shown(judge: _TinyJudge, images: Tensor) -> None:
-    """Reject unless the judge saw every one of these images, with pixels right to rounding."""
-    strangers, seen = _compare(judge, (images, 1e-3))
-    if not seen[0].all():
-        _explain_missing(strangers, seen[0], "images")
-        _explain_strangers(strangers, images, "images")
+def _shown(judge: _TinyJudge) -> Tensor:
+    """All that the judge saw, an image a row."""
+    need(judge.seen, "The judge was never shown an image: its `features_and_logits` gives both.")
+    return torch.cat([part.flatten(1) for part, _ in judge.seen])
 
 
-def _compare(judge: _TinyJudge, *sets: tuple[Tensor, float]) -> tuple[Tensor, list[Tensor]]:
-    """What the judge saw beside certain images, as rows, and for each set which of it was seen.
+def _same_images(shown: Tensor, images: Tensor, tolerance: float) -> Tensor:
+    """(shown, images): which are the same, with each pixel within the tolerance."""
+    return torch.cdist(shown, images.flatten(1).float(), p=math.inf) < tolerance
 
-    sets: images in [-1, 1], with how far a pixel may be off.
+
+def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
+    """Reject unless the judge saw every image of these sets, in eval mode.
+
+    sets: what they are -> the images in [-1, 1], and how far a pixel may be off.
     """
+    shown = _shown(judge)
+    pairs = {name: _same_images(shown, *given) for name, given in sets.items()}
+    seen = {name: pair.any(dim=0) for name, pair in pairs.items()}
+    strangers = shown[~torch.cat([*pairs.values()], dim=1).any(dim=1)]
+    missing = [name for name in sets if not seen[name].all()]
+    for name in missing:
+        what, (images, tolerance) = name.replace("_", " "), sets[name]
+        if not len(strangers):
+            need(seen[name].any(), f"The judge was never shown the {what}.")
+            wrong(
+                f"The judge saw only {int(seen[name].sum())} of {len(images)} {what}. What happens "
+                "to the last, smaller batch?"
+            )
+        praise = "The others were shown as they should be. " * (len(missing) < len(sets))
+        what = "images" if len(missing) > 1 else what
+        _explain_strangers(strangers, images, tolerance, what, praise)
     need(
-        judge.seen.images,
-        "The judge was never shown an image: its `features_and_logits` gives both.",
-    )
-    shown = torch.cat([part.flatten(1) for part in judge.seen.images])
-    pairs = [
-        torch.cdist(shown, images.flatten(1).float(), p=math.inf) < tolerance
-        for images, tolerance in sets
-    ]
-    return shown[~torch.cat(pairs, dim=1).any(dim=1)], [pair.any(dim=0) for pair in pairs]
-
-
-def _explain_missing(strangers: Tensor, seen: Tensor, what: str) -> None:
-    """Reject if all that the judge saw was right, but not all of the set."""
-    if len(strangers):
-        return
-    need(seen.any(), f"The judge was never shown the {what}.")
-    wrong(
-        f"The judge saw only {int(seen.sum())} of {len(seen)} {what}. What happens to the last, "
-        "smaller batch?"
+        not any(training for _, training in judge.seen),
+        "The pixels are right. But the judge was in train mode when it looked: its BatchNorm then "
+        "uses each batch's own statistics, so the features change with the batch. It may come to "
+        "you in either mode.",
+        "fid-train-mode",
     )
 
 
-def _explain_strangers(strangers: Tensor, images: Tensor, what: str, praise: str = "") -> None:
-    """Say what the judge saw in place of `images`, which were uint8 and are from -1 to 1 now."""
+def _explain_strangers(
+    strangers: Tensor, images: Tensor, tolerance: float, what: str, praise: str
+) -> None:
+    """Say what the judge saw in place of these images."""
+    low, high, rows = strangers.min().item(), strangers.max().item(), images.flatten(1)
+    generated = what.startswith("generated")
+    cast = "Was a float cast to uint8 before it was scaled?" if generated else ""
+    need(high > low, f"{praise}The {what} were shown all of one grey. {cast}")
+    clipped, negative = (rows * 255).clamp(0, 255) / 127.5 - 1, -rows
+    for other, said in (
+        (clipped, "scaled as if they were in [0, 1], so that everything below middle grey became "
+         "black. Which range do they have?"),
+        (negative, "turned into their negatives. Which end of the range is black?"),
+    ):  # fmt: skip
+        found = _same_images(strangers, other, 2e-2).any(dim=1).all()
+        need(not found, f"{praise}The {what} were shown {said}")
     need(
-        not _has_range(strangers, images, 1e-3),
+        abs(low - rows.min()) > tolerance or abs(high - rows.max()) > tolerance,
         f"{praise}The {what} were shown with values from -1 to 1, as they should be, but these are "
-        "not the ones that came in. Was anything but their scale changed on the way?",
+        f"not the ones that came in. Was anything but their scale changed on the way? {cast}",
     )
     wrong(
         f"{praise}The judge was trained on pixels from -1 to 1, and was shown {what} with values "
-        f"from {_span(strangers)}. It does not complain: look at how uint8 becomes float.",
+        f"from {low:.3g} to {high:.3g}. It does not complain: look at how "
+        + ("`sample`'s range becomes the judge's." if generated else "uint8 becomes float."),
         "fid-range",
     )
 
 
-def _has_range(strangers: Tensor, images: Tensor, tolerance: float) -> bool:
-    ends = (strangers.min() - images.min(), strangers.max() - images.max())
-    return all(abs(float(end)) < tolerance for end in ends)
-
-
-def _span(shown: Tensor) -> str:
-    return f"{shown.min().item():.3g} to {shown.max().item():.3g}"
-
-
-def _check_mode(judge: _TinyJudge) -> None:
-    if any(judge.seen.modes):
-        wrong(
-            "The pixels are right. But the judge was in train mode when it looked: its BatchNorm "
-            "then uses each batch's own statistics, so the features change with the batch. It may "
-            "come to you in either mode.",
-            "fid-train-mode",
-        )
-
-
 _JUDGE_HINTS = (
-    (
-        r"'tuple' object has no attribute|\b(got|not) tuple|type\(s\) for .*'tuple'",
-        None,
-        "`features_and_logits` gives two things: features and logits.",
-    ),
-    (
-        r"non-empty (list|TensorList)|need at least one array",
-        None,
-        "Not one batch was made of these images. What happens to the last, smaller batch?",
-    ),
-)
+    (r"'tuple' object has no attribute|\b(got|not) tuple|type\(s\) for .*'tuple'", None,
+     "`features_and_logits` gives two things: features and logits."),
+    (r"non-empty (list|TensorList)|need at least one array", None,
+     "Not one batch was made of these images. What happens to the last, smaller batch?"),
+)  # fmt: skip
 
 
 def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tensor]:
@@ -479,8 +407,7 @@ def check_mean_and_covariance(answer) -> None:
         got = need_parts(
             ask(answer, call, images, judge, hints=_JUDGE_HINTS), call, "mean", "covariance"
         )
-        _check_shown(judge, images.float() / 127.5 - 1)
-        _check_mode(judge)
+        _check_shown(judge, images=(images.float() / 127.5 - 1, 1e-3))
         features = judge.truth(images.float() / 127.5 - 1)
         for part in got:
             need(
@@ -492,75 +419,70 @@ def check_mean_and_covariance(answer) -> None:
             (tuple(mean.shape), tuple(covariance.shape)) != ((d, d), (d,)),
             "Both are there, in the other order: which does the contract name first?",
         )
-        _check_mean(mean, features, [len(part) for part in judge.seen.images])
+        _check_mean(mean, features, [len(part) for part, _ in judge.seen])
         _check_covariance(covariance, features)
 
 
 def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
     expected, d = features.mean(dim=0), features.shape[1]
-    if mean.numel() == 5:
-        wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
     need(
-        mean.numel() == d,
-        f"The mean should have one value for each of the {d} features, shape ({d},); it has shape "
-        f"{tuple(mean.shape)}. Over which dimension is it taken?",
+        mean.numel() != 5,
+        "The mean has 5 values: those are the logits. Which of the two are the features?",
     )
     need(
         tuple(mean.shape) == (d,),
-        f"The mean has shape {tuple(mean.shape)}; ({d},) was expected, one value for each feature.",
+        f"The mean should have one value for each of the {d} features, shape ({d},); it has shape "
+        f"{tuple(mean.shape)}. Over which dimension is it taken?",
     )
     if close(mean, expected):
         return
+    of_batches = expected
     if sum(batches) == len(features):
-        means = torch.stack([part.mean(dim=0) for part in features.split(batches)])
-        need(
-            not close(mean, means.mean(dim=0)),
-            f"The judge saw batches of {batches[0]} and, last, {batches[-1]} images, and this is "
-            "the mean of their means: in it, an image of the smaller batch counts for more.",
-        )
-    off = (mean - expected).abs().max().item()
+        parts = [part.mean(dim=0) for part in features.split(batches)]
+        of_batches = torch.stack(parts).mean(dim=0)
     unit = nn.functional.normalize(features, dim=1).mean(dim=0)
-    need(
-        not close(mean, unit),
-        "This is the mean of features that were brought to length 1 first. They are to be used as "
-        "the judge gives them.",
-    )
-    told = explain(mean, expected) or "It is a mean over images of the features as they come."
+    known: list[Known] = [
+        (None, lambda: of_batches,
+         f"The judge saw batches of {batches[0]} and, last, {batches[-1]} images, and this is the "
+         "mean of their means: in it, an image of the smaller batch counts for more."),
+        (None, lambda: unit,
+         "This is the mean of features that were brought to length 1 first. They are to be used as "
+         "the judge gives them."),
+    ]  # fmt: skip
+    name_wrong([mean], known, [()], close)
     shown = [[round(value, 4) for value in part.tolist()] for part in (mean, expected)]
     wrong(
-        f"The mean has the right shape but is off by up to {off:.3g}: {shown[0]} came back, "
-        f"{shown[1]} was expected. {told}"
+        f"The mean has the right shape but is off by up to {(mean - expected).abs().max():.3g}: "
+        f"{shown[0]} came back, {shown[1]} was expected. "
+        + (explain(mean, expected) or "It is a mean over images of the features as they come.")
     )
 
 
 def _check_covariance(covariance: Tensor, features: Tensor) -> None:
     n, d = features.shape
-    if tuple(covariance.shape) == (n, n):
-        wrong(
-            f"The mean is right. The covariance is {n} x {n}, one row for each image: samples were "
-            "taken for variables. In which dimension does this function expect the features?",
-            "fid-rowvar",
-        )
+    shape = tuple(covariance.shape)
     need(
-        tuple(covariance.shape) == (d, d),
-        f"The mean is right. The covariance of {d} features is {d} x {d}; yours is "
-        f"{tuple(covariance.shape)}.",
+        shape != (n, n),
+        f"The mean is right. The covariance is {n} x {n}, one row for each image: samples were "
+        "taken for variables. In which dimension does this function expect the features?",
+        "fid-rowvar",
+    )
+    need(
+        shape == (d, d),
+        f"The mean is right. The covariance of {d} features is {d} x {d}; yours is {shape}.",
     )
     expected, moments = torch.cov(features.T), features.T @ features
     if close(covariance, expected, tolerance=2e-4):
         return
-    centred = (
-        "The mean is right, and it should be used once more: these are products of the features "
-        "themselves, not of their deviations from the mean."
-    )
-    # fmt: off
+    from_one = features - features.mean()
     known: list[Known] = [
         ("fid-divided-by-n", lambda: expected * (n - 1) / n,
          f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
          "The mean was estimated from the same samples, which uses one of them up."),
-        ("fid-not-centred", lambda: moments / n, centred),
-        ("fid-not-centred", lambda: moments / (n - 1), centred),
-        (None, lambda: (features - features.mean()).T @ (features - features.mean()) / (n - 1),
+        ("fid-not-centred", (lambda: moments / n, lambda: moments / (n - 1)),
+         "The mean is right, and it should be used once more: these are products of the features "
+         "themselves, not of their deviations from the mean."),
+        (None, lambda: from_one.T @ from_one / (n - 1),
          "The deviations are taken from one mean of all features together. Each feature has a mean "
          "of its own."),
         (None, lambda: torch.corrcoef(features.T),
@@ -569,15 +491,13 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
         (None, lambda: torch.diag(expected.diagonal()),
          "The variances on the diagonal are right. The covariances of two different features are "
          "missing beside them."),
-    ]
-    # fmt: on
+    ]  # fmt: skip
     name_wrong([covariance], known, [()], lambda a, b: close(a, b, tolerance=2e-4))
-    worst = (covariance - expected).abs().max().item()
-    told = explain(covariance.flatten(), expected.flatten())
     wrong(
-        f"The covariance has the right shape, but differs by up to {worst:.3g} (largest entry "
-        f"{expected.abs().max().item():.3g}) for {n} images. {told} Each entry is a sum over all "
-        "images of products of two deviations, divided by N - 1."
+        f"The covariance has the right shape, but differs by up to "
+        f"{(covariance - expected).abs().max():.3g} (largest entry {expected.abs().max():.3g}) for "
+        f"{n} images. {explain(covariance.flatten(), expected.flatten())} Each entry is a sum over "
+        "all images of products of two deviations, divided by N - 1."
     )
 
 
@@ -612,21 +532,18 @@ def check_frechet_distance(answer) -> None:
         for mean, (a, b) in zip(means, covariances, strict=True)
     ]
     right = [float(a.trace() + b.trace()) - 2 * _trace_of_root(a, b) for a, b in covariances]
-    if not _all_near(same, right):
+    if not all_near(same, right):
         _explain_root(same, right, covariances)
     apart = [
         _frechet(answer, "different means, equal covariances", mean, a, mean + shift, a)
         for mean, shift, (a, _) in zip(means, shifts, covariances, strict=True)
     ]
     _explain_shift(apart, means, shifts)
-    both = _frechet(
-        answer, "all four different", means[0], covariances[0][0], means[1], covariances[1][1]
-    )
-    expected = metrics.frechet_from_statistics(
-        means[0], covariances[0][0], means[1], covariances[1][1]
-    )
+    statistics = means[0], covariances[0][0], means[1], covariances[1][1]
+    both = _frechet(answer, "all four different", *statistics)
+    expected = metrics.frechet_from_statistics(*statistics)
     need(
-        _near(both, expected),
+        near(both, expected),
         "Right where either the means or the covariances are equal, but not where both differ: "
         f"{off_by(both, expected)}. It should be the sum of a part of each.",
     )
@@ -649,7 +566,7 @@ def _frechet(answer, what: str, *statistics: Tensor) -> float:
     Some versions raise an error there and others return nan: the reader gets the same words.
     """
     try:
-        return _number(answer, f"frechet_distance({what})", *statistics)
+        return ask_number(answer, f"frechet_distance({what})", *statistics)
     except Raised as raised:
         if isinstance(raised.error, torch.linalg.LinAlgError | np.linalg.LinAlgError):
             return math.nan
@@ -663,129 +580,117 @@ def _matrix(values: list) -> Tensor:
 def _explain_shift(got: list[float], means: list[Tensor], shifts: list[Tensor]) -> None:
     """Say what went wrong with means that differ, if anything did."""
     right = [float(shift @ shift) for shift in shifts]
-    if _all_near(got, right):
+    if all_near(got, right):
         return
-    if _all_near(got, [value**0.5 for value in right]):
-        wrong(
-            "The covariance part is right. The two means are 7 apart, and that adds 7 to your "
-            "distance. What does the formula do to the length of the difference?",
-            "fid-no-square",
-        )
-    start = "The covariance part is right. For equal covariances and means 7 apart, "
-    start += f"{off_by(got[0], right[0])}. "
-    # fmt: off
+    start = "The covariance part is right. "
+    need(
+        not all_near(got, [value**0.5 for value in right]),
+        f"{start}The two means are 7 apart, and that adds 7 to your distance. What does the "
+        "formula do to the length of the difference?",
+        "fid-no-square",
+    )
+    start += f"For equal covariances and means 7 apart, {off_by(got[0], right[0])}. "
     known: list[Known] = [
-        (None, lambda m, s: float(s @ s) / len(s), f"{start}The squares are averaged, not summed."),
-        (None, lambda m, s: 0.0, f"{start}The means have no effect on it: their part is missing."),
-        (None, lambda m, s: float((2 * m + s) @ (2 * m + s)),
-         f"{start}The means are added here, and their difference is asked for."),
-        (None, lambda m, s: float(s.abs().sum()) ** 2,
+        (None, lambda shift: abs(float(shift.sum())) ** 2,
          f"{start}The differences are summed before they are squared."),
-        (None, lambda m, s: float(s.sum()) ** 2,
-         f"{start}The differences are summed before they are squared."),
-        (None, lambda m, s: float(s.abs().sum()), f"{start}These are sizes, not squares."),
-        (None, lambda m, s: float((s**4).sum()), f"{start}The differences are squared twice."),
-    ]
-    # fmt: on
-    problems = list(zip(means, shifts, strict=True))
-    name_wrong(got, known, problems, _near)
+        (None, lambda shift: float(shift.abs().sum()), f"{start}These are sizes, not squares."),
+    ]  # fmt: skip
+    name_wrong(got, known, [(shift,) for shift in shifts])
+    moved = [(mean, mean + shift) for mean, shift in zip(means, shifts, strict=True)]
+    terms = {
+        "|mean_r|^2": ([a @ a for a, _ in moved], 1.0),
+        "|mean_g|^2": ([b @ b for _, b in moved], 1.0),
+        "the product of the two means": ([a @ b for a, b in moved], -2.0),
+    }
     sizes = {"the number of features": [float(len(shift)) for shift in shifts]}
-    wrong(f"{start}{explain(got, right, sizes=sizes)}".rstrip())
+    wrong(f"{start}{explain(got, right, terms, sizes)}")
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
     return float(torch.linalg.eigvals(a @ b).real.clamp(min=0).sqrt().sum())
 
 
-_ELEMENTWISE = (
-    "The traces of the two covariances are right. The root is taken of each entry by itself; the "
-    "root that is meant is a matrix whose product with itself is cov_r cov_g. Its trace is the sum "
-    "of the roots of that product's eigenvalues."
-)
-_TRIANGLE = (
-    "The traces of the two covariances are right, and so is the sum of roots of eigenvalues, but "
-    "they are not those of the product. A routine for symmetric matrices looks at one triangle "
-    "only. Is cov_r cov_g symmetric?"
-)
-# What a wrong root term has for a trace: (mistake, formula, message).
-# fmt: off
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def _symmetric(product: Tensor) -> float:
+    """What a routine for symmetric matrices makes of a product."""
+    return float(torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum())
+
+
+# What a wrong root term has for a trace; every message begins with praise of the other traces.
 _ROOT_WRONGS: list[Known] = [
     ("fid-missing-two", lambda a, b: _trace_of_root(a, b) / 2,
      "The root term is right, but it is counted once, so that even a set compared with itself is "
      "not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab."),
-    ("fid-elementwise-root", lambda a, b: float((a @ b).clamp(min=0).sqrt().trace()), _ELEMENTWISE),
-    ("fid-elementwise-root", lambda a, b: float((a @ b).sqrt().sum()), _ELEMENTWISE),
-    ("fid-elementwise-root", lambda a, b: float((a * b).sqrt().sum()), _ELEMENTWISE),
+    ("fid-elementwise-root", (lambda a, b: float((a @ b).clamp(min=0).sqrt().trace()),
+                              lambda a, b: float((a @ b).sqrt().sum()),
+                              lambda a, b: float((a * b).sqrt().sum())),
+     "The root is taken of each entry by itself; the root that is meant is a matrix whose product "
+     "with itself is cov_r cov_g. Its trace is the sum of the roots of this product's "
+     "eigenvalues."),
     (None, lambda a, b: float((a * b).diagonal().sqrt().sum()),
-     "The traces of the two covariances are right. The root term is what the two diagonals alone "
-     "give, as with `*` in place of a product of matrices: what stands beside the diagonals has "
-     "no effect on it."),
+     "The root term is what the two diagonals alone give, as with `*` in place of a product of "
+     "matrices: what stands beside the diagonals has no effect on it."),
     ("fid-separate-roots", lambda a, b: float((_root(a) @ _root(b)).trace()),
      "This takes the root of each covariance and multiplies the roots. That is only the root of "
      "the product if the two matrices commute, which covariances of two data sets do not."),
-    (None, lambda a, b: float(torch.linalg.eigvalsh(a @ b).sqrt().sum()), _TRIANGLE),
-    (None, lambda a, b: float(torch.linalg.eigvalsh(b @ a).sqrt().sum()), _TRIANGLE),
-    (None, lambda a, b: float(torch.linalg.eigvalsh((a @ b + b @ a) / 2).clamp(min=0).sqrt().sum()),
-     "The traces of the two covariances are right. The product was made symmetric before its "
-     "eigenvalues were taken, and has other eigenvalues now."),
+    (None, (lambda a, b: _symmetric(a @ b), lambda a, b: _symmetric(b @ a)),
+     "The sum of roots of eigenvalues is there, but they are not those of the product. A routine "
+     "for symmetric matrices looks at one triangle only. Is cov_r cov_g symmetric?"),
+    (None, lambda a, b: _symmetric((a @ b + b @ a) / 2),
+     "The product was made symmetric before its eigenvalues were taken, and has other eigenvalues "
+     "now."),
     (None, lambda a, b: float(torch.linalg.svdvals(a @ b).sqrt().sum()),
-     "The traces of the two covariances are right. These are roots of the product's singular "
-     "values; as it is not symmetric, its eigenvalues are others."),
-    (None, lambda a, b: float((a @ b).trace()),
-     "The traces of the two covariances are right, and their product is there, but no root is "
-     "taken of it."),
-    (None, lambda a, b: float((a @ b).trace()) ** 0.5,
-     "The traces of the two covariances are right. The root is taken of the product's trace; what "
-     "is asked for is the trace of the product's root."),
-]
-# fmt: on
+     "These are roots of the product's singular values; as it is not symmetric, its eigenvalues "
+     "are others."),
+    (None, (lambda a, b: float((a @ b).trace()), lambda a, b: float((a @ b).trace()) ** 0.5),
+     "The trace of the product itself is in it. What is asked for is the trace of its root."),
+]  # fmt: skip
 
 
 def _explain_root(
     got: list[float], right: list[float], covariances: list[tuple[Tensor, Tensor]]
 ) -> None:
     """Say what is wrong with the part of the covariances."""
-    if _all_near(got, [value**0.5 for value in right]):
-        wrong(
-            "The distance is right, but its root was taken at the end. The formula gives the "
-            "square already."
-        )
+    need(
+        not all_near(got, [value**0.5 for value in right]),
+        "The distance is right, but its root was taken at the end. The formula gives the square "
+        "already.",
+    )
     traces = [float(a.trace() + b.trace()) for a, b in covariances]
+    halves = [(total - value) / 2 for total, value in zip(traces, got, strict=True)]
 
     def same(mine: float, other: float) -> bool:
-        return _near(mine, other) or math.isnan(mine) and math.isnan(other)
+        return near(mine, other) or math.isnan(mine) and math.isnan(other)
 
-    halves = [(total - value) / 2 for total, value in zip(traces, got, strict=True)]
+    praise = "The traces of the two covariances are right. "
     if any(map(math.isfinite, halves)):
-        name_wrong(halves, _ROOT_WRONGS, covariances, same)
-    roots = [_trace_of_root(a, b) for a, b in covariances]
+        known = [(mistake, formula, praise + said) for mistake, formula, said in _ROOT_WRONGS]
+        name_wrong(halves, known, covariances, same)
     for extra in (1e-3, 1e-2, 0.1, 1.0):
         plus = [tuple(c + extra * torch.eye(len(c)) for c in pair) for pair in covariances]
         need(
-            not _all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5),
-            f"The traces are right. The root term fits if {extra:g} is added to both diagonals, "
-            "which changes every result: singular covariances need another remedy.",
+            not all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5),
+            f"{praise}The root term fits if {extra:g} is added to both diagonals, which changes "
+            "every result: singular covariances need another remedy.",
         )
+    roots = [_trace_of_root(a, b) for a, b in covariances]
     terms = {
         "the trace of cov_r": ([float(a.trace()) for a, _ in covariances], 1.0),
         "the trace of cov_g": ([float(b.trace()) for _, b in covariances], 1.0),
         "the root term": (roots, -2.0),
     }
+    yours = f"yours comes to {2 * halves[0]:.4g}."
+    if math.isnan(halves[0]):
+        yours = "is a root taken of something negative on the way?"
     wrong(
         f"For equal means and two covariances with traces that sum to {traces[0]:.4g}, "
         f"{off_by(got[0], right[0])}. {explain(got, right, terms)} The root term should be 2 x "
-        f"{roots[0]:.4g}"
-        + (
-            f"; yours comes to {2 * halves[0]:.4g}."
-            if halves[0] == halves[0]
-            else ": is a root taken of something negative on the way?"
-        )
+        f"{roots[0]:.4g}; {yours}"
     )
-
-
-def _root(matrix: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
 # --- 6.4 kernel distance -------------------------------------------------------------------------
@@ -810,16 +715,15 @@ def check_kernel_distance(answer) -> None:
     # Draws from one distribution, for which the distance comes out below 0.
     problems += [(_normal(8, 4, seed=74), _normal(10, 4, seed=174))]
     got = [
-        _number(answer, f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})", x, y)
+        ask_number(answer, f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})", x, y)
         for x, y in problems
     ]
     right = [metrics.polynomial_mmd2(x, y) for x, y in problems]
-    if not _all_near(got, right):
+    if not all_near(got, right):
         _explain_kernel_distance(answer, got, right, problems)
 
 
 # (mistake, the kernel of a matrix of inner products and the dimension, what to say of it)
-# fmt: off
 _KERNELS: list[Known] = [
     (None, lambda k, d: (k / d + 1) ** 3, ""),
     ("kid-no-scale", lambda k, d: (k + 1) ** 3,
@@ -828,15 +732,8 @@ _KERNELS: list[Known] = [
     (None, lambda k, d: (k / d + 1) ** 2, "the kernel is squared where its third power was asked."),
     (None, lambda k, d: k / d + 1, "the kernel is taken without its third power."),
     (None, lambda k, d: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
-    (None, lambda k, d: (k / 4 + 1) ** 3,
-     "the inner product is divided by 4, which is right for 4 features only: is a size written as "
-     "a number?"),
-    (None, lambda k, d: (k / d**0.5 + 1) ** 3, "the inner product is divided by the root of d."),
-    (None, lambda k, d: (k + 1) ** 3 / d, "the division by d comes after the power, not before."),
-]
-# fmt: on
+]  # fmt: skip
 # (mistake, the mean of the kernel within a set, what to say of it)
-# fmt: off
 _WITHIN: list[Known] = [
     (None, lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1)), ""),
     ("kid-diagonal", lambda k: k.mean(),
@@ -844,15 +741,9 @@ _WITHIN: list[Known] = [
      "the fewer samples there are: leave out the diagonal, and count the pairs that are left."),
     (None, lambda k: (k.sum() - k.trace()) / len(k) ** 2,
      "the diagonal is left out of the sum, but not of the count. How many pairs are left?"),
-    (None, lambda k: k.sum() / (len(k) * (len(k) - 1)),
-     "the diagonal is left out of the count, but not of the sum."),
     (None, lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
      "the diagonal is still in the sum, with ones: it was cleared before the power was taken."),
-    (None, lambda k: (k.sum() - k.trace() + len(k)) / len(k) ** 2,
-     "the diagonal is still in it, with ones: it was cleared before the power was taken."),
-    (None, lambda k: k.sum() - k.trace(), "the sums within a set are not divided by anything."),
-]
-# fmt: on
+]  # fmt: skip
 
 
 def _mmd2(x: Tensor, y: Tensor, kernel: Callable, within: Callable, factor: float = 2) -> float:
@@ -863,16 +754,6 @@ def _mmd2(x: Tensor, y: Tensor, kernel: Callable, within: Callable, factor: floa
 def _explain_kernel_distance(
     answer, got: list[float], right: list[float], problems: list[tuple]
 ) -> None:
-    for i, (value, (x, y)) in enumerate(zip(got, problems, strict=True)):
-        need(
-            math.isfinite(value),
-            f"For {len(x)} and {len(y)} samples, {off_by(value, right[i])}. Print the terms: which "
-            "is the first that is not finite?",
-        )
-    missing_two = (
-        "Both terms within a set are right, but the term across is counted once, so that equal "
-        "sets do not give 0. Compare with (a - b)^2."
-    )
     known: list[Known] = []
     for kernel_mistake, kernel, of_kernel in _KERNELS:
         for mistake, within, of_within in _WITHIN:
@@ -880,41 +761,27 @@ def _explain_kernel_distance(
             text = f"{praise} are there, but {' Also, '.join(filter(None, (of_kernel, of_within)))}"
             name = kernel_mistake or mistake
             known.append((name, lambda x, y, k=kernel, w=within: _mmd2(x, y, k, w), text))
-    right_parts = _KERNELS[0][1], _WITHIN[0][1]
-    known.append(
-        (
-            None,
-            lambda x, y: _mmd2(
-                x - torch.cat([x, y]).mean(0), y - torch.cat([x, y]).mean(0), *right_parts
-            ),
-            "Terms and kernel are there, but a mean is subtracted from the features first. This "
-            "kernel is not the same for points that have been moved.",
-        )
-    )
-    known.append(("kid-missing-two", lambda x, y: _mmd2(x, y, *right_parts, 1), missing_two))
-    name_wrong(got, known, problems, _near)
-    below = min(range(len(right)), key=right.__getitem__)
-    need(
-        not _all_near(got[:below], right[:below]),
-        "Right for two different distributions. For two draws from one distribution, "
-        f"{off_by(got[below], right[below])}. Below 0 is a possible value here; "
-        + (
-            "cut off at 0, the score is biased again."
-            if got[below] == 0
-            else "a score that cannot fall below 0 is biased again."
-        ),
-    )
-    means = [_kernel_means(x, y) for x, y in problems]
-    names = ("the term within x", "the term within y", "the term across")
-    factors = (1.0, 1.0, -2.0)
-    terms = {
-        name: (values, factor)
-        for name, values, factor in zip(names, zip(*means, strict=True), factors, strict=True)
-    }
-    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
+    kernel, within = _KERNELS[0][1], _WITHIN[0][1]
+    known += [
+        ("kid-missing-two", lambda x, y: _mmd2(x, y, kernel, within, 1),
+         "Both terms within a set are right, but the term across is counted once, so that equal "
+         "sets do not give 0. Compare with (a - b)^2."),
+        (None, lambda x, y: metrics.polynomial_mmd2(x - torch.cat([x, y]).mean(0),
+                                                    y - torch.cat([x, y]).mean(0)),
+         "Terms and kernel are there, but a mean is subtracted from the features first. This "
+         "kernel is not the same for points that have been moved."),
+    ]  # fmt: skip
+    name_wrong(got, known, problems)
+    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not near(*pair))
     x, y = problems[i]
+    means = [_kernel_means(*problem) for problem in problems]
+    factors = zip(_TERMS, zip(*means, strict=True), (1.0, 1.0, -2.0), strict=True)
+    terms = {name: (values, factor) for name, values, factor in factors}
     sizes = {"the number of features": [x.shape[1] for x, _ in problems]}
     told = explain(got, right, terms, sizes) or _explain_terms(answer, x, y, means[i])
+    told += " A distance below 0 is possible here; without it, the score is biased." * (
+        right[i] < 0
+    )
     wrong(
         f"For {len(x)} and {len(y)} samples of {x.shape[1]} features, {off_by(got[i], right[i])}. "
         f"{told} The three means of the kernel should be {means[i][0]:.4g} within x, "
@@ -922,24 +789,26 @@ def _explain_kernel_distance(
     )
 
 
+_TERMS = ("the term within x", "the term within y", "the term across")
+
+
 def _explain_terms(answer, x: Tensor, y: Tensor, means: tuple[float, ...]) -> str:
     """Which of the three terms are right: with zeros for a set, its own kernel values are all 1."""
     a, b, nothing, both = (
-        _number(answer, "kernel_distance(x, y), one of them zeros", *pair)
+        ask_number(answer, "kernel_distance(x, y), one of them zeros", *pair)
         for pair in ((x, 0 * y), (0 * x, y), (0 * x, 0 * y), (x, y))
     )
     mine = a - nothing + 1, b - nothing + 1, 1 - (both - a - b + nothing) / 2
-    names = ("the term within x", "the term within y", "the term across")
-    fits = [_near(*pair) for pair in zip(mine, means, strict=True)]
-    if not any(fits) or all(fits):
-        return ""
-    good = " and ".join(name for name, fit in zip(names, fits, strict=True) if fit)
-    off = " and ".join(
+    good = [name for name, *pair in zip(_TERMS, mine, means, strict=True) if near(*pair)]
+    off = [
         f"{name} (it comes to {value:.4g})"
-        for name, fit, value in zip(names, fits, mine, strict=True)
-        if not fit
-    )
-    return f"Right: {good}. Not yet: {off}. By how many pairs is each divided?"
+        for name, value in zip(_TERMS, mine, strict=True)
+        if name not in good
+    ]
+    if not good or not off:
+        return ""
+    right, wanting = " and ".join(good), " and ".join(off)
+    return f"Right: {right}. Not yet: {wanting}. By how many pairs is each divided?"
 
 
 def _kernel_means(x: Tensor, y: Tensor) -> tuple[float, float, float]:
@@ -950,14 +819,10 @@ def _kernel_means(x: Tensor, y: Tensor) -> tuple[float, float, float]:
 
 # --- 6.5 precision and recall --------------------------------------------------------------------
 
-
 _BALL_HINTS = (
-    (
-        r"must match the size of tensor|could not be broadcast",
-        None,
-        "One radius belongs to each centre: along which axis of the distances do the centres run?",
-    ),
-)
+    (r"must match the size of tensor|could not be broadcast", None,
+     "One radius belongs to each centre: along which axis of the distances do the centres run?"),
+)  # fmt: skip
 
 
 def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
@@ -994,7 +859,7 @@ def check_precision_recall(answer) -> None:
         problems.append((a, b, options.get("k", 3)))
     right = [(_inside(a, b, k), _inside(b, a, k)) for a, b, k in problems]
     if not all(map(_like, got, right)):
-        _explain_precision_recall(answer, got, right, problems)
+        _explain_precision_recall(got, right, problems)
 
 
 def _like(mine: tuple, other: tuple) -> bool:
@@ -1026,7 +891,6 @@ def _both(share: Callable[[Tensor, Tensor, int], float]) -> Callable:
 
 
 # What a wrong pair of shares is: (mistake, formula, message).
-# fmt: off
 _BALL_WRONGS: list[Known] = [
     ("pr-swapped", lambda fake, real, k: _both(_inside)(real, fake, k),
      "Both shares are right, in the other order. Precision asks whether the fakes are believable: "
@@ -1061,80 +925,41 @@ _BALL_WRONGS: list[Known] = [
     (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k, s)).any(dim=1))),
      "The balls are too small: their radius reaches to the k-th nearest among real and fake "
      "samples together. Among whom are the neighbours of a real sample counted?"),
-    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k).mean()).any(dim=1))),
-     "All balls have one radius here, the mean of all. Each centre has a radius of its own, which "
-     "is small where samples lie close together."),
-    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c) <= _radii(c, k).max()).any(dim=1))),
-     "All balls have one radius here, the largest of all. Each centre has a radius of its own, "
-     "which is small where samples lie close together."),
-    (None, _both(lambda s, c, k: _mean((torch.cdist(s, c, p=1) <= torch.cdist(
-        c, c, p=1).sort(dim=1).values[:, k]).any(dim=1))),
-     "These are balls by the sum of the differences (p=1). The distance is the ordinary one, the "
-     "root of the sum of squares."),
-]
-# fmt: on
+    (None, tuple(_both(lambda s, c, k, f=f: _mean((torch.cdist(s, c) <= f(_radii(c, k))).any(1)))
+                 for f in (torch.mean, torch.amax)),
+     "All balls have one radius here. Each centre has a radius of its own, which is small where "
+     "samples lie close together."),
+]  # fmt: skip
 
 
-def _reach(answer) -> str:
-    """How far a single ball reaches: a fake moves away from the end of a row of real samples."""
-    row = torch.tensor([[0.0, 0], [1, 0], [2.5, 0], [4.5, 0], [7, 0]], dtype=torch.float64)
-    far = 1e4 + 50 * torch.arange(4, dtype=torch.float64)[:, None].expand(4, 2)
-    held = []
-    for away in (0.1, 0.9, 1.1, 1.5, 1.7, 2.4, 2.6, 4.4, 4.6, 6.2, 6.4, 6.9, 7.1, 20.0):
-        fake = torch.cat([torch.tensor([[-away, 0.0]], dtype=torch.float64), far])
-        call = "precision_recall(fake (5, 2), real (5, 2), k=2)"
-        parts = need_parts(ask(answer, call, fake, row, k=2), call, "precision", "recall")
-        if need_number(parts[0], call, plain=False) > 0:
-            held.append(away)
-    reach = max(held, default=0.0)
-    if reach == 2.4:
-        return "A single ball has the right size for precision: how are several put together?"
-    return (
-        "For a real sample with others at 1, 2.5, 4.5 and 7, a ball with k=2 reaches to 2.5; yours "
-        f"holds a fake at {reach:g}" + (", and not one further out." if reach < 20 else ".")
-        if held
-        else "For a real sample with others at 1, 2.5, 4.5 and 7, a fake at 0.1 counts as outside."
-    )
-
-
-def _explain_precision_recall(answer, got: list, right: list, problems: list[tuple]) -> None:
+def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> None:
     name_wrong(got, _BALL_WRONGS, problems, _like)
     first = next(i for i, pair in enumerate(got) if not _like(pair, right[i]))
-    need(
-        max(got[first]) <= 1 + 1e-6 and min(got[first]) >= 0,
-        f"{got[first][0]:.4g} and {got[first][1]:.4g} came back. A share lies between 0 and 1. "
-        + explain(
-            [part for pair in got for part in pair], [part for pair in right for part in pair]
-        ),
-    )
     fakes, reals, k = problems[first]
-    tried = [j for j in range(1, 20) if j != k]
-    other = [str(j) for j in tried if _like(got[first], _both(_inside)(fakes, reals, j))]
+    came = f"{got[first][0]:.4g} and {got[first][1]:.4g}"
+    others = [j for j in range(1, 20) if _like(got[first], _both(_inside)(fakes, reals, j))]
     need(
-        first < len(got) - 1 or not other,
+        first < len(got) - 1 or not others,
         f"Right where k is given. Without it, k should be {k}, and this is the result for k="
-        f"{' or '.join(other)}.",
+        f"{' or '.join(map(str, others))}.",
     )
-    of_default = " by default" if first == len(got) - 1 else ""
-    shares, seen = ("precision", "recall"), []
-    for i, name in enumerate(shares):
+    seen = ["A share lies between 0 and 1."] * (max(got[first]) > 1 + 1e-6 or min(got[first]) < 0)
+    for i, name in enumerate(("precision", "recall")):
         mine, good = [pair[i] for pair in got], [pair[i] for pair in right]
-        if all(abs(a - b) < 1e-6 for a, b in zip(mine, good, strict=True)):
-            seen.append(f"{name.capitalize()} is right for every k.")
+        if close(mine, good, tolerance=1e-6):
+            seen.append(f"The {name} is right for every k.")
             continue
-        for _, formula, message in _BALL_WRONGS[1:]:
-            made = [formula(*problem)[i] for problem in problems]
-            if all(abs(a - b) < 1e-6 for a, b in zip(mine, made, strict=True)):
-                seen.append(f"The {name} fits this: {message[0].lower()}{message[1:]}")
-                break
-        else:
-            told = explain(mine, good)
-            seen.append(f"The {name}: {told[0].lower()}{told[1:]}" if told else "")
+        told = explain(mine, good)
+        for _, formula, message in _BALL_WRONGS[1:-1]:  # what a mistake makes of one share alone
+            if close(mine, [formula(*problem)[i] for problem in problems], tolerance=1e-6):
+                told = message
+        if told:
+            seen.append(f"The {name}: {told[0].lower()}{told[1:]}")
     wrong(
-        f"With k={k}{of_default}, precision and recall came back as {got[first][0]:.3f} and "
-        f"{got[first][1]:.3f}; {right[first][0]:.3f} and {right[first][1]:.3f} were expected. "
-        f"{' '.join(filter(None, seen)) or _reach(answer)} Look at one ball: its centre, its "
-        "radius, and who is asked whether it lies inside."
+        f"With k={k}{' by default' if first == len(got) - 1 else ''}, precision and recall came "
+        f"back as {came}; {right[first][0]:.4g} and {right[first][1]:.4g} were expected. "
+        f"{' '.join(seen)} Look at one ball: its centre, its radius, and who is asked whether it "
+        "lies inside."
     )
 
 
@@ -1158,9 +983,8 @@ def predicted_orders() -> tuple[list[str], list[str]]:
     reference=predicted_orders,
 )
 def check_predicted_orders(answer) -> None:
-    with calling("predicted_orders()"):
-        got = answer()
-    got = need_parts(got, "predicted_orders()", "a list by IS", "one by FD")
+    call = "predicted_orders()"
+    got = need_parts(ask(answer, call), call, "a list by IS", "one by FD")
     for score, order in zip(("IS", "FD"), got, strict=True):
         need(
             not isinstance(order, str | dict | set) and hasattr(order, "__iter__"),
@@ -1169,14 +993,12 @@ def check_predicted_orders(answer) -> None:
         names = list(order)
         missing = [name for name in GENERATORS if name not in names]
         strange = [str(name) for name in names if name not in GENERATORS]
+        said = f" It does not mention: {', '.join(missing)}." * bool(missing)
+        said += f" It has {', '.join(strange)}: are all spelled as above?" * bool(strange)
         need(
-            not missing,
-            f"Your order by {score} does not mention: {', '.join(missing)}."
-            + (f" It has {', '.join(strange)}: are the names spelled as above?" if strange else ""),
-        )
-        need(
-            len(names) == len(GENERATORS),
-            f"Your order by {score} has {len(names)} entries for {len(GENERATORS)} generators.",
+            not missing and len(names) == len(GENERATORS),
+            f"Your order by {score} has {len(names)} entries for the {len(GENERATORS)} "
+            f"generators.{said}",
         )
 
 
@@ -1227,20 +1049,19 @@ def check_evaluate_gan(answer) -> None:
         _check_counts(n, n_reference, m, len(pool))
         real = reference.float() / 127.5 - 1
         fakes = _shown_fakes(judge, pool, m)
-        _check_both_shown(judge, fakes, real)
-        _check_mode(judge)
+        _check_shown(judge, generated_images=(fakes, 2e-2), reference_images=(real, 1e-3))
         # As they were shown: on the way they may have been rounded to uint8.
-        shown = torch.cat([part.flatten(1) for part in judge.seen.images])
+        shown = _shown(judge)
         fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
         expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
         outputs = [judge.head.double()(judge.truth(part)) for part in (fakes, real)]
         need(
-            not _near(value, metrics.frechet_distance(*outputs).value, rel=1e-2),
+            not near(value, metrics.frechet_distance(*outputs).value, rel=1e-2),
             "Counts and pixels are right, but this is the distance of the judge's logits. Which of "
             "its two outputs are the features?",
         )
         need(
-            _near(value, expected, rel=5e-3),
+            near(value, expected, rel=5e-3),
             f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. "
             f"{explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass by themselves?",
         )
@@ -1263,54 +1084,14 @@ def _check_counts(n: float, n_reference: float, m: int, drawn: int) -> None:
 
 def _shown_fakes(judge: _TinyJudge, pool: Tensor, m: int) -> Tensor:
     """Those of the images drawn that the judge saw, if they are m; else the first m."""
-    if len(pool) > m and judge.seen.images:
-        seen = _compare(judge, (pool, 2e-2))[1][0]
-        need(
-            int(seen.sum()) <= m,
-            f"The judge saw {int(seen.sum())} generated images beside {m} real ones; as many were "
-            "asked for. Which of them go into the distance?",
-            "fid-n-mismatch",
-        )
-        if int(seen.sum()) == m:
-            return pool[seen]
-    return pool[:m]
-
-
-def _check_both_shown(judge: _TinyJudge, fakes: Tensor, real: Tensor) -> None:
-    """Reject unless the judge saw both sets; the fakes may have been rounded to uint8 before."""
-    strangers, (seen_fakes, seen_real) = _compare(judge, (fakes, 2e-2), (real, 1e-3))
-    for seen, what in ((seen_fakes, "generated images"), (seen_real, "reference images")):
-        if not seen.all():
-            _explain_missing(strangers, seen, what)
-    if seen_real.all() and not seen_fakes.all():
-        _explain_fakes(strangers, fakes)
-    if seen_fakes.all() and not seen_real.all():
-        praise = "The generated images were shown as they should be. "
-        _explain_strangers(strangers, real, "reference images", praise)
-    if not seen_real.all():
-        _explain_strangers(strangers, real, "images")
-
-
-def _explain_fakes(strangers: Tensor, fakes: Tensor) -> None:
-    """Say what the judge saw in place of the fakes, if the reference was shown as it should be."""
-    start = "The reference was shown as it should be; the generated images were"
-    cast = "Was a float cast to uint8 before it was scaled?"
-    rows = fakes.flatten(1)
-    need(strangers.max() > strangers.min(), f"{start} all of one grey. {cast}")
-    for other, said in (
-        ((rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
-         "everything below middle grey became black. Which range does `sample` give?"),
-        (-rows, "turned into their negatives. Which end of the range is black?"),
-    ):  # fmt: skip
-        nearest = torch.cdist(strangers, other, p=math.inf).amin(dim=1)
-        need(nearest.max() > 2e-2, f"{start} {said}")
+    if len(pool) == m or not judge.seen:
+        return pool[:m]
+    seen = _same_images(_shown(judge), pool, 2e-2).any(dim=0)
+    count = int(seen.sum())
     need(
-        not _has_range(strangers, fakes, 2e-2),
-        f"{start} not. Their range is right, but these are not the images that `sample` returned. "
-        f"{cast}",
+        count <= m,
+        f"The judge saw {count} generated images beside {m} real ones; as many were asked for. "
+        "Which of them go into the distance?",
+        "fid-n-mismatch",
     )
-    wrong(
-        f"{start} not: values from {_span(strangers)}. Which range does `sample` give, and which "
-        "does the judge expect?",
-        "fid-range",
-    )
+    return pool[seen] if count == m else pool[:m]

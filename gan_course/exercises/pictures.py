@@ -73,73 +73,40 @@ def contains(picture: np.ndarray, tile: np.ndarray, tolerance: float = 1.01) -> 
 
 # Wrong grey levels of an image x, in a batch that runs from low to high.
 _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
-    (
-        "plot-per-image-scale",
-        lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
-        "The images are in the grid, but each one is stretched to its own darkest and "
-        "brightest pixel. That gives a dull or collapsed sample false contrast; which two "
-        "values should be black and white for all of them?",
-    ),
-    (
-        "plot-batch-scale",
-        lambda x, low, high: (x - low) / (high - low) * 255,
-        "The images are in the grid, but the whole batch is stretched to its own darkest and "
-        "brightest pixel, so that two grids cannot be compared. Which two values should be "
-        "black and white for every batch?",
-    ),
-    (
-        "plot-range",
-        lambda x, low, high: np.clip(x, 0, 1) * 255,
-        "The images are in the grid, but everything below 0 is black: values in [-1, 1] are "
-        "treated as if they were in [0, 1]. What has to happen before the factor 255?",
-    ),
-    (
-        "plot-range",
-        lambda x, low, high: np.trunc(x * 255) % 256,
-        "The images are in the grid, but the dark half has wrapped around to other greys: "
-        "values in [-1, 1] are multiplied by 255 and turned into bytes, which know no negative "
-        "numbers. What has to happen first?",
-    ),
-    (
-        "plot-range",
-        lambda x, low, high: np.trunc(x * 127.5) % 256,
-        "The images are in the grid, but the dark half has wrapped around to other greys: "
-        "bytes know no negative numbers. Where does -1 have to go?",
-    ),
-    (
-        None,
-        lambda x, low, high: 255 - levels(x),
-        "The images are in the grid as negatives: -1 should be black and 1 white.",
-    ),
-    (
-        None,
-        lambda x, low, high: np.trunc((x + 1) * 128) % 256,
-        "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends "
-        "at 255.",
-    ),
-    (
-        None,
-        lambda x, low, high: levels(x)[::-1],
-        "The grey levels are right, but each image stands upside down: the first row of an "
-        "image belongs at its top.",
-    ),
-    (
-        None,
-        lambda x, low, high: levels(x)[:, ::-1],
-        "The grey levels are right, but left and right of each image have changed places.",
-    ),
-    (
-        None,
-        lambda x, low, high: levels(x)[::-1, ::-1],
-        "The grey levels are right, but each image is turned by half a turn.",
-    ),
-    (
-        None,
-        lambda x, low, high: levels(x).T,
-        "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
-        "image have changed places.",
-    ),
-]
+    ("plot-per-image-scale", lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
+     "The images are in the grid, but each one is stretched to its own darkest and "
+     "brightest pixel. That gives a dull or collapsed sample false contrast; which two "
+     "values should be black and white for all of them?"),
+    ("plot-batch-scale", lambda x, low, high: (x - low) / (high - low) * 255,
+     "The images are in the grid, but the whole batch is stretched to its own darkest and "
+     "brightest pixel, so that two grids cannot be compared. Which two values should be "
+     "black and white for every batch?"),
+    ("plot-range", lambda x, low, high: np.clip(x, 0, 1) * 255,
+     "The images are in the grid, but everything below 0 is black: values in [-1, 1] are "
+     "treated as if they were in [0, 1]. What has to happen before the factor 255?"),
+    ("plot-range", lambda x, low, high: np.trunc(x * 255) % 256,
+     "The images are in the grid, but the dark half has wrapped around to other greys: "
+     "values in [-1, 1] are multiplied by 255 and turned into bytes, which know no negative "
+     "numbers. What has to happen first?"),
+    ("plot-range", lambda x, low, high: np.trunc(x * 127.5) % 256,
+     "The images are in the grid, but the dark half has wrapped around to other greys: "
+     "bytes know no negative numbers. Where does -1 have to go?"),
+    (None, lambda x, low, high: 255 - levels(x),
+     "The images are in the grid as negatives: -1 should be black and 1 white."),
+    (None, lambda x, low, high: np.trunc((x + 1) * 128) % 256,
+     "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends "
+     "at 255."),
+    (None, lambda x, low, high: levels(x)[::-1],
+     "The grey levels are right, but each image stands upside down: the first row of an "
+     "image belongs at its top."),
+    (None, lambda x, low, high: levels(x)[:, ::-1],
+     "The grey levels are right, but left and right of each image have changed places."),
+    (None, lambda x, low, high: levels(x)[::-1, ::-1],
+     "The grey levels are right, but each image is turned by half a turn."),
+    (None, lambda x, low, high: levels(x).T,
+     "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
+     "image have changed places."),
+]  # fmt: skip
 
 
 def find_images(picture: np.ndarray, images: Tensor) -> None:

@@ -5,7 +5,7 @@ them, however it is written. Of every call the watch keeps what went in, with wh
 which mode, and the gradients that later came back through it; of every optimiser step, the gradient
 that was used and the weights before and after. Since D is linear and G's images are its own, the
 gradient that each image contributes is known, so that a step's gradient can be taken apart into
-them: `Watch.account` says which images had which part in it. `verdicts` judges.
+them: `Watch.account` says which images had which part in it. `verdicts` and `loops` use it.
 """
 
 from __future__ import annotations

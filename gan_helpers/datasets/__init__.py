@@ -34,7 +34,7 @@ def load_dataset(
     fallback: "digits" or "shapes" to go on with drawn images if the data cannot be reached. This
         warns, and the result's `title` and every later figure say what stands in for what.
     image_size: resize to this many pixels square (from a folder: the shorter side, then the middle
-        is cut out).
+        is cut out). Images of a folder that cannot be read are counted, named and passed over.
 
     Raises DatasetUnavailable, with what to do, if the data cannot be reached; ValueError for a name
     or split that does not exist and for a folder's images that cannot be used.

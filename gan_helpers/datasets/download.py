@@ -133,7 +133,7 @@ def one_kernel_at_a_time(path: Path, title: str) -> Iterator[None]:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with open(path, "a+b") as file:
         waiting = False
-        while not _try_lock(file):
+        while not try_lock(file):
             if not waiting:
                 print(f"Another kernel is downloading {title}; waiting for it ...", flush=True)
                 waiting = True
@@ -145,7 +145,8 @@ def one_kernel_at_a_time(path: Path, title: str) -> Iterator[None]:
         yield
 
 
-def _try_lock(file: BinaryIO) -> bool:
+def try_lock(file: BinaryIO) -> bool:
+    """Lock an open file; False if another process holds it. Closing it, or dying, frees it."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -157,6 +158,6 @@ def _try_lock(file: BinaryIO) -> bool:
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # A file system without locks: go on. At worst two kernels download the same, which is safe.
+        # A file system without locks: go on, as if nobody else were there.
         return not (os.name == "nt" or isinstance(error, BlockingIOError))
     return True

@@ -25,7 +25,8 @@ _SUFFIXES = (
 def read_folder(place: Path, split: str, image_size: int | None = None) -> ImageDataset:
     """Read a folder of images, or a tar archive of one: a class for each subfolder, or one class.
 
-    Files that are no images by their ending, and hidden ones, are ignored.
+    Files that are no images by their ending, and hidden ones, are ignored. What cannot be read is
+    passed over with a warning that counts and names it.
     """
     place = place.expanduser()
     if not place.exists():
@@ -35,20 +36,38 @@ def read_folder(place: Path, split: str, image_size: int | None = None) -> Image
         )
     files = _open_folder(place)
     chosen, classes = _sort_into_classes(place, list(files), split)
-    images, shape = [], None
-    for name, _ in chosen:
-        image = _decode(files[name], f"{place}/{name}", image_size)
-        shape = shape or image.shape[:2]
-        if image.shape[:2] != shape:
+    images, labels, unreadable, first = [], [], [], ""
+    for name, label in chosen:
+        try:
+            image = _decode(files[name], image_size)
+        except ValueError as error:
+            unreadable.append(f"{name} ({error})")
+            continue
+        first = first or name
+        if images and image.shape[:2] != images[0].shape[:2]:
             raise ValueError(
-                f"the images in {place} differ in size: {chosen[0][0]} has {_size(shape)} pixels, "
-                f"{name} has {_size(image.shape)}. With image_size=64, for example, load_dataset "
-                "resizes and crops them"
+                f"the images in {place} differ in size: {first} has {_size(images[0].shape)} "
+                f"pixels, {name} has {_size(image.shape)}. With image_size=64, for example, they "
+                "are resized, and the middle is cut out"
             )
         images.append(image)
-    labels = torch.tensor([label for _, label in chosen])
+        labels.append(label)
+    _tell_unreadable(place, unreadable, len(chosen))
     stem = place.absolute().name.split(".tar")[0]
-    return ImageDataset(_stack(images), labels, classes or (stem,), stem, split)
+    return ImageDataset(_stack(images), torch.tensor(labels), classes or (stem,), stem, split)
+
+
+def _tell_unreadable(place: Path, unreadable: list[str], total: int) -> None:
+    """Name what could not be read: all of it is an error, some of it is passed over."""
+    named = "; ".join(unreadable[:5]) + ("; ..." if len(unreadable) > 5 else "")
+    if len(unreadable) == total:
+        raise ValueError(f"{place}: none of the {total} images can be read: {named}")
+    if unreadable:
+        warnings.warn(
+            f"{place}: {len(unreadable)} of {total} images cannot be read and are passed over: "
+            f"{named}",
+            stacklevel=4,
+        )
 
 
 def _size(shape: Sequence[int]) -> str:
@@ -99,6 +118,7 @@ def _sort_into_classes(
     # Class names are taken from both splits, so that a label means the same in each.
     classes = sorted({parts[0] for parts in below.values() if len(parts) > 1})
     loose = [file for file in chosen if classes and len(below[file]) == 1]
+    _check_level(place, list(below.values()), classes)
     if loose:
         warnings.warn(
             f"{place}: {len(loose)} images, such as {loose[0]}, lie beside the class folders and "
@@ -112,9 +132,24 @@ def _sort_into_classes(
     return [(file, number.get(below[file][0], 0)) for file in chosen], tuple(classes)
 
 
-def _decode(file: Path | bytes, name: str, image_size: int | None) -> np.ndarray:
+def _check_level(place: Path, below: list[list[str]], classes: list[str]) -> None:
+    """Warn if the classes seem to be one folder further down than they are looked for."""
+    inner = sorted({parts[1] for parts in below if len(parts) > 2})
+    if len(classes) == 1 and len(inner) > 1 and all(len(parts) > 2 for parts in below):
+        names = ", ".join(inner[:4]) + (", ..." if len(inner) > 4 else "")
+        where = f"pass Path({str(place / classes[0])!r})"
+        if not place.is_dir():
+            where = f"unpack it and pass the folder {classes[0]}"
+        warnings.warn(
+            f"{place}: every label is 0, for its only subfolder is {classes[0]}. The classes seem "
+            f"to be the folders in that one ({names}): {where}",
+            stacklevel=5,
+        )
+
+
+def _decode(file: Path | bytes, image_size: int | None) -> np.ndarray:
     """One image as uint8 (H, W) if it is grey, else (H, W, 3). What is transparent turns white."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as opened:
@@ -134,9 +169,8 @@ def _decode(file: Path | bytes, name: str, image_size: int | None) -> np.ndarray
                 image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
             return np.asarray(image)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{name} cannot be read as an image ({error}); delete it or replace it"
-        ) from error
+        unknown = isinstance(error, UnidentifiedImageError)
+        raise ValueError("no image by its content" if unknown else str(error)) from error
 
 
 def _stack(images: list[np.ndarray]) -> Tensor:

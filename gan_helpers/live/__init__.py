@@ -1,13 +1,13 @@
-"""Widgets that show training as it happens. One family; so far: the 2-D playground."""
+"""Widgets: the 2-D playground, which trains as one watches, and knobs on a trained generator."""
 
 from __future__ import annotations
 
 import importlib
 import os
 
-_EXPORTS = {"steering": ["Playground", "playground"]}
+_EXPORTS = {"steering": ["Playground", "playground"], "turning": ["Knobs", "knobs"]}
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
-__all__ = ["Playground", "has_front_end", "playground", "runs_in_cell"]
+__all__ = ["Knobs", "Playground", "has_front_end", "knobs", "playground", "runs_in_cell"]
 
 
 def runs_in_cell() -> bool:

@@ -8,6 +8,7 @@ import html
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image
 
@@ -39,20 +40,9 @@ _LEGEND = (
 # over each carries the text; the plane's also writes the place of a click into a hidden text field,
 # which Python observes. The last rule is for JupyterLab, which leaves cells that are out of sight
 # unrendered: Chromium forgets images that were loaded there.
-_STYLE = """<style>
-.gan-picture, .gan-charts {position: relative}
-.gan-sheet, .gan-words {position: absolute !important; inset: 0}
-.gan-sheet, .gan-words {margin: 0 !important; padding: 0 !important}
-.gan-sheet *, .gan-words * {width: 100%; height: 100%}
-.jp-Cell:has(.gan-playground) {content-visibility: visible !important}
-</style>"""
-_ON_CLICK = """style="cursor: crosshair" title="Click to place a real point" onclick="
-const box = this.getBoundingClientRect();
-const field = this.closest('.gan-playground').querySelector('.gan-mouse input');
-field.value = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height,
-  Date.now()].join(',');
-for (const name of ['input', 'change']) field.dispatchEvent(new Event(name, {bubbles: true}));
-\""""
+_HERE = Path(__file__).parent
+_STYLE = (_HERE / "playground.css").read_text(encoding="utf-8")
+_ON_CLICK = (_HERE / "place_point.js").read_text(encoding="utf-8")
 
 
 def playground(target: str = "ring", *, steps: int | None = None, **settings) -> Playground:
@@ -242,12 +232,16 @@ class Playground:
     def _tell_pictures(self) -> None:
         """Alternative text for the pictures, renewed at each pause: while training, a sheet that
         changes under the mouse would lose clicks."""
-        for sheet, alt, click in (
-            (self._sheet, self.plane.alt(), _ON_CLICK),
+        click = (
+            f'style="cursor: crosshair" title="Click to place a real point" onclick="{_ON_CLICK}"'
+        )
+        for sheet, alt, attributes in (
+            (self._sheet, self.plane.alt(), click),
             (self._charts_sheet, self.plane.charts_alt(), ""),
         ):
             label = html.escape(alt, quote=True)
-            sheet.value = f'{_STYLE}<div role="img" aria-label="{label}" {click}></div>'
+            words = f'role="img" aria-label="{label}"'
+            sheet.value = f"<style>{_STYLE}</style><div {words} {attributes}></div>"
 
     def _keep_static(self) -> None:
         """JupyterLab does not save widgets: below them a folded static copy is kept up to date."""
@@ -345,9 +339,9 @@ class Playground:
             widget.observe(lambda event: self._ask(lambda: change(event.new)), "value")
             return widget
 
-        def stops(*values: float) -> dict:
-            mine = sorted({*values})
-            return {"options": mine, "continuous_update": False}
+        def stops(name: str, description: str, *values: float):
+            mine = sorted({*values, getattr(now, name)})
+            return made(w.SelectionSlider, name, description, options=mine, continuous_update=False)
 
         rates = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
         names = [(text, name) for name, text in _LABELS.items()]
@@ -356,22 +350,12 @@ class Playground:
         return [
             self._target,
             made(w.Dropdown, "objective", "objective", options=list(OBJECTIVES)),
-            made(w.SelectionSlider, "lr_g", "G's learning rate", **stops(*rates, now.lr_g)),
-            made(w.SelectionSlider, "lr_d", "D's learning rate", **stops(*rates, now.lr_d)),
+            stops("lr_g", "G's learning rate", *rates),
+            stops("lr_d", "D's learning rate", *rates),
             made(w.IntSlider, "d_steps", "D steps per G step", min=1, max=max(10, now.d_steps)),
-            made(w.SelectionSlider, "r1", "R1 penalty", **stops(0, 0.01, 0.1, 1, 10, now.r1)),
-            made(
-                w.SelectionSlider,
-                "latent_dim",
-                "noise size *",
-                **stops(1, 2, 4, 8, 16, 64, now.latent_dim),
-            ),
-            made(
-                w.SelectionSlider,
-                "hidden",
-                "hidden width *",
-                **stops(4, 8, 16, 32, 64, 128, now.hidden),
-            ),
+            stops("r1", "R1 penalty", 0, 0.01, 0.1, 1, 10),
+            stops("latent_dim", "noise size *", 1, 2, 4, 8, 16, 64),
+            stops("hidden", "hidden width *", 4, 8, 16, 32, 64, 128),
             made(w.IntText, "seed", "seed *", continuous_update=False),
             self._points,
             mouse,

@@ -20,7 +20,7 @@ from .inception import inception_score
 from .kernel import kernel_distance, polynomial_mmd2
 from .neighbours import closer_to_train, density_coverage, nearest_neighbours, precision_recall
 from .report import course_scores, evaluate
-from .score import Score
+from .score import Score, wilson
 
 __all__ = [
     "Features",
@@ -41,4 +41,5 @@ __all__ = [
     "polynomial_mmd2",
     "precision_recall",
     "reference",
+    "wilson",
 ]

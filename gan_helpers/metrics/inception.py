@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .features import as_features, check_matrix
-from .score import Score, Z, standard_error
+from .score import Score, Z, standard_error, t_interval
 
 
 def inception_score(
@@ -41,7 +41,7 @@ def inception_score(
         error = Z * standard_error(parts[0])
         interval = (value * math.exp(-error), value * math.exp(error))
     else:
-        interval = _t_interval(scores)
+        interval = t_interval(scores)
     details = {"splits": scores, "std": float(scores.std())}
     return Score("IS", value, interval, n, judge_name, None, "higher", "", details)
 
@@ -70,10 +70,3 @@ def _mean_kl(log_p: Tensor) -> Tensor:
     log_marginal = p.mean(dim=0).log()
     # A class that never gets any mass contributes 0 * log(0 / 0) = 0, not NaN.
     return torch.where(p > 0, p * (log_p - log_marginal), 0.0).sum(dim=1)
-
-
-def _t_interval(values: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import t
-
-    error = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() - error), float(values.mean() + error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import Tensor
 
 Z = 1.959964  # the 97.5 % point of the normal distribution
@@ -74,3 +75,11 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 def standard_error(values: Tensor) -> float:
     return float(values.std()) / math.sqrt(len(values))
+
+
+def t_interval(values: np.ndarray) -> tuple[float, float]:
+    """Student's 95 % interval for the mean of at least two independent values."""
+    from scipy.stats import t
+
+    error = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean() - error), float(values.mean() + error)

@@ -47,15 +47,46 @@ PAIRS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
 }
 
 
-def build_pair(name: str) -> tuple[nn.Module, nn.Module]:
-    """A new generator and discriminator; call `set_seed` first. Raises ValueError if unknown.
+# What a pair is made for; "mlp" and "dcgan" are made for the images that they are told of.
+_MADE_FOR = {
+    **dict.fromkeys(("wide", "compact", "small-kernels"), (1, 28, 28)),
+    **dict.fromkeys(("upsample", "5x5"), (3, 32, 32)),
+}
 
-    DCGAN's come with the initial weights of its authors.
+
+def build_pair(
+    name: str, image_shape: tuple[int, int, int] | None = None
+) -> tuple[nn.Module, nn.Module]:
+    """A new generator and discriminator; call `set_seed` first. DCGAN's come with `dcgan_init`.
+
+    image_shape: (C, H, W) of the images, `dataset.image_shape`; None: each class's default. Raises
+    ValueError for an unknown name, and for a pair that is not made for such images.
     """
     if name not in PAIRS:
         raise ValueError(f"{name!r} is no pair of networks; choose one of {', '.join(PAIRS)}")
-    G, D = (build() for build in PAIRS[name])
+    options = {}
+    if image_shape is not None:
+        options = _options(name, tuple(image_shape))
+    G, D = (build(**options) for build in PAIRS[name])
     return (dcgan_init(G), dcgan_init(D)) if name == "dcgan" else (G, D)
+
+
+def _options(name: str, shape: tuple[int, int, int]) -> dict:
+    channels, height, width = shape
+    if name == "mlp":
+        return {"image_shape": shape}
+    if name == "dcgan" and height == width and height in (28, 32, 64):
+        return {"size": height, "channels": channels}
+    if shape == _MADE_FOR.get(name):
+        return {}
+    made = (
+        "x".join(map(str, _MADE_FOR[name])) if name in _MADE_FOR else "28, 32 or 64 pixels square"
+    )
+    raise ValueError(
+        f"the pair {name!r} is made for images of {made}, and these are "
+        f"{'x'.join(map(str, shape))} (channels, height, width). The pair 'dcgan' takes 28, 32 or "
+        "64 pixels square, such as image_size=64 makes them, and 'mlp' any size"
+    )
 
 
 __all__ = [

@@ -17,6 +17,8 @@ LABEL_SCALE = 3.0  # a one-hot label of length 1 would be lost among 64 normal c
 class CompactGenerator(nn.Module):
     """z (N, latent_dim), and y (N,) int64 with `num_classes`, -> (N, 1, 28, 28) in [-1, 1].
 
+    y may also be float weights (N, num_classes), for what lies between two classes.
+
     Linear to 32@7 -> transposed convolution to 16@14 -> 3x3 convolution to 4@14, whose channels are
     the 2x2 pixels of 1@28; BatchNorm and ReLU between, tanh at the end.
     """
@@ -38,7 +40,8 @@ class CompactGenerator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.num_classes is not None:
-            z = torch.cat((z, LABEL_SCALE * F.one_hot(y, self.num_classes)), dim=1)
+            code = y if y.is_floating_point() else F.one_hot(y, self.num_classes)
+            z = torch.cat((z, LABEL_SCALE * code), dim=1)
         return self.net(self.linear(z).view(-1, 2 * self.width, 7, 7))
 
 

@@ -1,0 +1,184 @@
+"""Solve, then speak: with which targets and weights a loss was made, from the slopes it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .framework import wrong
+
+_SUM = (
+    "loss-sum-not-mean",
+    "Direction and targets are right, but the loss is summed over the batch, so that it grows with "
+    "the batch size. Where is it reduced to one number?",
+)
+SATURATING = (
+    "loss-saturating",
+    "G moves the right way, but by the saturating loss log(1 - D(G(z))), whose slope vanishes when "
+    "D is sure of itself, as it is early on. Which quantity should be made large?",
+)
+SIGMOID_TWICE = (
+    "A sigmoid is applied twice{where}: once by hand, once inside the loss, which flattens the "
+    "gradient (D's loss then cannot fall below about 1.0). Look at what you hand to the loss."
+)
+# Weights of a cross-entropy with the right targets, by batch: of the real and the fake images for
+# D, of the fakes for G. "n" is the number of images, "share" that number by those of both batches.
+_WEIGHTS: list[tuple[tuple, str | None, str]] = [
+    (
+        (0.5, 0.5), "loss-half-sum",
+        "Direction and targets are right, but everything is half as large: the real and the fake "
+        "term are averaged. The course adds them (2 log 2 = 1.386 when D knows nothing), so that "
+        "your curves can be read against the text.",
+    ),
+    (("n", "n"), *_SUM),
+    (
+        ("share", "share"), None,
+        "Real and fake logits are averaged in one pot. Each batch has a mean of its own, and the "
+        "two are added.",
+    ),
+    (
+        (-1, -1), None,
+        "D's gradient points exactly the opposite way: both terms are there, with a minus sign. "
+        "An optimiser makes its number small; what should it be given?",
+    ),
+    (("n",), *_SUM),
+    ((0.5,), None, "G moves the right way, but its loss is half of the one asked for."),
+    (
+        (-1,), "loss-nonsaturating-sign",
+        "The loss has the right form and the wrong sign: log D(G(z)) is being made small, so that "
+        "G gets worse by design. An optimiser minimises; what should it be given?",
+    ),
+]  # fmt: skip
+# The same with the targets exchanged.
+_EXCHANGED: list[tuple[tuple, str | None, str]] = [
+    (
+        (1, 1), "step-swapped-labels",
+        "D is updated, but toward low logits for real images and high ones for fakes: the real "
+        "images have target 0, the fakes target 1. Which target belongs to which batch?",
+    ),
+    ((-1,), *SATURATING),
+    (
+        (1,), "step-g-targets-fake",
+        "G is updated, but toward the target 'fake': it helps D to catch it. What does G want D to "
+        "say about its images?",
+    ),
+]  # fmt: skip
+
+
+class Fit(NamedTuple):
+    """A loss of this form, averaged over a batch, with this weight and target."""
+
+    form: str
+    weight: float
+    target: float
+
+
+@dataclass
+class Group:
+    """The real images, or the fakes, that have a part in a loss."""
+
+    logits: Tensor
+    slopes: Tensor  # of the loss, by each logit
+    origins: list[tuple] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+
+def _bend(x: Tensor) -> Tensor:
+    return x.sigmoid() * (1 - x.sigmoid())
+
+
+def _tanh_bend(x: Tensor) -> Tensor:
+    return 1 - x.tanh() ** 2
+
+
+# What an image's slope is made of: (a, b) in weight * (a(logit) - target * b(logit)).
+_FORMS = {
+    "cross-entropy": lambda x: (x.sigmoid(), torch.ones_like(x)),
+    "squares of the logits": lambda x: (x, torch.ones_like(x)),
+    "cross-entropy of a sigmoid": lambda x: (x.sigmoid().sigmoid() * _bend(x), _bend(x)),
+    "squares of the probabilities": lambda x: (x.sigmoid() * _bend(x), _bend(x)),
+    "cross-entropy of a tanh": lambda x: (x.tanh().sigmoid() * _tanh_bend(x), _tanh_bend(x)),
+}
+
+
+def fit(logits: Tensor, slopes: Tensor) -> Fit | None:
+    """The form, weight and target with which a loss has these slopes, if there are any."""
+    x, y = logits.double().cpu(), slopes.double().cpu() * len(slopes)
+    if len(y) < 4 or not y.any():
+        return None
+    if (y - y.mean()).abs().max() < 2e-3 * y.abs().max():
+        return Fit("plain", y.mean().item(), 1.0)
+    for form, parts in _FORMS.items():
+        a, b = parts(x)
+        table = torch.stack([a, -b], 1)
+        weight, both = torch.linalg.lstsq(table, y[:, None]).solution[:, 0].tolist()
+        if (table @ torch.tensor([weight, both]).double() - y).norm() < 2e-3 * y.norm():
+            return Fit(form, weight, both / weight)
+    return None
+
+
+def name_targets(
+    groups: Mapping[str, Group], asked: Mapping[str, float], where: str = "", exchanged: bool = True
+) -> None:
+    """Reject by name a cross-entropy with known wrong weights or targets.
+
+    asked: the right target of each batch; where: ' in D's step', say; exchanged: name that too.
+    """
+    fits = {kind: fit(groups[kind].logits, groups[kind].slopes) for kind in asked}
+    if None in fits.values():
+        return
+    forms = {found.form for found in fits.values()}
+    if "cross-entropy of a sigmoid" in forms:
+        wrong(SIGMOID_TWICE.format(where=where), "loss-double-sigmoid")
+    if forms != {"cross-entropy"}:
+        return
+    targets = list(asked.values())
+    swapped = targets[::-1] if len(targets) > 1 else [1 - targets[0]]
+    sizes = [len(groups[kind]) for kind in asked]
+    for table, meant in ((_WEIGHTS, targets), (_EXCHANGED, swapped if exchanged else ())):
+        for weights, mistake, message in table:
+            symbols = [{"n": n, "share": n / sum(sizes)} for n in sizes]
+            if len(weights) == len(meant) and all(
+                abs(found.weight - s.get(weight, weight)) < 0.01 * abs(s.get(weight, weight))
+                and abs(found.target - target) < 0.01
+                for found, weight, target, s in zip(
+                    fits.values(), weights, meant, symbols, strict=True
+                )
+            ):
+                wrong(message, mistake)
+
+
+def say_targets(groups: Mapping[str, Group], asked: Mapping[str, float], nouns: dict) -> str:
+    """What the slopes of each batch say, in words; '' if all is as it should be."""
+    said = [_say_batch(nouns[kind], groups[kind], target) for kind, target in asked.items()]
+    return "; ".join(filter(None, said))
+
+
+def _say_batch(what: str, group: Group, asked: float) -> str:
+    found = fit(group.logits, group.slopes)
+    if found is None:
+        targets = group.logits.sigmoid() - len(group) * group.slopes
+        if len(group) and targets.min() > -0.05 and targets.max() < 1.05:
+            low, high = targets.min().item(), targets.max().item()
+            return f"each of the {what} has a target of its own, from {low:.2f} to {high:.2f}"
+        return f"the {what} enter in a way that fits no target"
+    form, weight, target = found
+    if form == "plain":
+        mean = group.logits.mean().sigmoid().item() - asked
+        if abs(weight - mean) < 2e-3:
+            return f"the loss of the {what} is taken of the batch's mean logit"
+        return f"the {what} all count alike, whatever D says of each"
+    parts = []
+    if abs(target - asked) > 5e-3:
+        parts.append(f"have target {round(target, 3):g} where {asked:g} was asked for")
+    if abs(weight - 1) > 5e-3:
+        parts.append(f"count {round(weight, 3):g} times")
+    if form != "cross-entropy":
+        parts.append(f"enter by the {form}")
+    return f"the {what} {' and '.join(parts)}" if parts else ""

@@ -1,0 +1,267 @@
+"""A pair looked over before it is trained: what would cost hours is found in seconds."""
+
+from __future__ import annotations
+
+import copy
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import verify
+from .datasets import ImageDataset
+from .models import count_parameters
+from .sampling import call, evaluating, latent_size
+from .settings import step_generator
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a report: what was looked at, whether it is as it should be, what was found."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """What `verify_pair` found; print it for the table."""
+
+    checks: list[Check]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all checks passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def problems(self) -> list[str]:
+        """What was found by the checks that failed."""
+        return [check.found for check in self.checks if not check.passed]
+
+    def __str__(self) -> str:
+        width = max(len(check.name) for check in self.checks)
+        lines = []
+        for check in self.checks:
+            mark = "ok    " if check.passed else "LOOK  "
+            found = textwrap.wrap(check.found, 88 - width, break_on_hyphens=False)
+            lines.append(f"{mark}{check.name:<{width}}  {found[0]}")
+            lines += [" " * (width + 8) + more for more in found[1:]]
+        failed = len(self.checks) - sum(check.passed for check in self.checks)
+        return "\n".join([*lines, f"{failed} to look at" if failed else "nothing to look at"])
+
+    __repr__ = __str__
+
+
+def verify_pair(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    dataset: ImageDataset,
+    *,
+    latent_dim: int | None = None,
+    conditional: bool = False,
+    batch_size: int = 64,
+    steps: int = 100,
+) -> PairReport:
+    """Look a pair over before training: shapes, ranges, parameters, gradients, one batch learned.
+
+    The last check trains a copy of D for at most `steps` Adam steps (lr 1e-3) to tell one batch of
+    real from one of generated images: a D that cannot do this will not do more. The networks and
+    the random state are left as they were. Checks that need what an earlier one found broken are
+    left out. Raises TypeError for what are not networks and a data set.
+    """
+    verify.check_kinds(generator, discriminator, dataset)
+    n = min(batch_size, len(dataset)) // verify.images_a_logit(discriminator)
+    n *= verify.images_a_logit(discriminator)
+    indices = dataset.batch_indices(0, n, 0)
+    checks = [_parameters("G", generator), _parameters("D", discriminator)]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        G, D = copy.deepcopy(generator).cpu().train(), copy.deepcopy(discriminator).cpu().train()
+        real, labels = dataset.take(indices), dataset.labels[indices] if conditional else None
+        z = torch.randn(n, latent_size(G, latent_dim), generator=step_generator(0, 0, "verify"))
+        shapes = [_images(G, z, labels, dataset), _logits(D, real, labels)]
+        checks += shapes
+        if all(check.passed for check in shapes):
+            checks.append(_bounded(G, z, labels))
+            checks.append(_depends_on_z(G, z, labels))
+            checks += _gradients(G, D, real, z, labels)
+            checks.append(_overfit(G, D, real, z, labels, steps))
+    return PairReport(checks)
+
+
+def _parameters(name: str, network: nn.Module) -> Check:
+    frozen = [key for key, p in network.named_parameters() if not p.requires_grad]
+    found = f"{count_parameters(network):,} that learn"
+    if frozen:
+        total = sum(p.numel() for p in network.parameters() if not p.requires_grad)
+        found += (
+            f", and {total:,} that do not: {_some(frozen)} frozen (requires_grad is False). Unless "
+            "it is meant, leave it True"
+        )
+    return Check(f"{name}'s parameters", not frozen and count_parameters(network) > 0, found)
+
+
+def _images(G: nn.Module, z: Tensor, labels: Tensor | None, dataset: ImageDataset) -> Check:
+    name, expected = "G's images", (len(z), *dataset.image_shape)
+    fake, problem = _run("G", G, z, labels)
+    if problem is None and tuple(fake.shape) == expected:
+        fake_range = f"from {fake.min():.2f} to {fake.max():.2f}"
+        try:
+            verify.check_fake(fake, expected)
+        except ValueError as error:
+            return Check(name, False, str(error))
+        return Check(name, True, f"{_size(fake)} for z {_size(z)}, {fake_range}")
+    if problem is None:
+        problem = f"G(z) has shape {_size(fake)}, and the data have {_size(expected)}"
+    return Check(name, False, problem)
+
+
+def _logits(D: nn.Module, real: Tensor, labels: Tensor | None) -> Check:
+    _, problem = _run("D", D, real, labels)
+    try:
+        if problem is None:
+            verify.check_logits(D, "real images", real, labels)
+            with evaluating(D), torch.no_grad():
+                verify.check_no_sigmoid(D, real, labels)
+    except ValueError as error:
+        problem = str(error)
+    return Check("D's logits", problem is None, problem or f"one for each image {_size(real[0])}")
+
+
+def _run(
+    name: str, network: nn.Module, x: Tensor, labels: Tensor | None
+) -> tuple[Tensor | None, str | None]:
+    """Its output, or where and why it broke off, in words."""
+    begun: list[tuple[str, object]] = []
+
+    def enter(path: str):
+        return lambda _module, inputs: begun.append((path, inputs[0]))
+
+    leaves = [(path, m) for path, m in network.named_modules() if not list(m.children())]
+    hooks = [module.register_forward_pre_hook(enter(path)) for path, module in leaves]
+    try:
+        with torch.no_grad():
+            return call(network, x, labels), None
+    except Exception as error:  # whatever a network of one's own may raise
+        kinds = {path: type(module).__name__ for path, module in leaves}
+        where = f"an input {_size(x)}"
+        if begun:
+            path, given = begun[-1]
+            where = f"an input {_size(x)}: it breaks off at layer {path} ({kinds[path]})"
+            where += f", which is given {_size(given)}" if isinstance(given, Tensor) else ""
+        reason = str(error).splitlines()[0]
+        return None, f"{name} cannot run on {where}: {reason}"
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _bounded(G: nn.Module, z: Tensor, labels: Tensor | None) -> Check:
+    """Young networks draw small numbers also without tanh: drive this one to large ones."""
+    loud = copy.deepcopy(G)
+    weights = [p for p in loud.parameters() if p.dim() >= 2]
+    with torch.no_grad(), evaluating(loud):
+        if weights:
+            weights[-1].mul_(1e4)
+        largest = max(
+            float(call(network, 1e4 * z, labels).nan_to_num().abs().max()) for network in (G, loud)
+        )
+    if largest <= 1.001:
+        return Check("G's range", True, "stays in [-1, 1] for large inputs and weights too")
+    found = (
+        f"with large inputs and weights it reaches {largest:.3g}, and images lie in [-1, 1]: does "
+        "the last layer lack its tanh?"
+    )
+    return Check("G's range", False, found)
+
+
+def _depends_on_z(G: nn.Module, z: Tensor, labels: Tensor | None) -> Check:
+    with torch.no_grad():
+        one = call(G, z, labels)
+        other = call(G, z.roll(1, 0), labels)
+    difference = float((one - other).abs().mean())
+    found = f"another z moves a pixel by {difference:.2g} on average"
+    if difference < 1e-4:
+        found += f": all images are alike. {_dead_norms(G) or 'Does forward use its input?'}"
+    return Check("G's variety", difference >= 1e-4, found)
+
+
+def _gradients(
+    G: nn.Module, D: nn.Module, real: Tensor, z: Tensor, labels: Tensor | None
+) -> Iterator[Check]:
+    """Of each network's own loss, at the first layer and in all others."""
+    fake = call(G, z, labels)
+    g_loss = F.softplus(-call(D, fake, labels)).mean()
+    d_loss = (
+        F.softplus(-call(D, real, labels)).mean()
+        + F.softplus(call(D, fake.detach(), labels)).mean()
+    )
+    for name, network, loss in (("G", G, g_loss), ("D", D, d_loss)):
+        trainable = [(key, p) for key, p in network.named_parameters() if p.requires_grad]
+        title = f"{name}'s gradient"
+        if not trainable or not loss.requires_grad:
+            yield Check(title, False, "none: nothing in it learns")
+            continue
+        values = torch.autograd.grad(
+            loss, [p for _, p in trainable], retain_graph=True, allow_unused=True
+        )
+        norms = [0.0 if value is None else float(value.norm()) for value in values]
+        dead = [key for (key, _), norm in zip(trainable, norms, strict=True) if not norm > 0]
+        found = f"{norms[0]:.2g} at the first layer ({trainable[0][0]})"
+        if dead:
+            found += f"; none reaches {_some(dead)}. "
+            found += _dead_norms(network) or "Are these layers used, and is nothing detached?"
+        yield Check(title, not dead, found)
+
+
+def _dead_norms(network: nn.Module) -> str:
+    """BatchNorm layers whose scale is 0, in words; empty if there is none."""
+    dead = [
+        name for name, module in network.named_modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase)
+        and module.weight is not None and not module.weight.any()
+    ]  # fmt: skip
+    if not dead:
+        return ""
+    return f"The scale (weight) of the BatchNorm {_some(dead)} is 0: nothing passes through it"
+
+
+def _overfit(
+    G: nn.Module, D: nn.Module, real: Tensor, z: Tensor, labels: Tensor | None, steps: int
+) -> Check:
+    name = "one batch learned by D"
+    weights = [p for p in D.parameters() if p.requires_grad]
+    if not weights:
+        return Check(name, False, "not tried: nothing in D learns")
+    with torch.no_grad():
+        fake = call(G, z, labels)
+    adam, share = torch.optim.Adam(weights, lr=1e-3, betas=(0.5, 0.999)), 0.0
+    for step in range(1, steps + 1):
+        real_logits, fake_logits = call(D, real, labels), call(D, fake, labels)
+        right = (real_logits > 0).float().mean() + (fake_logits < 0).float().mean()
+        share = float(right) / 2
+        if share == 1:
+            return Check(
+                name, True, f"all {2 * len(real)} images told apart after {step - 1} steps"
+            )
+        loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    found = f"after {steps} steps {share:.0%} of {2 * len(real)} images are judged right"
+    if share < 0.95:
+        found += ": D does not learn even this. Does each layer reach the next?"
+    return Check(name, share >= 0.95, found)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _size(x: Tensor | tuple[int, ...]) -> str:
+    return "x".join(map(str, x.shape if isinstance(x, Tensor) else x))
