@@ -71,15 +71,15 @@ class Call:
     back: list[Tensor] = field(default_factory=list)  # gradients by logit, one a backward pass
     through: list[Tensor] = field(default_factory=list)  # of those that went on to the images
     node: object = None
+    kept: bool = False  # a backward pass ran through this call, and its graph outlived it
     origins: list[tuple] | None = None  # see Watch.origins
 
-    @property
-    def kept(self) -> bool:
-        """True if a backward pass ran through this call and its graph is still there."""
+    def look_at_graph(self) -> None:
+        """Note whether the graph is still there; asked after a step, while the loss still lives."""
         try:
-            return bool(self.back) and bool(self.node.saved_tensors)
+            self.kept |= bool(self.back) and bool(self.node.saved_tensors)
         except RuntimeError:  # freed, as after any ordinary backward pass
-            return False
+            return
 
 
 class _Probe(nn.Module):
@@ -343,6 +343,8 @@ class Watch:
 
     def _after_step(self, _optimizer, _args, _kwargs) -> None:
         step = self.steps[-1]
+        for call in self.calls:
+            call.look_at_graph()
         step.last, step.epoch = len(self.calls), self.epoch
         for name, network in self.networks.items():
             step.grad[name], step.after[name] = network.gradient(), network.flat()
