@@ -65,7 +65,7 @@ _D_WRONGS: list[Known] = [
 _SATURATING_WRONGS: list[Known] = [
     ("loss-saturating-sign", lambda f: F.softplus(f).mean(),
      "this falls when D recognises the generated data, so that minimising it makes G worse. G "
-     "minimises log(1 - D(G(z))) as it stands; is there one minus too many?"),
+     "minimises log(1 - D(G(z))) as it stands. Which sign does yours have?"),
     ("loss-not-saturating", lambda f: F.softplus(-f).mean(),
      "this is the non-saturating loss. The saturating one is the term of V that G has a hand in, "
      "taken as it stands."),
