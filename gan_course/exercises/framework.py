@@ -33,8 +33,9 @@ message is one to three sentences: what is right already, what the mistake does,
 never the solution. An exercise is found by its id: "9.1" lives in `nb09.py`.
 
 Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
-record how they are trained) with `verdicts`, `architecture` (networks that readers build),
-`pictures` (grids), `explain` (exceptions in words), `guard` (the sandbox).
+record how they are trained) with `targets`, `verdicts` and `loops`, `architecture` and `ranges`
+(networks that readers build), `pictures` (grids), `explain` (exceptions in words), `guard` (the
+sandbox).
 """
 
 from __future__ import annotations
@@ -472,17 +473,6 @@ def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
 def _explain(found: Exercise, raised: Raised) -> Result:
     mistake, message = explain_exception(raised.call, raised.error, raised.hints)
     return Result(False, True, mistake if mistake in found.mistakes else None, message)
-
-
-def _assigned(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """What came into the one name that is new or changed, in a few words; "" if there are more."""
-    new = [value for name, value in after.items() if before.get(name, before) is not value]
-    if len(new) != 1:
-        return ""
-    (value,) = new
-    if isinstance(value, torch.Tensor) and value.numel() <= 4 and not value.is_complex():
-        return f"{describe_value(value)}, {value.tolist()}"
-    return f"{value:.6g}" if isinstance(value, float) else describe_value(value)
 
 
 def _on_two_devices(raised: Raised) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .dcgan import DCGANDiscriminator, DCGANGenerator
+from .dcgan import DCGANDiscriminator, DCGANGenerator, small_kernel_end
 from .mlp import IMAGE_SHAPE, WideDiscriminator, WideGenerator
 
 
@@ -79,16 +79,7 @@ class TwoBranchDiscriminator(nn.Module):
         self.num_classes = num_classes
         self.from_image = nn.Sequential(nn.Conv2d(1, 64, 4, stride=2), nn.LeakyReLU(0.2))
         self.from_label = nn.Sequential(nn.Conv2d(num_classes, 64, 4, stride=2), nn.LeakyReLU(0.2))
-        self.net = nn.Sequential(
-            nn.Conv2d(128, 128, 4, stride=2),
-            nn.BatchNorm2d(128),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(128, 256, 4, stride=2),
-            nn.BatchNorm2d(256),
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
-            nn.Linear(256, 1),
-        )
+        self.net = nn.Sequential(*small_kernel_end(64 + 64))
 
     def forward(self, images: Tensor, y: Tensor) -> Tensor:
         planes = F.one_hot(y, self.num_classes).to(images.dtype)[:, :, None, None]

@@ -233,20 +233,25 @@ class SmallKernelDiscriminator(nn.Module):
     def __init__(self):
         super().__init__()
         self.net = nn.Sequential(
-            nn.Conv2d(1, 64, 4, stride=2),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(64, 128, 4, stride=2),
-            nn.BatchNorm2d(128),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(128, 256, 4, stride=2),
-            nn.BatchNorm2d(256),
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
-            nn.Linear(256, 1),
+            nn.Conv2d(1, 64, 4, stride=2), nn.LeakyReLU(0.2), *small_kernel_end(64)
         )
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images).squeeze(1)
+
+
+def small_kernel_end(inputs: int) -> list[nn.Module]:
+    """The layers from maps (N, inputs, 13, 13) to logits (N, 1): 128@5 -> 256@1 -> 1."""
+    return [
+        nn.Conv2d(inputs, 128, 4, stride=2),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(128, 256, 4, stride=2),
+        nn.BatchNorm2d(256),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(256, 1),
+    ]
 
 
 def conv_output_size(
