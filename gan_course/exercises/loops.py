@@ -33,12 +33,10 @@ def need_good_noise(watch: Watch) -> None:
     _need_distribution(torch.unique(torch.cat([z.float().cpu() for z in batches]), dim=0))
     for z in batches:
         different = len(torch.unique(z, dim=0))
-        need(
-            different == len(z),
-            f"A batch of noise for {len(z)} images has {different} different rows, so that some "
-            "fakes are copies of others. Each image needs noise of its own.",
-            "step-same-noise",
-        )
+        if different != len(z):
+            wrong(f"""step-same-noise: A batch of noise for {len(z)} images has {different}
+                different rows, so that some fakes are copies of others. Each image needs noise of
+                its own.""")
     for name in "DG":
         seen: set[bytes] = set()
         for step in [*watch.past, *watch.steps]:
@@ -52,40 +50,31 @@ def need_good_noise(watch: Watch) -> None:
                 for o in watch.origins(c)
                 if o[0] == "fake"
             }
-            need(
-                not own & seen,
-                f"Two steps of {name} use exactly the same noise, so that it only ever meets these "
-                "few images. Where is the noise (or a seed) set?",
-                "step-same-noise",
-            )
+            if own & seen:
+                wrong(f"""step-same-noise: Two steps of {name} use exactly the same noise, so that
+                    it only ever meets these few images. Where is the noise (or a seed) set?""")
             seen |= own
 
 
 def _need_distribution(z: Tensor) -> None:
     across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
-    need(
-        len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
-        "The numbers within one z depend on each other: the same value stands in several of its "
-        "places. How many numbers does each image need?",
-    )
+    if not len(z) < 8 and not across < 1 + 8 * (2 / len(z)) ** 0.5:
+        wrong("""The numbers within one z depend on each other: the same value stands in several of
+            its places. How many numbers does each image need?""")
     values = z.flatten()
     slack = 5 / len(values) ** 0.5
     mean, spread = values.mean().item(), values.std().item()
-    need(
-        abs(mean) < slack and abs(spread - 1) < slack,
-        f"The noise has mean {mean:.2f} and standard deviation {spread:.2f}; z is drawn from the "
-        "standard normal distribution (0 and 1). Which function draws it?",
-    )
+    if not (abs(mean) < slack and abs(spread - 1) < slack):
+        wrong(f"""The noise has mean {mean:.2f} and standard deviation {spread:.2f}; z is drawn from
+            the standard normal distribution (0 and 1). Which function draws it?""")
     # Kolmogorov-Smirnov: the largest gap between the share below x and that of a normal law.
     ordered = values.sort().values.double()
     ranks = torch.arange(1, len(values) + 1) / len(values)
     gap = (torch.special.ndtr(ordered) - ranks).abs().max().item()
-    need(
-        gap < 2.6 / len(values) ** 0.5,
-        "The noise has the mean and the standard deviation of a standard normal, but not its "
-        f"shape: its values run from {values.min():.2f} to {values.max():.2f}. Which function "
-        "draws it?",
-    )
+    if not gap < 2.6 / len(values) ** 0.5:
+        wrong(f"""The noise has the mean and the standard deviation of a standard normal, but not
+            its shape: its values run from {values.min():.2f} to {values.max():.2f}. Which function
+            draws it?""")
 
 
 def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, call: str) -> None:
@@ -130,20 +119,15 @@ def need_undisturbed(watch: Watch, call: str, moved: str = "") -> None:
     for name in sorted(watch.disturbed):
         if moved and name != moved:
             wrong(f"`{call}` also changes the weights of {name}, which should hold still here.")
-        wrong(
-            f"`{call}` changes the weights of {name} by something else than its optimiser's step. "
-            "Where are they written to, clipped or set anew?"
-        )
+        wrong(f"""`{call}` changes the weights of {name} by something else than its optimiser's
+            step. Where are they written to, clipped or set anew?""")
     for name, part in watch.networks.items():
-        need(
-            all(module.training for module in part.modules()),
-            f"`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are "
-            "switched off for the rest of the training. Where is it switched, and back?",
-        )
-        need(
-            all(p.requires_grad for p in part.parameters()),
-            f"`{call}` leaves {name} frozen (requires_grad is False): it will not learn any more.",
-        )
+        if not all(module.training for module in part.modules()):
+            wrong(f"""`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are
+                switched off for the rest of the training. Where is it switched, and back?""")
+        if not all(p.requires_grad for p in part.parameters()):
+            wrong(f"""`{call}` leaves {name} frozen (requires_grad is False): it will not learn any
+                more.""")
 
 
 def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
@@ -151,29 +135,19 @@ def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
     own = [step for step in watch.steps if step.optimizer is optimizer]
     given = f"{name.lower()}_optimizer"
     if own:
-        need(
-            len(watch.steps) == 1,
-            f"`{call}` takes {len(watch.steps)} optimiser steps where one was expected. Is `step` "
-            "called twice, or in a loop?",
-        )
+        if len(watch.steps) != 1:
+            wrong(f"""`{call}` takes {len(watch.steps)} optimiser steps where one was expected. Is
+                `step` called twice, or in a loop?""")
         return own[0]
     if any(step.networks for step in watch.steps):
-        wrong(
-            f"`{call}` steps another optimiser than `{given}`, the one it is given. An optimiser "
-            "built anew at each step forgets its averages."
-        )
+        wrong(f"""`{call}` steps another optimiser than `{given}`, the one it is given. An optimiser
+            built anew at each step forgets its averages.""")
     if watch.steps:
-        wrong(
-            f"`{call}` steps an optimiser of other networks than the ones passed in. Which names "
-            "in your function are not its arguments?",
-            "step-globals",
-        )
-    need(
-        watch.used,
-        f"`{call}` uses neither of the networks passed in. Which names in your function are not "
-        "its arguments?",
-        "step-globals",
-    )
+        wrong(f"""step-globals: `{call}` steps an optimiser of other networks than the ones passed
+            in. Which names in your function are not its arguments?""")
+    if not watch.used:
+        wrong(f"""step-globals: `{call}` uses neither of the networks passed in. Which names in your
+            function are not its arguments?""")
     if watch.disturbed:
         need_undisturbed(watch, call)
     return wrong(f"After `{call}` nothing has moved: `{given}` was never told to step.")
@@ -192,12 +166,9 @@ def assess_loop(
     objective: Objective = cross_entropy,
 ) -> None:
     """Every step of a whole training run, then the batches, the noise and the history."""
-    need(
-        watch.used,
-        f"`{call}` uses neither of the networks passed in. Which names in your function are not "
-        "its arguments?",
-        "step-globals",
-    )
+    if not watch.used:
+        wrong(f"""step-globals: `{call}` uses neither of the networks passed in. Which names in your
+            function are not its arguments?""")
     need(
         any(step.networks for step in watch.steps),
         f"After `{call}` no optimiser of these two networks has taken a step."
@@ -215,25 +186,19 @@ def assess_loop(
     need_good_noise(watch)
     _need_history(history, losses, steps, d_steps, call)
     need_undisturbed(watch, call)
-    need(
-        watch.data_unchanged(),
-        f"`{call}` changes the data set's own images. Work on a copy of them.",
-    )
+    if not watch.data_unchanged():
+        wrong(f"`{call}` changes the data set's own images. Work on a copy of them.")
 
 
 def _need_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
     for name, asked in zip("GD", given or (None, None), strict=True):
         used = {id(step.optimizer) for step in watch.steps if name in step.networks}
-        need(
-            len(used) <= 1,
-            f"`{call}` moves {name} with {len(used)} different optimisers. One that is built anew "
-            "forgets its averages; where is it made?",
-        )
-        need(
-            asked is None or not used or used == {id(asked)},
-            f"`{call}` was given optimisers, but moves {name} with another one, which has "
-            "forgotten what the given one learned. Where does the argument enter?",
-        )
+        if not len(used) <= 1:
+            wrong(f"""`{call}` moves {name} with {len(used)} different optimisers. One that is built
+                anew forgets its averages; where is it made?""")
+        if asked is not None and used and used != {id(asked)}:
+            wrong(f"""`{call}` was given optimisers, but moves {name} with another one, which has
+                forgotten what the given one learned. Where does the argument enter?""")
 
 
 def _need_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
@@ -241,11 +206,8 @@ def _need_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
         return
     seen = f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
     if d_steps > 1 and g == steps * d_steps:
-        wrong(
-            f"{seen}: d_steps counts the steps of the wrong player. Which of the two stands in the "
-            "inner loop?",
-            "loop-d-steps-inverted",
-        )
+        wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player. Which
+            of the two stands in the inner loop?""")
     if d_steps > 1 and (d, g) == (steps, steps):
         wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
     wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
@@ -276,12 +238,10 @@ def _need_batches(watch: Watch) -> None:
     )
     drawn, different = sum(map(len, batches)), len(frozenset().union(*batches))
     usual = len(watch.data) * (1 - math.exp(-drawn / len(watch.data)))  # drawn with replacement
-    need(
-        len(batches) < 4 or different > 0.6 * usual,
-        f"Each step is right, but its {len(batches)} batches of real images hold only {different} "
-        f"different ones of the data set's {len(watch.data)}. From which numbers are the indices "
-        "drawn?",
-    )
+    if not len(batches) < 4 and not different > 0.6 * usual:
+        wrong(f"""Each step is right, but its {len(batches)} batches of real images hold only
+            {different} different ones of the data set's {len(watch.data)}. From which numbers are
+            the indices drawn?""")
 
 
 def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: int, call: str):
@@ -296,35 +256,28 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
     wanted = {"d_loss": [(min(part), max(part)) for part in per_step], "g_loss": g_wanted}
     for key, bands in wanted.items():
         values = history[key]
-        need(
-            isinstance(values, Sequence | np.ndarray | Tensor),
-            f"The training is right, but history['{key}'] is {describe_value(values)}, not a list.",
-        )
+        if not isinstance(values, Sequence | np.ndarray | Tensor):
+            wrong(f"""The training is right, but history['{key}'] is {describe_value(values)}, not a
+                list.""")
         if key == "d_loss" and len(values) == steps * d_steps:
             bands = [(loss, loss) for loss in losses["D"]]
-        need(
-            len(values) == len(bands),
-            f"The training is right, but history['{key}'] holds {len(values)} values after {steps} "
-            "steps. When is a value added?",
-        )
+        if len(values) != len(bands):
+            wrong(f"""The training is right, but history['{key}'] holds {len(values)} values after
+                {steps} steps. When is a value added?""")
         for i, (value, (low, high)) in enumerate(zip(values, bands, strict=True)):
             number = need_number(value, f"history['{key}'][{i}]")
-            need(
-                low - 2e-3 * (1 + abs(low)) <= number <= high + 2e-3 * (1 + abs(high)),
-                f"The training is right, but history['{key}'][{i}] is not the loss of that step: "
-                f"{off_by(number, (low + high) / 2)}. Which value is added there?",
-            )
+            if not low - 2e-3 * (1 + abs(low)) <= number <= high + 2e-3 * (1 + abs(high)):
+                wrong(f"""The training is right, but history['{key}'][{i}] is not the loss of that
+                    step: {off_by(number, (low + high) / 2)}. Which value is added there?""")
 
 
 def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     """Reject a loop that takes too few steps, too many, or in another order."""
     order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
     _need_counts(order.count("D"), order.count("G"), steps, d_steps, call)
-    need(
-        order == ("D" * d_steps + "G") * steps,
-        f"`{call}` takes its steps in the order {order}, where {'D' * d_steps}G in turn was asked "
-        "for: first D, then G. Where in the loop does each of them stand?",
-    )
+    if order != ("D" * d_steps + "G") * steps:
+        wrong(f"""`{call}` takes its steps in the order {order}, where {"D" * d_steps}G in turn was
+            asked for: first D, then G. Where in the loop does each of them stand?""")
 
 
 def assess_far_off_loop(watch: Watch) -> None:

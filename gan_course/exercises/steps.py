@@ -159,10 +159,8 @@ class ProbeDiscriminator(_Probe):
         pixels = len(self.weight)
         if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
             expected = "(" + ", ".join(map(str, ("N", *watch.shape))) + ")"
-            wrong(
-                f"D was called with {_shape(images)}, where images {expected} were expected. Which "
-                "value is handed to D there?"
-            )
+            wrong(f"""D was called with {_shape(images)}, where images {expected} were expected.
+                Which value is handed to D there?""")
         self._check_labels(labels, len(images), "D")
         functional = any(map(_functorch.is_functorch_wrapped_tensor, (self.weight, images)))
         call = Call(

@@ -83,35 +83,24 @@ def assess_step(
 def _need_network(watch: Watch, step: Step, name: str) -> None:
     """Did the step move the network whose loss was sent back?"""
     other = OTHER[name]
-    need(
-        step.networks != {"G", "D"},
-        "One optimiser holds the parameters of both networks, so that each loss also moves the "
-        "opponent, and the two aims cancel. How many optimisers does the game need?",
-        "step-one-optimizer",
-    )
+    if step.networks == {"G", "D"}:
+        wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
+            each loss also moves the opponent, and the two aims cancel. How many optimisers does the
+            game need?""")
     calls = [c for c in watch.calls[step.first[name] : step.last] if c.logits is not None]
     sent = [c for c in calls if c.back and c.epoch == step.epoch]
     saw_real = any(o[0] == "real" for c in sent for o in watch.origins(c))
     if name == "G" and step.grad["G"] is None and not any(c.functional for c in calls):
         if saw_real:
-            wrong(
-                "D's loss is sent back, but then G's optimiser is stepped, so that D does not "
-                "learn. Which optimiser follows which loss?",
-                "step-wrong-optimizer",
-            )
-        need(
-            any(c.through for c in sent) or not calls,
-            "The fakes are shown to D and the loss is computed, but no gradient reaches G: the "
-            "thread from D's answer to G is cut, and G does not change. How does G's image get to "
-            "D in this step?",
-            "step-detach-in-g",
-        )
+            wrong("""step-wrong-optimizer: D's loss is sent back, but then G's optimiser is stepped,
+                so that D does not learn. Which optimiser follows which loss?""")
+        if not any(c.through for c in sent) and calls:
+            wrong("""step-detach-in-g: The fakes are shown to D and the loss is computed, but no
+                gradient reaches G: the thread from D's answer to G is cut, and G does not change.
+                How does G's image get to D in this step?""")
     if name == "D" and sent and not saw_real and _toward_real(sent):
-        wrong(
-            "G's loss is sent back, but then D's optimiser is stepped: D learns to be fooled, and "
-            "G does not learn. Which optimiser follows which loss?",
-            "step-wrong-optimizer",
-        )
+        wrong("""step-wrong-optimizer: G's loss is sent back, but then D's optimiser is stepped: D
+            learns to be fooled, and G does not learn. Which optimiser follows which loss?""")
     need(
         step.grad[name] is not None,
         f"{name}'s optimiser is stepped while {name} holds no gradient, so that nothing moves. In "
@@ -127,23 +116,18 @@ def _toward_real(calls: list[Call]) -> bool:
 
 
 def _need_kept(shares: list[Share], name: str) -> None:
-    need(
-        not any(share.call.kept for share in shares),
-        f"The graph of {name}'s step is still in memory after its backward pass: `retain_graph` is "
-        "set. It costs memory and hides the question that the error message asked. Which part of "
-        "the graph should this loss not reach, or which graph is used twice?",
-        "step-retain-graph",
-    )
+    if any(share.call.kept for share in shares):
+        wrong(f"""step-retain-graph: The graph of {name}'s step is still in memory after its
+            backward pass: `retain_graph` is set. It costs memory and hides the question that the
+            error message asked. Which part of the graph should this loss not reach, or which graph
+            is used twice?""")
 
 
 def _need_detached(shares: list[Share]) -> None:
-    need(
-        not any(share.call.attached and share.call.through for share in shares),
-        "D's loss is sent back through the generator as well: after D's backward pass the "
-        "generator holds a gradient of D's loss. If nothing clears it, G's next update follows it. "
-        "Where do the fakes enter the discriminator?",
-        "step-no-detach",
-    )
+    if any(share.call.attached and share.call.through for share in shares):
+        wrong("""step-no-detach: D's loss is sent back through the generator as well: after D's
+            backward pass the generator holds a gradient of D's loss. If nothing clears it, G's next
+            update follows it. Where do the fakes enter the discriminator?""")
 
 
 def sort_images(watch: Watch, shares: list[Share], name: str) -> dict[str, Group]:
@@ -172,26 +156,18 @@ def _need_strange(watch: Watch, call: Call, i: int, name: str) -> None:
     whose = "real images reach D" if kind == "real" else "fakes reach D"
     low, high = shift - factor, shift + factor
     if match > 0.9999 and kind == "real" and abs(low) < 0.01 and abs(high - 1) < 0.01:
-        wrong(
-            "The loop runs, but the real images reach D in [0, 1] while G draws in [-1, 1]: D can "
-            "tell them apart by the blacks alone. Where are the pixels turned into floats?",
-            "data-range",
-        )
+        wrong("""data-range: The loop runs, but the real images reach D in [0, 1] while G draws in
+            [-1, 1]: D can tell them apart by the blacks alone. Where are the pixels turned into
+            floats?""")
     if abs(match) > 0.9999:
-        wrong(
-            f"The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where they "
-            f"had -1 to 1{', and as negatives' if factor < 0 else ''}; D should judge both kinds "
-            "of images in the same range. What is done to them on the way?"
-        )
+        wrong(f"""The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where
+            they had -1 to 1{", and as negatives" if factor < 0 else ""}; D should judge both kinds
+            of images in the same range. What is done to them on the way?""")
     if abs(match) > 0.5:
-        wrong(
-            f"Some {whose} changed: the image nearest to one of them has a correlation of only "
-            f"{match:.2f} with it. What is added to the images, or mixed with them, on the way?"
-        )
-    wrong(
-        f"In {name}'s step D is shown images that neither come from the data nor from the "
-        "generator passed in. What is handed to D there?"
-    )
+        wrong(f"""Some {whose} changed: the image nearest to one of them has a correlation of only
+            {match:.2f} with it. What is added to the images, or mixed with them, on the way?""")
+    wrong(f"""In {name}'s step D is shown images that neither come from the data nor from the
+        generator passed in. What is handed to D there?""")
 
 
 def _need_real(groups: dict[str, Group], given: Sequence[int] | None) -> None:
@@ -200,26 +176,19 @@ def _need_real(groups: dict[str, Group], given: Sequence[int] | None) -> None:
         if len(groups[kind]) and not _active(groups[absent]):
             seen = [origin[1] for origin in groups["real"].origins]
             if kind == "real" and len(seen) >= 2 * len(set(seen)):
-                wrong(
-                    "D is shown the real batch twice and no fakes: both terms of its loss see real "
-                    "images. What is handed to D in the fake term?",
-                    "step-only-real",
-                )
+                wrong("""step-only-real: D is shown the real batch twice and no fakes: both terms of
+                    its loss see real images. What is handed to D in the fake term?""")
             if _active(groups[kind]):
                 wrong(_ONLY[kind], f"step-only-{kind}")
     seen = {origin[1] for origin in groups["real"].origins}
     if given is None or not seen:
         return
-    need(
-        seen <= set(given),
-        "D learns from real images that are not in the batch passed in. Where do they come from?",
-        "step-globals",
-    )
-    need(
-        seen == set(given),
-        f"Of the {len(given)} real images passed in, only {len(seen)} have a part in D's update. "
-        "Where are the others left out? (Is a batch size written as a number?)",
-    )
+    if not seen <= set(given):
+        wrong("""step-globals: D learns from real images that are not in the batch passed in. Where
+            do they come from?""")
+    if seen != set(given):
+        wrong(f"""Of the {len(given)} real images passed in, only {len(seen)} have a part in D's
+            update. Where are the others left out? (Is a batch size written as a number?)""")
 
 
 def _active(group: Group) -> bool:
@@ -265,12 +234,9 @@ def _same(groups: dict[str, Group], right: dict[str, Tensor]) -> bool:
 
 
 def _say_flat(name: str) -> None:
-    wrong(
-        f"At ordinary logits {name}'s step is right, but where the network is far off (logits of a "
-        "few hundred) the gradient is wrong or gone, since the sigmoid has rounded to 0 or 1 "
-        "before the logarithm is taken. Which loss takes the logits themselves?",
-        "loss-sigmoid-flat",
-    )
+    wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the network is
+        far off (logits of a few hundred) the gradient is wrong or gone, since the sigmoid has
+        rounded to 0 or 1 before the logarithm is taken. Which loss takes the logits themselves?""")
 
 
 def _need_leftovers(watch, step: Step, name: str, account: Account, objective) -> None:
@@ -281,19 +247,14 @@ def _need_leftovers(watch, step: Step, name: str, account: Account, objective) -
         "to happen before D's own backward pass?"
     )
     if abs(account.held - 1) < 0.02:
-        need(
-            account.shares,
-            f"{name}'s optimiser takes a second step with one and the same gradient. Is `step` "
-            "called twice, or is a backward pass missing?",
-        )
+        if not account.shares:
+            wrong(f"""{name}'s optimiser takes a second step with one and the same gradient. Is
+                `step` called twice, or is a backward pass missing?""")
         if name == "D" and watch.held_from_g:
             wrong(g_left, "step-g-grad-left-in-d")
-        wrong(
-            f"The first update of {name} is right, but a later one also contains the gradient of "
-            "the one before: `backward` adds to what is there already. When are the old gradients "
-            "cleared?",
-            "step-no-zero-grad",
-        )
+        wrong(f"""step-no-zero-grad: The first update of {name} is right, but a later one also
+            contains the gradient of the one before: `backward` adds to what is there already. When
+            are the old gradients cleared?""")
     current = [share for share in account.shares if share.call.epoch == step.epoch]
     if name == "D" and 0 < len(current) < len(account.shares):
         groups = sort_images(watch, current, name)
@@ -311,76 +272,55 @@ def _need_in_between(account: Account, fits: bool, step: Step, name: str) -> Non
         if isinstance(brought, Tensor) and brought.any():
             factors.append((share.weights @ brought / brought.square().sum()).item())
     if fits and factors and max(factors) - min(factors) < 1e-3 and abs(factors[0] - 1) > 2e-3:
-        wrong(
-            f"Between `backward` and the optimiser's step {name}'s gradient changes: all of it is "
-            f"{times(factors[0])}. What happens between these two lines?"
-        )
+        wrong(f"""Between `backward` and the optimiser's step {name}'s gradient changes: all of it
+            is {times(factors[0])}. What happens between these two lines?""")
     if fits:
         return
     top = found.abs().max().item()
     if (found.abs() > 0.999 * top).sum() > 0.05 * len(found):
-        wrong(
-            f"Between `backward` and the optimiser's step {name}'s gradient is cut off at "
-            f"{top:.3g}, entry by entry. What happens between these two lines?"
-        )
+        wrong(f"""Between `backward` and the optimiser's step {name}'s gradient is cut off at
+            {top:.3g}, entry by entry. What happens between these two lines?""")
     share = account.rest.norm() / found.norm()
     decays = "; it points along the weights themselves, as a decay of the weights does"
-    wrong(
-        f"{name}'s gradient contains something that comes from none of the images that D was "
-        f"shown ({share:.0%} of it{decays if account.decays else ''}). What else is in the loss, "
-        "or changes the gradient before the optimiser's step?"
-    )
+    wrong(f"""{name}'s gradient contains something that comes from none of the images that D was
+        shown ({share:.0%} of it{decays if account.decays else ""}). What else is in the loss, or
+        changes the gradient before the optimiser's step?""")
 
 
 def _need_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
     """Reject a step for which another D judged, or another G drew, than the one of that moment."""
     for share in shares:
         age = watch.age("D", share.call, step)
-        need(
-            name == "D" or age != 1,
-            "G's step uses D as it was before D's own step: both gradients are taken first, and "
-            "then both networks move. Here they take turns: G answers the D that has just learned.",
-        )
-        need(
-            age == 0,
-            f"In {name}'s step the images are judged by a D with other weights than the one being "
-            "trained. Is a copy of it used that is never brought up to date?",
-        )
+        if name != "D" and age == 1:
+            wrong("""G's step uses D as it was before D's own step: both gradients are taken first,
+                and then both networks move. Here they take turns: G answers the D that has just
+                learned.""")
+        if age != 0:
+            wrong(f"""In {name}'s step the images are judged by a D with other weights than the one
+                being trained. Is a copy of it used that is never brought up to date?""")
         for origin in watch.origins(share.call):
-            need(
-                origin[0] != "fake" or watch.age("G", origin[1], step) == 0,
-                f"In {name}'s step D is shown fakes of an older generator than the one of that "
-                "moment. When are the fakes drawn?",
-            )
+            if origin[0] == "fake" and watch.age("G", origin[1], step) != 0:
+                wrong(f"""In {name}'s step D is shown fakes of an older generator than the one of
+                    that moment. When are the fakes drawn?""")
 
 
 def _need_modes(shares: list[Share], groups: dict[str, Group], name: str) -> None:
-    need(
-        all(share.call.training for share in shares),
-        f"D is in evaluation mode in {name}'s step; dropout and BatchNorm would be switched off. "
-        "Where is the mode set?",
-    )
-    need(
-        all(origin[1].training for origin in groups["fake"].origins),
-        f"The fakes of {name}'s step are drawn with G in evaluation mode; dropout and BatchNorm "
-        "would be switched off. Where is the mode set?",
-    )
+    if not all(share.call.training for share in shares):
+        wrong(f"""D is in evaluation mode in {name}'s step; dropout and BatchNorm would be switched
+            off. Where is the mode set?""")
+    if not all(origin[1].training for origin in groups["fake"].origins):
+        wrong(f"""The fakes of {name}'s step are drawn with G in evaluation mode; dropout and
+            BatchNorm would be switched off. Where is the mode set?""")
 
 
 def _need_rows(groups: dict[str, Group], rows: int | None, name: str) -> None:
     real, fakes = len(groups["real"]), len(groups["fake"])
-    need(
-        rows is None or fakes == rows,
-        f"For a batch of {rows}, {fakes} fakes have a part in the update. Is a batch size written "
-        "as a number?",
-        "hardcoded-size",
-    )
-    need(
-        name == "G" or fakes == real,
-        f"Beside {real} real images D learns from {fakes} fakes; as many were asked for. Is a "
-        "batch size written as a number?",
-        "hardcoded-size",
-    )
+    if rows is not None and fakes != rows:
+        wrong(f"""hardcoded-size: For a batch of {rows}, {fakes} fakes have a part in the update. Is
+            a batch size written as a number?""")
+    if name != "G" and fakes != real:
+        wrong(f"""hardcoded-size: Beside {real} real images D learns from {fakes} fakes; as many
+            were asked for. Is a batch size written as a number?""")
 
 
 # --- solve, then speak ---------------------------------------------------------------------------
@@ -422,9 +362,8 @@ def _say_other_objective(label: str, name: str) -> None:
     label = label.replace("wasserstein", "Wasserstein")
     if name == "G" and label in ("Wasserstein", "hinge"):
         label = "Wasserstein or hinge"
-    wrong(
-        f"This is the gradient of the {label} loss; the cross-entropy on logits is asked for here."
-    )
+    wrong(f"""This is the gradient of the {label} loss; the cross-entropy on logits is asked for
+        here.""")
 
 
 def _need_whole_batch(group: Group, noun: str, name: str) -> None:
@@ -457,10 +396,8 @@ def _need_once(groups, right, kinds, shares, name, watch) -> None:
     for kind in kinds:
         own = [s.passes for s in shares if any(o[0] == kind for o in watch.origins(s.call))]
         passes = max(own, default=0)
-        need(
-            passes < 2 or abs(factors[kind] - passes) > 0.01,
-            f"The {kind} term is counted {'twice' if passes == 2 else f'{passes} times'} in "
-            f"{name}'s gradient. `backward` adds to what is there: how many backward passes does "
-            "each term go through, and is `retain_graph` needed at all?",
-            "step-retain-graph",
-        )
+        if not passes < 2 and not abs(factors[kind] - passes) > 0.01:
+            wrong(f"""step-retain-graph: The {kind} term is counted
+                {"twice" if passes == 2 else f"{passes} times"} in {name}'s gradient. `backward`
+                adds to what is there: how many backward passes does each term go through, and is
+                `retain_graph` needed at all?""")
