@@ -46,6 +46,7 @@ from .loops import (
     need_order,
     need_same_loss,
     need_undisturbed,
+    need_whole_data,
     one_step,
 )
 from .pictures import as_grid, contains, find_images, levels
@@ -503,6 +504,7 @@ def check_train_gan(answer: Callable) -> None:
         with watch.on(), calling(call):
             answer(watch.G, watch.D, watch.data, 5, LATENT)
         need_order(watch, 5, 1, call)
+        need_whole_data(watch)
 
     _with_either_shape(assess)
 
