@@ -120,20 +120,23 @@ def _explain_strangers(strangers: Tensor, rows: Tensor, tolerance: float, what: 
     low, high = strangers.min().item(), strangers.max().item()
     generated = what.startswith("generated")
     cast = "Was a float cast to uint8 before it was scaled?" if generated else ""
-    most = strangers.unique(return_counts=True)[1].max() / strangers.numel()
-    if most > 0.6:
-        amount = "all" if most == 1 else "almost all"
+    same = strangers.unique(return_counts=True)[1].max() / strangers.numel()
+    if same > 0.6:
+        amount = "all" if same == 1 else "almost all"
         wrong(f"{praise}The {what} were shown {amount} of one grey. {cast}")
     start, end = rows.min().item(), rows.max().item()
-    for other, said in (
-        ((rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
+    least, most = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
+    for name, other, said in (
+        ("", (rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
          "everything below middle grey became black. Which range do they have?"),
-        (-rows, "turned into their negatives. Which end of the range is black?"),
-        (torch.where(rows > 0.999, -1, rows), "with white wrapped around to black: 1 has become "
-         "256, and a byte ends at 255. What does 1 have to become?"),
+        ("", -rows, "turned into their negatives. Which end of the range is black?"),
+        ("", torch.where(rows > 0.999, -1, rows), "with white wrapped around to black: 1 has "
+         "become 256, and a byte ends at 255. What does 1 have to become?"),
+        ("fid-range: ", (rows - least) / (most - least) * 2 - 1, "each stretched to its own darkest "
+         "and brightest pixel. Which two values should be black and white for all of them?"),
     ):  # fmt: skip
         found = _same_images(strangers, other).any(dim=1).all()
-        need(not found, f"{praise}The {what} were shown {said}")
+        need(not found, f"{name}{praise}The {what} were shown {said}")
     if abs(low - start) <= tolerance and abs(high - end) <= tolerance:
         wrong(f"""{praise}The {what} were shown with values from {start:.3g} to {end:.3g}, as they
             should be, but these are not the ones that came in. Was anything but their scale changed
