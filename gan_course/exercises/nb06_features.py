@@ -132,8 +132,8 @@ def _explain_strangers(strangers: Tensor, rows: Tensor, tolerance: float, what: 
         ("", -rows, "turned into their negatives. Which end of the range is black?"),
         ("", torch.where(rows > 0.999, -1, rows), "with white wrapped around to black: 1 has "
          "become 256, and a byte ends at 255. What does 1 have to become?"),
-        ("fid-range: ", (rows - least) / (most - least) * 2 - 1, "each stretched to its own darkest "
-         "and brightest pixel. Which two values should be black and white for all of them?"),
+        ("fid-range: ", (rows - least) / (most - least) * 2 - 1, "each stretched to its own "
+         "darkest and brightest pixel. Which two should be black and white for all of them?"),
     ):  # fmt: skip
         found = _same_images(strangers, other).any(dim=1).all()
         need(not found, f"{name}{praise}The {what} were shown {said}")
