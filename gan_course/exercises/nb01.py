@@ -45,6 +45,7 @@ _NAMES = ("d_loss", "g_loss_saturating", "g_loss_non_saturating")
 _REAL = [1.2, -0.7, 0.4, 2.1, -1.6, 0.1]
 _FAKE = [-0.9, 1.5, -2.2, 0.3, 0.8, -0.2]
 _SIZES = (6, 1, 4, 9, 2, 5, 7, 3, 1)  # of the batches, the first of which is _REAL and _FAKE
+_SURE = (-5.5, 5.5)  # logits at which D is quite sure
 _LARGE = [200.0, -200.0, 90.0, -90.0, 40.0, -40.0]
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
 _D_WRONGS: list[Known] = [
@@ -129,7 +130,7 @@ _SIZE_HINTS = (
 def _batches(side: str) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1 if side == "real" else 2)
     more = [1.5 * torch.randn(n, generator=generator) + 0.3 for n in _SIZES[1:]]
-    return [torch.tensor(_REAL if side == "real" else _FAKE), *more]
+    return [torch.tensor(_REAL if side == "real" else _FAKE), *more, *torch.tensor(_SURE).split(1)]
 
 
 def _same(got: Iterable[Tensor], right: Iterable[Tensor]) -> bool:
@@ -237,20 +238,24 @@ def _explain_loss(loss: _Loss) -> None:
         formula = getattr(losses.OBJECTIVES[other], "d_loss" if len(loss.sides) == 2 else "g_loss")
         known.append((None, formula, f"this is the {other} loss, not the cross-entropy."))
     name_wrong(got, [(m, f, f"`{loss.name}`: {text}") for m, f, text in known], problems, close)
-    # The smallest batch that it is wrong for is the easiest to compute by hand.
-    off = [i for i in range(len(got)) if not _same(got[i : i + 1], right[i : i + 1])]
-    worst = min(off, key=lambda i: len(problems[i][0]))
-    shown = [str([round(value, 4) for value in logit.tolist()]) for logit in problems[worst]]
-    for_ = " and ".join(
-        f"{side} logits {part}" for side, part in zip(loss.sides, shown, strict=True)
-    )
-    start = f"`{loss.name}` is not right yet: for {for_} {off_by(got[worst], right[worst])}. "
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
-    if not told and len(problems[worst][0]) != 1:
-        wrong(f"""{start}Yet it is right for each sample alone. How does a batch become one number:
+    # The sample that it is most wrong for, or the smallest batch, is the easiest by hand.
+    samples = [tuple(side[i : i + 1] for side in p) for p in problems for i in range(len(p[0]))]
+    errors = [abs(loss(*one) - reference(*one)).item() for one in samples]
+    logits = samples[errors.index(max(errors))]
+    if _same([loss(*logits)], [reference(*logits)]):
+        off = [p for p, *pair in zip(problems, got, right, strict=True) if not close(*pair, 1e-4)]
+        logits = min(off, key=lambda logits: len(logits[0]))
+    shown = [str([round(value, 4) for value in side.tolist()]) for side in logits]
+    pairs = zip(loss.sides, shown, strict=True)
+    start = f"""`{loss.name}` is not right yet: for
+        {" and ".join(f"{side} logits {part}" for side, part in pairs)}
+        {off_by(loss(*logits).item(), reference(*logits).item())}."""
+    if not told and len(logits[0]) > 1:
+        wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
-    wrong(start + (told or _which_term(loss, problems[worst])))
+    wrong(f"{start} {told or _which_term(loss, logits)}")
 
 
 def _terms(loss: _Loss) -> dict:
