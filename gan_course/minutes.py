@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from .release import (
+from .notebook import (
     ASKS,
     TELLS,
     ReleaseError,
