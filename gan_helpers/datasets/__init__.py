@@ -15,8 +15,6 @@ from .folders import read_folder
 from .memory import SPLITS, DatasetUnavailable, ImageDataset
 from .real import DIGIT_NAMES, SOURCES, load_real
 
-__all__ = ["SPLITS", "DatasetUnavailable", "ImageDataset", "load_dataset", "stand_ins"]
-
 
 def load_dataset(
     name: str | Path,

@@ -21,25 +21,3 @@ from .kernel import kernel_distance, polynomial_mmd2
 from .neighbours import closer_to_train, density_coverage, nearest_neighbours, precision_recall
 from .report import course_scores, evaluate
 from .score import Score, wilson
-
-__all__ = [
-    "Features",
-    "Score",
-    "check_images",
-    "classes_covered",
-    "closer_to_train",
-    "course_scores",
-    "density_coverage",
-    "evaluate",
-    "frechet_distance",
-    "frechet_from_statistics",
-    "inception_score",
-    "kernel_distance",
-    "look",
-    "modes_covered",
-    "nearest_neighbours",
-    "polynomial_mmd2",
-    "precision_recall",
-    "reference",
-    "wilson",
-]
