@@ -237,7 +237,7 @@ def train(
         if payload is not None:
             runs.restore(run, payload)
         if run.run_dir is not None:
-            run_folder.write_config(runs.describe_setup(run), run.run_dir)
+            run_folder.write_json(runs.describe_setup(run), run.run_dir / "config.json")
         loop(run, snapshots, checkpoint_every)
     return run
 
