@@ -3,8 +3,6 @@
 Names load when they are first used, so that `import gan_helpers` costs little more than torch.
 """
 
-from __future__ import annotations
-
 import importlib
 
 __version__ = "0.1.0"

@@ -10,8 +10,6 @@ Every judge is a module with `name`, `feature_dim`, `num_classes`, `input_shape`
 any), `card`, and `features_and_logits(images)` for float images in [-1, 1].
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """GANs whose trained weights come with the package, each with a card that says how it was made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -7,8 +7,6 @@ best/                the best one by a score, if the callback `KeepBest` looks f
 samples/             a grid an epoch of fixed noise and one of new: step_00000468_fixed.png
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

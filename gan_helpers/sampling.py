@@ -3,8 +3,6 @@
 `to_display` and `save_grid` make one picture of them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

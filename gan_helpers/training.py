@@ -5,8 +5,6 @@ long run needs, and `train`, which checks what it is given and starts the loop. 
 how it is kept is in `runs`, the checks are in `verify`, what can be added to a run in `callbacks`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Image data in memory: `load_dataset` gives an `ImageDataset`, a uint8 tensor with labels."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from dataclasses import replace

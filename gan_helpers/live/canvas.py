@@ -4,8 +4,6 @@ A matplotlib figure takes 45 ms and more to redraw; these take about 10, so that
 training. Everything is drawn at twice the size and halved, which smooths the edges.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 import math

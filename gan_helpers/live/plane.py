@@ -1,7 +1,5 @@
 """The playground without its widgets: settings, training and pictures of a GAN in the plane."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

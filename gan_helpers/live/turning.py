@@ -1,7 +1,5 @@
 """Knobs on a conditional generator: choose the class, turn z along given directions."""
 
-from __future__ import annotations
-
 import html
 
 import torch

@@ -1,7 +1,5 @@
 """The Fréchet distance, exact and fast, from samples or from statistics."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

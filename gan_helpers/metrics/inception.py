@@ -1,7 +1,5 @@
 """The Inception score."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

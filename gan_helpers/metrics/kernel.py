@@ -1,7 +1,5 @@
 """The kernel distance (squared MMD with a polynomial kernel)."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

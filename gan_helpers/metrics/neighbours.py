@@ -1,7 +1,5 @@
 """Scores from neighbours: precision and recall, density and coverage, copies of training images."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -6,8 +6,6 @@ label, (N,) int64. `PAIRS` names those that belong together, for the command lin
 benchmarks; `wrappers` change what a discriminator sees.
 """
 
-from __future__ import annotations
-
 from torch import nn
 
 from .compact import CompactDiscriminator, CompactGenerator

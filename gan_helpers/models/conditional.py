@@ -3,8 +3,6 @@
 Each generator is called G(z, y), each discriminator D(images, y), y int64 of shape (N,).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Convolutional pairs: DCGAN for 28, 32 and 64 pixels, and three relatives to compare it with."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor, nn

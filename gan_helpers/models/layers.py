@@ -1,7 +1,5 @@
 """What the models share: three layers written for speed, counting parameters, `describe`."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 
