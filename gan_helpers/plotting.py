@@ -166,10 +166,9 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or window <= 1:
         return values
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    low, high = np.maximum(at - window // 2, 0), np.minimum(at + (window + 1) // 2, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    kernel = np.ones(min(window, len(values)))
+    counts = np.convolve(np.ones(len(values)), kernel, "same")
+    return np.convolve(values, kernel, "same") / counts
 
 
 def draw_curves(ax: Axes, curves: dict[str, Sequence[float]], colors: Sequence[str], steps=None):

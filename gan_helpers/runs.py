@@ -287,8 +287,9 @@ def find_checkpoint(run_dir: Path | None, resume) -> dict | None:
     """The state that `resume` speaks of; None if the run begins. See `train`."""
     if isinstance(resume, TrainingRun):
         return resume.checkpoint
+    begun = run_dir is not None and checkpoints.exists(run_dir / "checkpoints")
     if resume is None or resume is False:
-        if run_dir is not None and checkpoints.exists(run_dir / "checkpoints"):
+        if begun:
             raise FileExistsError(
                 f"run_dir={str(run_dir)!r} already holds a run: pass resume=True to continue it, "
                 "or another run_dir to begin a new one"
@@ -297,8 +298,7 @@ def find_checkpoint(run_dir: Path | None, resume) -> dict | None:
     if resume is True:
         if run_dir is None:
             raise ValueError("resume=True needs run_dir: the folder that holds the run")
-        folder = run_dir / "checkpoints"
-        return checkpoints.load_newest(folder) if checkpoints.exists(folder) else None
+        return checkpoints.load_newest(run_dir / "checkpoints") if begun else None
     path = Path(resume)
     if path.is_dir():
         inner = path / "checkpoints"

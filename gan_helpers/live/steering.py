@@ -8,6 +8,7 @@ import html
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from ..losses import OBJECTIVES
@@ -58,20 +59,16 @@ def playground(target: str = "ring", *, steps: int | None = None, **settings) ->
     global _current
     if _current is not None:
         _current.stop()
-    plane = Plane(_valid_settings(target, settings))
+    known = [field.name for field in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"{name}=... is no setting; choose from {', '.join(known)}")
+    plane = Plane(Settings(target, **settings))
     if has_front_end():
         _current = Playground(plane)
         return _current
     show_strip(plane, budget(1500, 60) if steps is None else steps)
     return Playground(plane, widgets=False)
-
-
-def _valid_settings(target: str, settings: dict) -> Settings:
-    known = Settings.__dataclass_fields__
-    for name in settings:
-        if name not in known:
-            raise ValueError(f"{name}=... is no setting; choose from {', '.join(known)}")
-    return Settings(target=target, **settings)
 
 
 def parse_points(text: str) -> tuple[tuple[float, float], ...]:
