@@ -84,7 +84,7 @@ def show(fig: Figure, alt: str) -> None:
     _write_notes(fig)
     if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
         sys.modules["matplotlib.pyplot"].close(fig)
-    if not _in_notebook():
+    if not in_notebook():
         print(f"[figure] {alt}")
         return
     from IPython.display import display
@@ -112,7 +112,8 @@ def figure_png(fig: Figure) -> bytes:
     return small.getvalue()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """True in the kernel of a notebook, where more can be shown than text."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
