@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import importlib.util
+import importlib
 import inspect
 import pkgutil
 import re
@@ -277,21 +277,24 @@ def get_exercise(id: str) -> Exercise:
     """The exercise with this id. Raises ValueError if there is none."""
     number = str(id).split(".")[0]
     if number.isdigit():
-        name = f"{__package__}.nb{int(number):02d}"
-        if importlib.util.find_spec(name):
-            importlib.import_module(name)
+        _load(f"nb{int(number):02d}")
     if id not in _exercises:
         known = ", ".join(_exercises) or "none is loaded"
         raise ValueError(f"there is no exercise {id!r} with a check; known here: {known}")
     return _exercises[id]
 
 
-def all_exercises() -> list[Exercise]:
-    """Every exercise of every notebook, in the order of their ids."""
+def _load(name: str) -> None:
+    """Load the modules of one notebook, or of all: `nb09` and, if it is long, `nb09_…`."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
-        if re.fullmatch(r"nb\d\d", module.name):
+        if re.match(name, module.name):
             importlib.import_module(f"{__package__}.{module.name}")
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise of every notebook, in the order of their ids."""
+    _load(r"nb\d\d")
     return sorted(_exercises.values(), key=_order)
 
 
