@@ -111,11 +111,9 @@ def check_output_size(answer: Callable) -> None:
             name_wrong(got, known, rows)
             i = next(i for i, value in enumerate(got) if value != right[i])
             wrong(f"`{calls[i]}`: {off_by(got[i], right[i])}. {explain(got, right)}")
-        need(
-            not any(isinstance(value, float) for value in values),
-            f"The numbers are right, but `{calls[0]}` gives {values[0]!r}, a float, and layers "
-            "want whole numbers. Which division stays whole?",
-        )
+        if any(isinstance(value, float) for value in values):
+            wrong(f"""The numbers are right, but `{calls[0]}` gives {values[0]!r}, a float, and
+                layers want whole numbers. Which division stays whole?""")
 
 
 # --- 3.2 and 3.3: the networks -------------------------------------------------------------------
@@ -131,41 +129,33 @@ def _need_arguments_used(network: nn.Module, kind: type[nn.Module], call: str, g
     for n in range(1, len(given) + 1):
         for ignored in itertools.combinations(given, n):
             other = kind(**{name: given[name] for name in given if name not in ignored})
-            need(
-                [*_weights(network)] != [*_weights(other)],
-                f"`{call}` has the layers that it has without {' and '.join(ignored)}: there the "
-                "argument has no effect. Where is a size written as a number?",
-                "hardcoded-size",
-            )
+            if [*_weights(network)] == [*_weights(other)]:
+                wrong(f"""hardcoded-size: `{call}` has the layers that it has without
+                    {" and ".join(ignored)}: there the argument has no effect. Where is a size
+                    written as a number?""")
 
 
 def _need_plan(network: nn.Module, reference: nn.Module, call: str) -> None:
     """Reject a network whose layers have other sizes than the plan's."""
-    learned = (
-        "In a DCGAN the convolutions do this themselves, so that how is learned too. Which of "
-    )
-    learned += "their arguments changes the size?"
+    kinds = {"dcgan-upsampling": nn.Upsample, "dcgan-pooling": nn.MaxPool2d | nn.AvgPool2d}
     for part in network.modules():
-        need(
-            not isinstance(part, nn.ConvTranspose2d) or part.kernel_size[0] % part.stride[0] == 0,
-            f"`{call}` has the layer {part}. Where the stride does not divide the kernel, "
-            "neighbouring pixels are made by different numbers of weights: checkerboards. Which "
-            "kernel was asked for?",
-            "arch-kernel-stride",
-        )
-        up, down = isinstance(part, nn.Upsample), isinstance(part, nn.MaxPool2d | nn.AvgPool2d)
-        need(not up, f"`{call}` enlarges with {part}. {learned}", "dcgan-upsampling")
-        need(not down, f"`{call}` shrinks with {part}. {learned}", "dcgan-pooling")
+        if isinstance(part, nn.ConvTranspose2d) and part.kernel_size[0] % part.stride[0]:
+            wrong(f"""arch-kernel-stride: `{call}` has the layer {part}. Where the stride does not
+                divide the kernel, neighbouring pixels are made by different numbers of weights:
+                checkerboards. Which kernel was asked for?""")
+        for mistake, kind in kinds.items():
+            if isinstance(part, kind):
+                wrong(f"""{mistake}: `{call}` changes the size with {part}. In a DCGAN the
+                    convolutions do this themselves, so that how is learned too. By which of their
+                    arguments?""")
     own, asked = (
         ["x".join(map(str, p.shape)) for p in net.parameters() if p.dim() > 1]
         for net in (network, reference)
     )
-    need(
-        len(own) == len(asked) and [*_weights(network)] == [*_weights(reference)],
-        f"Inputs and outputs have the right shapes, but the layers of `{call}` are not those of "
-        f"the plan. Their weights are {', '.join(own)}, and {', '.join(asked)} were expected. "
-        "Compare channels and kernels.",
-    )
+    if len(own) != len(asked) or [*_weights(network)] != [*_weights(reference)]:
+        wrong(f"""Inputs and outputs have the right shapes, but the layers of `{call}` are not those
+            of the plan. Their weights are {", ".join(own)}, and {", ".join(asked)} were expected.
+            Compare channels and kernels.""")
 
 
 def _exchanged(network: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Module:
@@ -213,24 +203,20 @@ def _assess_same(
     for mode in ("training", "evaluation"):
         own, asked = (_numbers(net, x, mode == "training") for net in (network, reference))
         if close(own["output"], asked["output"]):
-            need(
-                close(own["slopes"], asked["slopes"], 1e-2),
-                "What the network returns is right, but its gradient is not that of what it "
-                "computes. Is something detached on the way, or made under `no_grad`?",
-            )
+            if not close(own["slopes"], asked["slopes"], 1e-2):
+                wrong("""What the network returns is right, but its gradient is not that of what it
+                    computes. Is something detached on the way, or made under `no_grad`?""")
             continue
-        for mistake, change, message in known:
+        for change, message in known:
             variant = _numbers(_exchanged(reference, change), x, mode == "training")
-            need(not close(own["output"], variant["output"]), message, mistake)
+            need(not close(own["output"], variant["output"]), message)
         assess()
         layers = [n for n in asked if isinstance(n, int)]
         parted = [i for i, n in enumerate(layers) if not close(own.get(n, ()), asked[n])]
         place = f"between layer {parted[0]} and layer {parted[0] + 1}" if parted else "at the end"
-        wrong(
-            "All sizes are right, but with the same weights the network computes something else "
-            f"than the plan in {mode} mode: counting layers with weights, they part {place}. "
-            "Which normalisation, activation, stride and padding belong there?"
-        )
+        wrong(f"""All sizes are right, but with the same weights the network computes something else
+            than the plan in {mode} mode: counting layers with weights, they part {place}. Which
+            normalisation, activation, stride and padding belong there?""")
 
 
 def _check_network(
@@ -251,20 +237,22 @@ def _check_network(
     _assess_same(network, reference, x, known, lambda: assess(network, call))
 
 
-def _other(kind: type, instead: nn.Module, mistake: str, message: str) -> tuple:
-    return mistake, lambda m: copy.deepcopy(instead) if isinstance(m, kind) else m, message
+def _variant(kind: type, instead: nn.Module, message: str) -> tuple:
+    """For `_assess_same`: a change of the reference's layers, and what to say if that explains."""
+    return lambda m: copy.deepcopy(instead) if isinstance(m, kind) else m, message
 
 
-def _activation(kind: type, instead: nn.Module, asked: str) -> tuple:
-    said = f"All sizes are right, but between the layers stands {instead} where {asked} was asked."
-    return _other(kind, instead, "dcgan-activation", said)
-
-
-_NO_NORM = _other(
-    nn.BatchNorm2d, nn.Identity(), "dcgan-no-batchnorm",
-    "All sizes are right, but BatchNorm is missing: a DCGAN without it computes exactly this from "
-    "the same weights. Which layers have one?",
+_NO_NORM = _variant(
+    nn.BatchNorm2d, nn.Identity(), """dcgan-no-batchnorm: All sizes are right, but BatchNorm is
+    missing: a DCGAN without it computes exactly this from the same weights. Which layers have
+    one?"""
 )  # fmt: skip
+_ACTIVATION = """dcgan-activation: All sizes are right, but between the layers stands {}, where {}
+    was asked for."""
+
+
+def _other_activations(kind: type, asked: str, *others: nn.Module) -> list[tuple]:
+    return [_variant(kind, other, _ACTIVATION.format(other, asked)) for other in others]
 
 
 @exercise(
@@ -284,7 +272,8 @@ _NO_NORM = _other(
     uses_optimizers=True,
 )
 def check_generator(make: Callable[..., nn.Module]) -> None:
-    known = [_NO_NORM, *(_activation(nn.ReLU, nn.LeakyReLU(s), "ReLU") for s in (0.2, 0.01))]
+    leaky = [nn.LeakyReLU(slope) for slope in (0.2, 0.01)]
+    known = [_NO_NORM, *_other_activations(nn.ReLU, "ReLU", *leaky)]
     _check_network(
         make, "Generator", DCGANGenerator, {"latent_dim": 10, "width": 8}, (), [(3, 32, 32)], known,
         lambda G, call: assess_range(G, 10, call),
@@ -313,11 +302,10 @@ def check_discriminator(make: Callable[..., nn.Module]) -> None:
 
     known = [
         _NO_NORM,
-        _activation(nn.LeakyReLU, nn.ReLU(), "LeakyReLU(0.2)"),
-        _activation(nn.LeakyReLU, nn.LeakyReLU(0.01), "LeakyReLU(0.2)"),
-        ("arch-bn-output", norm_first,
-         "BatchNorm stands in the first layer too, and takes away the brightness and contrast of "
-         "the batch before D can look at them. Which layers may be normalised?"),
+        *_other_activations(nn.LeakyReLU, "LeakyReLU(0.2)", nn.ReLU(), nn.LeakyReLU(0.01)),
+        (norm_first, """arch-bn-output: BatchNorm stands in the first layer too, and takes away the
+            brightness and contrast of the batch before D can look at them. Which layers may be
+            normalised?"""),
     ]  # fmt: skip
     _check_network(
         make, "Discriminator", DCGANDiscriminator, {"width": 8}, (3, 32, 32), [(), (1,)], known,
@@ -355,58 +343,42 @@ def check_dcgan_init(answer: Callable) -> None:
     why = "a parameter is changed in sight of autograd. The functions of `nn.init` look away."
     with calling("dcgan_init(network)", [("leaf Variable that requires grad", None, why)]):
         returned = answer(network)
-    need(
-        returned is network,
-        f"`dcgan_init(network)` returned {describe_value(returned)}; the network that went in was "
-        "expected, so that `G = dcgan_init(Generator())` works.",
-    )
+    if returned is not network:
+        wrong(f"""`dcgan_init(network)` returned {describe_value(returned)}; the network that went
+            in was expected, so that `G = dcgan_init(Generator())` works.""")
     for name, p in network.named_parameters():
-        need(
-            p is before.get(name) and p.requires_grad,
-            f"`{name}` is another parameter now, or one that no longer learns: an optimiser made "
-            "before would move the old one. What changes a tensor in place?",
-        )
+        if p is not before.get(name) or not p.requires_grad:
+            wrong(f"""`{name}` is another parameter now, or one that no longer learns: an optimiser
+                made before would move the old one. What changes a tensor in place?""")
     parts = {k: m for k, m in network.named_modules() if hasattr(m, "weight")}
     idle = [f"{k} ({type(m).__name__})" for k, m in parts.items() if (m.weight == 0.3).all()]
-    need(
-        not idle,
-        f"After `dcgan_init(network)`, {len(idle)} of {len(parts)} layers have the weights that "
-        f"they had: {', '.join(idle)}. The dots in a name say how deep a layer sits. What walks "
-        "through all layers, and is every kind asked about?",
-        "init-not-applied",
-    )
+    if idle:
+        wrong(f"""init-not-applied: After `dcgan_init(network)`, {len(idle)} of {len(parts)} layers
+            have the weights that they had: {", ".join(idle)}. The dots in a name say how deep a
+            layer sits. What walks through all layers, and is every kind asked about?""")
     for name, part in parts.items():
         norm = isinstance(part, nn.BatchNorm2d)
         _need_normal(f"`{name}` ({type(part).__name__})", part.weight.detach().double(), norm)
         need(not norm or not part.bias.any(), f"The bias of `{name}` is not 0 as was asked.")
-    need(
-        not torch.equal(parts["2.deep.0"].weight, parts["2.other"].weight),
-        "Two layers of one size get the very same weights. Is a seed set inside, or a draw reused?",
-    )
+    if torch.equal(parts["2.deep.0"].weight, parts["2.other"].weight):
+        wrong("""Two layers of one size get the very same weights. Is a seed set inside, or a draw
+            reused?""")
 
 
 def _need_normal(what: str, w: Tensor, norm: bool) -> None:
     """Reject weights that do not look like a draw from N(0, 0.02), or N(1, 0.02) if `norm`."""
     mean, std = w.mean().item(), w.std().item()
-    need(
-        not norm or abs(mean) > 0.1,
-        f"The scale of {what} is drawn around {mean:.2g}. It multiplies what passes, and near 0 "
-        "the signal dies. Around which number should it lie?",
-        "init-bn-gamma",
-    )
+    if norm and abs(mean) <= 0.1:
+        wrong(f"""init-bn-gamma: The scale of {what} is drawn around {mean:.2g}. It multiplies what
+            passes, and near 0 the signal dies. Around which number should it lie?""")
     need(abs(mean - norm) < 0.002, f"{what} has mean {mean:.3g}; {norm:d} was asked for.")
-    need(
-        0.95 < std / 0.02 < 1.05,
-        f"The weights of {what} have standard deviation {std:.3g}, where 0.02 was asked for: it is "
-        f"{times(std / 0.02)}.",
-        "init-wrong-std",
-    )
+    if not (0.95 < std / 0.02 < 1.05):
+        wrong(f"""init-wrong-std: The weights of {what} have standard deviation {std:.3g}, where
+            0.02 was asked for: it is {times(std / 0.02)}.""")
     peak = ((w - mean) / std).pow(4).mean().item()
-    need(
-        2.5 < peak < 3.6,
-        f"Mean and standard deviation of {what} are right, but the weights are not normal: their "
-        f"fourth moment is {peak:.2f} (normal: 3, uniform: 1.8).",
-    )
+    if not (2.5 < peak < 3.6):
+        wrong(f"""Mean and standard deviation of {what} are right, but the weights are not normal:
+            their fourth moment is {peak:.2f} (normal: 3, uniform: 1.8).""")
 
 
 # --- 3.5: shapes verified ------------------------------------------------------------------------
@@ -447,14 +419,10 @@ def _ask_pair(answer: Callable, what: str, pair: Sequence[nn.Module], size: int,
         net.to(probe_device()).train(size != 64)
     with calling(call):
         found = answer(*pair, size, channels=n, latent_dim=7)
-    need(
-        isinstance(found, list | tuple) and all(isinstance(text, str) for text in found),
-        f"`{call}` should return a list of texts, but {describe_value(found)} came back.",
-    )
-    need(
-        all(net.training == (size != 64) for net in pair),
-        f"`{call}` leaves a network in another mode than it was in.",
-    )
+    if not (isinstance(found, list | tuple) and all(isinstance(text, str) for text in found)):
+        wrong(f"`{call}` should return a list of texts, but {describe_value(found)} came back.")
+    if not all(net.training == (size != 64) for net in pair):
+        wrong(f"`{call}` leaves a network in another mode than it was in.")
     said = "".join(sorted({text.strip()[:1].upper() for text in found}))
     named = f"`{call}`: each text should begin with the network that it is about, G or D."
     need(set(said) <= {"D", "G"}, named)
@@ -500,22 +468,15 @@ def check_verify_shapes(answer: Callable) -> None:
         need(not isinstance(error.error, RuntimeError), stops + "pair: what catches an error?",
              "verify-stops")  # fmt: skip
         raise
-    need(
-        found[0] != "DG",
-        "Of a G for another size and a D that fits, D is blamed too: it is shown only what G "
-        "draws, and not images of the size in question. Which images should D be shown?",
-        "verify-pair-only",
-    )
-    need(
-        found[:2] != ["G", "D"] or not {*found[2:4]} & {"G", "D"},
-        "Where both networks are wrong, only one is reported, and the other turns up after the "
-        "next attempt. What ends the function early?",
-        "verify-first-only",
-    )
+    if found[0] == "DG":
+        wrong("""verify-pair-only: Of a G for another size and a D that fits, D is blamed too: it is
+            shown only what G draws, and not images of the size in question. Which images should D
+            be shown?""")
+    if found[:2] == ["G", "D"] and {*found[2:4]} & {"G", "D"}:
+        wrong("""verify-first-only: Where both networks are wrong, only one is reported, and the
+            other turns up after the next attempt. What ends the function early?""")
     for (what, _, right), said in zip(cases, found, strict=True):
         names = [" and ".join(part) or "nothing" for part in (said, right)]
-        need(
-            said == right,
-            f"Of {what}, asked about 32 pixels and 3 channels, {names[0]} is reported, where "
-            f"{names[1]} was expected. What is compared with what?",
-        )
+        if said != right:
+            wrong(f"""Of {what}, asked about 32 pixels and 3 channels, {names[0]} is reported, where
+                {names[1]} was expected. What is compared with what?""")
