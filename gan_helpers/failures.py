@@ -30,9 +30,10 @@ from .training import train
 class Case:
     """One failure and its cure.
 
-    failed, healed: what a run's `Signs` must show to count as the one or the other; `steps` is for
-    the broken run, `changed` may hold another number for the cured one. `target` makes the data of
-    the plane; None: the case is one of images.
+    broken: settings, `steps` among them; changed: what the cure changes. failed, healed: what a
+    run's `Signs` must show to count as the one or the other. target makes the data of the plane;
+    None: the case is one of images. gradient: the cure's headline is that G's gradient is at least
+    100 times the broken run's; what `healed` asks for is told beside it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Case:
     failed: Callable[[Signs], bool] = field(repr=False)
     healed: Callable[[Signs], bool] = field(repr=False)
     target: Callable[[], object] | None = None
+    gradient: bool = False
 
     @property
     def cured(self) -> dict:
@@ -50,11 +52,13 @@ class Case:
 
     def differs(self) -> list[str]:
         """The settings in which the two differ, `steps` aside."""
-        now = self.cured
-        names = [name for name in now if now[name] != self.broken.get(name)]
-        return [name for name in names if name != "steps"]
+        return [
+            name
+            for name, value in self.changed.items()
+            if name != "steps" and value != self.broken.get(name)
+        ]
 
-    def run(self, settings: dict, seeds: Sequence[int], look: int = 50) -> ToyGAN:
+    def run(self, settings: dict, seeds: int | Sequence[int], look: int = 50) -> ToyGAN:
         """Train a case of the plane with its `broken` or `cured` settings, or others."""
         settings = dict(settings)
         steps = settings.pop("steps")
@@ -117,55 +121,98 @@ def train_images(
                  )  # fmt: skip
 
 
-# --- when a run counts ---------------------------------------------------------------------------
-
-
 def last(signs: Signs, name: str, looks: int = 3) -> float:
     """The mean of a reading over the last looks."""
     values = signs.history[name][-looks:]
     return sum(values) / len(values)
 
 
-def modes_and_quality(modes: int, quality: float) -> Callable[[Signs], bool]:
-    """At least so many modes or classes robustly at the last look, and such a quality."""
+# --- the cases -----------------------------------------------------------------------------------
+
+
+def _reaches(modes: int, quality: float) -> Callable[[Signs], bool]:
+    """At least so many modes robustly at the last look, and such a quality."""
     return lambda s: s.history["modes"][-1] >= modes and s.history["quality"][-1] >= quality
 
 
-def at_most(modes: int) -> Callable[[Signs], bool]:
+def _at_most(modes: int) -> Callable[[Signs], bool]:
     """No more than so many modes or classes robustly at the last look."""
     return lambda s: s.history["modes"][-1] <= modes
 
 
-BASE = {"lr": 5e-4, "betas": (0.5, 0.999), "layers": 2}
-
-RING = Case(
-    "ring",
-    "hopping collapse",
-    {"steps": 3000, **BASE},
-    {"r1": anneal(1, 0.01)},
-    at_most(2),
-    modes_and_quality(8, 0.75),
-    synthetic.ring,
-)
-GRID = Case(
-    "grid",
-    "hopping collapse",
-    {"steps": 7000, "lr": 5e-4, "betas": (0.0, 0.999), "layers": 3, "lr_decay": 0.3},
-    {"objective": "relativistic", "r1": anneal(1, 0.003, 0.6), "r2": anneal(1, 0.003, 0.6)},
-    at_most(12),
-    modes_and_quality(25, 0.75),
-    synthetic.grid,
-)
-G_OVERPOWERS = Case(
-    "G overpowers",
-    "G overpowers D",
-    {"steps": 1000, **BASE, "lr": (1e-3, 5e-6)},
-    {"steps": 3000, "lr": (1e-3, 5e-4), "r1": anneal(1, 0.01)},
-    lambda s: s.history["modes"][-1] <= 1 and _undecided(s),
-    modes_and_quality(7, 0.6),
-    synthetic.ring,
-)
+def _d_knows(signs: Signs) -> bool:
+    """D tells nearly all of both halves apart, and G's gradient is gone."""
+    right = min(last(signs, "right_real"), last(signs, "right_fake"))
+    return right > 0.97 and last(signs, "g_norm") < 1e-3
 
 
 def _undecided(signs: Signs) -> bool:
-    return all(0.4 < last(signs, name) < 0.6 for name in ("d_real", "d_fake"))
+    """D's mean is near one half on both, and no more than one mode is there."""
+    near = all(0.4 < last(signs, name) < 0.6 for name in ("d_real", "d_fake"))
+    return near and signs.history["modes"][-1] <= 1
+
+
+BASE = {"lr": 5e-4, "betas": (0.5, 0.999)}
+
+RING = Case(
+    "ring", "hopping collapse",
+    broken={"steps": 3000, **BASE},
+    changed={"r1": anneal(1, 0.01)},
+    failed=_at_most(1), healed=_reaches(8, 0.75), target=synthetic.ring,
+)  # fmt: skip
+GRID = Case(
+    "grid", "class collapse",
+    broken={"steps": 7000, "layers": 3, "lr": 5e-4, "betas": (0.0, 0.999), "lr_decay": 0.3},
+    changed={
+        "objective": "relativistic", "r1": anneal(1, 0.003, 0.6), "r2": anneal(1, 0.003, 0.6),
+    },
+    failed=_at_most(12), healed=_reaches(25, 0.75), target=synthetic.grid,
+)  # fmt: skip
+G_OVERPOWERS = Case(
+    "G overpowers", "G overpowers D",
+    broken={"steps": 1000, **BASE, "lr": (1e-3, 5e-6)},
+    changed={"steps": 3000, "lr": (1e-3, 5e-4), "r1": anneal(1, 0.01)},
+    failed=_undecided, healed=_reaches(7, 0.6), target=synthetic.ring,
+)  # fmt: skip
+VANISHING = Case(
+    "vanishing gradients", "vanishing gradients",
+    broken={"steps": 1000, **BASE, "lr": (1e-5, 2e-3), "d_steps": 5, "objective": "minimax"},
+    changed={"objective": "non-saturating"},
+    failed=_d_knows, healed=_reaches(7, 0.6), target=synthetic.ring, gradient=True,
+)  # fmt: skip
+MNIST_COLLAPSE = Case(
+    "MNIST collapse", "total collapse",
+    broken={"steps": 1000, "lr": 1e-3, "betas": (0.9, 0.999)},
+    changed={
+        "steps": 2000, "objective": "relativistic", "penalty": "r1+r2", "weight": (10, 0.1),
+        "average": 0.995, "lr_decay": 0.3,
+    },
+    failed=_at_most(1),
+    healed=lambda s: s.history["modes"][-1] >= 9 and s.history["effective"][-1] >= 7,
+)  # fmt: skip
+D_OVERPOWERS = Case(
+    "D overpowers", "vanishing gradients",
+    broken={
+        "steps": 300, "hidden": (128, 256), "lr": (1e-4, 2e-3), "d_steps": 5,
+        "objective": "minimax",
+    },
+    changed={"penalty": "r1", "weight": 10},
+    failed=_d_knows, healed=lambda s: s.history["fd"][-1] <= s.history["fd"][0] / 2, gradient=True,
+)  # fmt: skip
+MEMORISATION = Case(
+    "memorisation", "memorisation",
+    broken={
+        "steps": 1500, "lr": 1e-3, "images": 10, "objective": "relativistic", "penalty": "r1+r2",
+        "weight": (10, 0.1), "average": 0.995,
+    },
+    changed={"images": 10_000},
+    failed=lambda s: s.history["nearest"][-1] < 0.5,
+    healed=lambda s: s.history["nearest"][-1] > 0.8,
+)  # fmt: skip
+
+CASES: dict[str, Case] = {
+    case.name: case
+    for case in (
+        RING, GRID, G_OVERPOWERS, VANISHING, D_OVERPOWERS, MNIST_COLLAPSE, MEMORISATION,
+    )
+}  # fmt: skip
