@@ -158,6 +158,32 @@ class FunctionalGenerator(nn.Module):
         return 2 * torch.sigmoid(2 * x) - 1
 
 
+class OwnNormGenerator(nn.Module):
+    """BatchNorm written with its function, and DCGAN's initialisation inside."""
+
+    def __init__(self, latent_dim=100, width=64):
+        super().__init__()
+        sizes = [latent_dim, 4 * width, 2 * width, width, 3]
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, 1 if a == latent_dim else 2, int(a != latent_dim))
+            for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        for i, n in enumerate(sizes[1:-1]):
+            self.register_parameter(f"g{i}", nn.Parameter(1 + 0.02 * torch.randn(n)))
+            self.register_parameter(f"b{i}", nn.Parameter(torch.zeros(n)))
+            self.register_buffer(f"m{i}", torch.zeros(n))
+            self.register_buffer(f"v{i}", torch.ones(n))
+        for layer in self.up:
+            nn.init.normal_(layer.weight, 0, 0.02)
+
+    def forward(self, z):
+        x = self.up[0](z.unsqueeze(-1).unsqueeze(-1))
+        for i, layer in enumerate(self.up[1:]):
+            parts = (getattr(self, f"{letter}{i}") for letter in "mvgb")
+            x = layer(F.batch_norm(x, *parts, training=self.training).relu())
+        return x.tanh()
+
+
 class LazyGenerator(ProjectedGenerator):
     def __init__(self, latent_dim=100, width=64):
         super().__init__(latent_dim, width)
@@ -218,6 +244,7 @@ CORRECT["3.2"] = {
     "projected, functions": ProjectedGenerator,
     "bare weights": FunctionalGenerator,
     "lazy": LazyGenerator,
+    "a norm of its own": OwnNormGenerator,
     "sequential inside": generator(bias=True),
 }
 MUTANTS["3.2"] = {
@@ -423,6 +450,17 @@ def by_loop(network):
     return network
 
 
+def by_parameters(network):
+    for name, p in network.named_parameters():
+        if p.dim() == 4:
+            nn.init.trunc_normal_(p, 0.0, 0.02)
+        elif name.endswith("weight"):
+            nn.init.normal_(p, 1.0, 0.02)
+        else:
+            nn.init.zeros_(p)
+    return network
+
+
 def by_recursion(network):
     for child in network.children():
         one_layer()(child)
@@ -462,6 +500,7 @@ CORRECT["3.4"] = {
     "by class name": by_class_name,
     "a loop": by_loop,
     "recursion": by_recursion,
+    "by parameters": by_parameters,
 }
 MUTANTS["3.4"] = {
     "scale around 0": (applied(norm=lambda w: nn.init.normal_(w, 0, 0.02)), "init-bn-gamma"),

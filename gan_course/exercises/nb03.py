@@ -168,13 +168,13 @@ def _exchanged(network: nn.Module, change: Callable[[nn.Module], nn.Module]) -> 
 
 
 def _give_weights(network: nn.Module, reference: nn.Module) -> None:
-    """Draw the network's weights anew and give the reference the same; idle biases become 0."""
+    """Draw weights anew, the same for both; scales become 1, and biases 0, which are idle."""
     for part in network.modules():
         if hasattr(part, "reset_running_stats"):
             part.reset_running_stats()
     with torch.no_grad():
-        for name, p in network.named_parameters():
-            p.normal_(0, 0.2) if p.dim() > 1 else p.fill_(float(name.endswith("weight")))
+        for p in network.parameters():
+            p.normal_(0, 0.2) if p.dim() > 1 else p.fill_(float(p.mean() > 0.5))
         for own, p in zip(_weights(network).values(), _weights(reference).values(), strict=True):
             p.copy_((own.T if own.dim() == 2 and len(own) != len(p) else own).reshape(p.shape))
 
@@ -234,6 +234,8 @@ def _check_network(
             assess_outputs(network, x, shown, *[(n, *shape) for shape in shapes])
     assess_network(network, x, call)
     _need_plan(network, reference, call)
+    if not any(map(is_lazy, build(make, call, **given).parameters())):
+        network = build(make, call, **given)  # with fresh statistics
     _assess_same(network, reference, x, known, lambda: assess(network, call))
 
 
