@@ -190,7 +190,14 @@ def exercise(
 
 
 def wrong(message: str, mistake: str | None = None) -> NoReturn:
-    """Reject the answer, with a message for its author and the mistake's id if it has one."""
+    """Reject the answer, with a message for its author.
+
+    What the mistake is called, if it has a name, may stand before the message: "is-logits: The rows
+    of `logits` …". White space counts as one space, so that a message may run over several lines.
+    """
+    name, _, rest = message.partition(": ")
+    if name in MISTAKES:
+        mistake, message = name, rest
     raise Rejected(" ".join(message.split()), mistake)
 
 
@@ -430,17 +437,13 @@ def _check_kind(found: Exercise, answer: Any) -> None:
     if found.kind == "value":
         return
     if found.kind == "class" and isinstance(answer, nn.Module):
-        wrong(
-            f"This is a network that has been built already. Hand over `{found.name}` itself, "
-            "without calling it, so that it can be built in several sizes."
-        )
+        wrong(f"""This is a network that has been built already. Hand over `{found.name}` itself,
+            without calling it, so that it can be built in several sizes.""")
     if found.kind == "function" and isinstance(answer, type):
         wrong(f"`{found.name}` should be a function, but a class came ({answer.__name__}).")
     if not callable(answer):
-        wrong(
-            f"`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it "
-            "called where only its name was needed?"
-        )
+        wrong(f"""`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it
+            called where only its name was needed?""")
     _check_arguments(found, found.adapt(answer) if found.adapt else answer)
 
 
@@ -456,9 +459,8 @@ def _check_arguments(found: Exercise, answer: Callable) -> None:
             theirs.bind(*positional, **options)
         except TypeError as error:
             call = ", ".join([*positional, *(f"{name}=..." for name in options)])
-            wrong(
-                f"It will be called as `{found.name}({call})`, but yours takes {theirs}: {error}."
-            )
+            wrong(f"""It will be called as `{found.name}({call})`, but yours takes {theirs}:
+                {error}.""")
 
 
 def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
