@@ -89,10 +89,15 @@ def show(fig: Figure, alt: str) -> None:
         return
     from IPython.display import display
 
+    display(picture_output(figure_png(fig), "png", alt), raw=True)
+
+
+def picture_output(data: bytes, kind: str, alt: str) -> dict[str, str]:
+    """What to `display(..., raw=True)` for a picture file of this kind ("png", "jpeg")."""
     # An <img> in HTML, because JupyterLab ignores the alt metadata of image/png outputs.
-    picture = base64.b64encode(figure_png(fig)).decode()
-    tag = f'<img src="data:image/png;base64,{picture}" alt="{html.escape(alt, quote=True)}">'
-    display({"text/html": tag, "text/plain": f"[figure] {alt}"}, raw=True)
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    tag = f'<img src="{source}" alt="{html.escape(alt, quote=True)}">'
+    return {"text/html": tag, "text/plain": f"[figure] {alt}"}
 
 
 def figure_png(fig: Figure) -> bytes:
@@ -161,10 +166,9 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or window <= 1:
         return values
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    low, high = np.maximum(at - window // 2, 0), np.minimum(at + (window + 1) // 2, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    kernel = np.ones(min(window, len(values)))
+    counts = np.convolve(np.ones(len(values)), kernel, "same")
+    return np.convolve(values, kernel, "same") / counts
 
 
 def draw_curves(ax: Axes, curves: dict[str, Sequence[float]], colors: Sequence[str], steps=None):

@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import importlib.util
+import importlib
 import inspect
 import pkgutil
 import re
@@ -190,7 +190,14 @@ def exercise(
 
 
 def wrong(message: str, mistake: str | None = None) -> NoReturn:
-    """Reject the answer, with a message for its author and the mistake's id if it has one."""
+    """Reject the answer, with a message for its author.
+
+    What the mistake is called, if it has a name, may stand before the message: "is-logits: The rows
+    of `logits` …". White space counts as one space, so that a message may run over several lines.
+    """
+    name, _, rest = message.partition(": ")
+    if name in MISTAKES:
+        mistake, message = name, rest
     raise Rejected(" ".join(message.split()), mistake)
 
 
@@ -270,21 +277,24 @@ def get_exercise(id: str) -> Exercise:
     """The exercise with this id. Raises ValueError if there is none."""
     number = str(id).split(".")[0]
     if number.isdigit():
-        name = f"{__package__}.nb{int(number):02d}"
-        if importlib.util.find_spec(name):
-            importlib.import_module(name)
+        _load(f"nb{int(number):02d}")
     if id not in _exercises:
         known = ", ".join(_exercises) or "none is loaded"
         raise ValueError(f"there is no exercise {id!r} with a check; known here: {known}")
     return _exercises[id]
 
 
-def all_exercises() -> list[Exercise]:
-    """Every exercise of every notebook, in the order of their ids."""
+def _load(name: str) -> None:
+    """Load the modules of one notebook, or of all: `nb09` and, if it is long, `nb09_…`."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
-        if re.fullmatch(r"nb\d\d", module.name):
+        if re.match(name, module.name):
             importlib.import_module(f"{__package__}.{module.name}")
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise of every notebook, in the order of their ids."""
+    _load(r"nb\d\d")
     return sorted(_exercises.values(), key=_order)
 
 
@@ -430,17 +440,13 @@ def _check_kind(found: Exercise, answer: Any) -> None:
     if found.kind == "value":
         return
     if found.kind == "class" and isinstance(answer, nn.Module):
-        wrong(
-            f"This is a network that has been built already. Hand over `{found.name}` itself, "
-            "without calling it, so that it can be built in several sizes."
-        )
+        wrong(f"""This is a network that has been built already. Hand over `{found.name}` itself,
+            without calling it, so that it can be built in several sizes.""")
     if found.kind == "function" and isinstance(answer, type):
         wrong(f"`{found.name}` should be a function, but a class came ({answer.__name__}).")
     if not callable(answer):
-        wrong(
-            f"`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it "
-            "called where only its name was needed?"
-        )
+        wrong(f"""`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it
+            called where only its name was needed?""")
     _check_arguments(found, found.adapt(answer) if found.adapt else answer)
 
 
@@ -456,9 +462,8 @@ def _check_arguments(found: Exercise, answer: Callable) -> None:
             theirs.bind(*positional, **options)
         except TypeError as error:
             call = ", ".join([*positional, *(f"{name}=..." for name in options)])
-            wrong(
-                f"It will be called as `{found.name}({call})`, but yours takes {theirs}: {error}."
-            )
+            wrong(f"""It will be called as `{found.name}({call})`, but yours takes {theirs}:
+                {error}.""")
 
 
 def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
