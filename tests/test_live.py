@@ -19,7 +19,7 @@ SMALL = {"hidden": 8}
 
 
 def weights(plane):
-    return torch.cat([w.detach().flatten() for w in (*plane.gan._G, *plane.gan._D)])
+    return torch.cat([w.detach().flatten() for w in (*plane.gan.G, *plane.gan.D)])
 
 
 def wait_until(condition, seconds=20.0):

@@ -13,7 +13,7 @@ Definitions and defaults follow torch-fidelity (seeds of the random subsets incl
 agree with it to rounding on the same features; all sums are in float64.
 """
 
-from .coverage import classes_covered, modes_covered
+from .coverage import classes_covered, effective, modes_covered, reverse_kl
 from .features import Features, check_images, look, reference
 from .frechet import frechet_distance, frechet_from_statistics
 from .inception import inception_score
@@ -30,6 +30,7 @@ __all__ = [
     "closer_to_train",
     "course_scores",
     "density_coverage",
+    "effective",
     "evaluate",
     "frechet_distance",
     "frechet_from_statistics",
@@ -41,5 +42,6 @@ __all__ = [
     "polynomial_mmd2",
     "precision_recall",
     "reference",
+    "reverse_kl",
     "wilson",
 ]
