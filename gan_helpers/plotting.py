@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from .datasets import stand_ins
+from .metrics.score import wilson
 from .sampling import to_display
 
 if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
@@ -293,3 +294,32 @@ def show_snapshots(run, count: int = 5, *, images: int = 16, alt: str, width: fl
         panels = {f"{first}, averaged G" if k == first else k: v for k, v in panels.items()}
     # A run that was stopped early has one or two: they must not grow to fill the width.
     show_grids(panels, alt=alt, per_row=len(panels), width=min(width, 3.0 * len(panels)))
+
+
+def rates(
+    counts: dict[str, tuple[int, int]],
+    *,
+    alt: str,
+    title: str = "",
+    xlabel: str = "share of runs",
+    goal: float | None = None,
+) -> None:
+    """How often something happened: a dot and Wilson's 95 % interval a row, with its count.
+
+    counts: label -> (hits, runs), drawn from the top down. goal: a share to mark by a line.
+    """
+    wrong = {label: pair for label, pair in counts.items() if not 0 <= pair[0] <= pair[1] > 0}
+    if wrong or not counts:
+        raise ValueError(f"expected label -> (hits, runs) with 0 <= hits <= runs, got {wrong}")
+    fig, ax = subplots(size=(7, 0.5 + 0.3 * (len(counts) + 1)))
+    for row, (hits, runs) in enumerate(counts.values()):
+        low, high = wilson(hits, runs)
+        ax.plot([low, high], [row, row], color=BLUE, linewidth=2.5, alpha=0.45)
+        ax.plot(hits / runs, row, "o", color=BLUE, markersize=6)
+        ax.annotate(f"{hits} of {runs}", (1.03, row), va="center", fontsize=9, annotation_clip=False)
+    if goal is not None:
+        ax.axvline(goal, color=BLACK, linestyle="--", linewidth=0.8)
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xlabel=xlabel, title=title)
+    ax.set_yticks(range(len(counts)), list(counts))
+    ax.grid(axis="y", visible=False)
+    show(fig, alt)

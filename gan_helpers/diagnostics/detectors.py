@@ -49,7 +49,7 @@ def collapse_detectors(samples: Tensor, real: Tensor, judge: nn.Module) -> list[
         Finding("distance over real, upper bound", bound, 0.5, bound < 0.5, "total collapse"),
         Finding("effective classes", effective, kinds / 2, effective < kinds / 2,
                 "missing classes"),
-        Finding("near twins", twins, 0.1, twins > 0.1, "few images; young GANs too"),
+        Finding("near twins", twins, 0.3, twins > 0.3, "few images; young GANs too"),
         Finding("recall", recall, 0.6, recall < 0.6, "all of these; young GANs too"),
         Finding("precision (the gate)", precision, 0.5, precision < 0.5, "noise, young GANs"),
     ]  # fmt: skip

@@ -194,7 +194,8 @@ def _too_early(signs: Signs, r: dict) -> Iterator[str]:
 
 
 def _vanishing(signs: Signs, r: dict) -> Iterator[str]:
-    if r["faded"] < 0.01 and r["right"] > 0.95 and r["quality"] < 0.5:
+    gone = r["g_norm"] < 1e-3 or r["faded"] < 0.01
+    if gone and r["looks"] >= 4 and r["right"] > 0.95 and r["quality"] < 0.5:
         yield _gradient(r)
         yield _d_says(signs, r)
         yield _quality(signs, r)
@@ -269,8 +270,8 @@ def _healthy(signs: Signs, r: dict) -> Iterator[str]:
 
 RULES = {
     "divergence": _divergence,
-    "too early to tell": _too_early,
     "vanishing gradients": _vanishing,
+    "too early to tell": _too_early,
     "memorisation": _memorisation,
     "G overpowers D": _g_overpowers,
     "hopping collapse": _hopping,

@@ -55,7 +55,7 @@ class Instruments(Callback):
         self._run, self._ended = run, None
         judge = self.judge = self.judge or judge_for(run.dataset)
         order = torch.randperm(len(run.dataset), generator=torch.Generator().manual_seed(0))
-        train = look(run.dataset.images[order[:SEARCHED]], judge, source="train")
+        train = look(run.dataset.images[order[:SEARCHED]].unique(dim=0), judge, source="train")
         self._train, self._shown = train, order[: self.n]
         held = self.real or run.dataset
         chosen = torch.randperm(len(held), generator=torch.Generator().manual_seed(1))[: self.n]
