@@ -81,7 +81,9 @@ def collect(options) -> dict[str, dict[str, list[dict]]]:
     rows = {name: {"broken": [], "cured": []} for name in names}
     data = None
     for case, kind, some in parts(names, seeds):
-        place = options.keep / f"{case.name}_{kind}_{some[0]}_{some[-1]}.json" if options.keep else None
+        place = (
+            options.keep / f"{case.name}_{kind}_{some[0]}_{some[-1]}.json" if options.keep else None
+        )
         if place is not None and place.exists():
             found = json.loads(place.read_text(encoding="utf-8"))
         else:

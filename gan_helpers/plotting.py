@@ -316,7 +316,9 @@ def rates(
         low, high = wilson(hits, runs)
         ax.plot([low, high], [row, row], color=BLUE, linewidth=2.5, alpha=0.45)
         ax.plot(hits / runs, row, "o", color=BLUE, markersize=6)
-        ax.annotate(f"{hits} of {runs}", (1.03, row), va="center", fontsize=9, annotation_clip=False)
+        ax.annotate(
+            f"{hits} of {runs}", (1.03, row), va="center", fontsize=9, annotation_clip=False
+        )
     if goal is not None:
         ax.axvline(goal, color=BLACK, linestyle="--", linewidth=0.8)
     ax.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xlabel=xlabel, title=title)

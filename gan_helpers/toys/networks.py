@@ -71,7 +71,9 @@ class Spectral:
 
     def __init__(self, weights: Sequence[Tensor], generators: Sequence[torch.Generator]) -> None:
         self.left = [
-            F.normalize(torch.stack([torch.randn(w.shape[2], generator=g) for g in generators]), dim=1)
+            F.normalize(
+                torch.stack([torch.randn(w.shape[2], generator=g) for g in generators]), dim=1
+            )
             for w in weights[::2]
         ]
         for _ in range(15):  # random vectors first have to settle
