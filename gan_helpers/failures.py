@@ -100,10 +100,10 @@ def train_images(
 ) -> TrainingRun:
     """`relu_pair` trained on 28x28 images, everything a setting.
 
-    images: train on so many of them only, drawn by the seed. penalty: a name of `losses.PENALTIES`; weight: its
-    weight, or (start, end) over the first 80 % of the steps. average: decay of G's average.
-    lr_decay: the last share of the steps, in which the rates fall to 0. Other options are those of
-    `train`.
+    images: train on so many of them only, drawn by the seed. penalty: a name of
+    `losses.PENALTIES`; weight: its weight, or (start, end) over the first 80 % of the steps.
+    average: decay of G's average. lr_decay: the last share of the steps, in which the rates fall to
+    0. Other options are those of `train`.
     """
     set_seed(seed)
     G, D = relu_pair(hidden)
@@ -121,6 +121,16 @@ def train_images(
     return train(G, D, dataset, steps=steps, callbacks=callbacks, seed=seed, progress=False,
                  **{"batch_size": 64, "snapshots": 8, "checkpoint_every": 10**9, **options},
                  )  # fmt: skip
+
+
+def watched(data: tuple[ImageDataset, ImageDataset], seed: int, settings: dict) -> Instruments:
+    """Train a case of images on the first data set, the second one being for the instruments.
+
+    Returns the instruments, which hold the run's `signs`.
+    """
+    watch = Instruments(every=settings["steps"] // 10, n=300, real=data[1])
+    train_images(data[0], seed, instruments=watch, **settings)
+    return watch
 
 
 def last(signs: Signs, name: str, looks: int = 3) -> float:
@@ -150,7 +160,7 @@ def _d_knows(signs: Signs) -> bool:
 
 def _undecided(signs: Signs) -> bool:
     """D's mean is near one half on both, and no more than one mode is there."""
-    near = all(0.4 < last(signs, name) < 0.6 for name in ("d_real", "d_fake"))
+    near = all(0.45 < last(signs, name) < 0.55 for name in ("d_real", "d_fake"))
     return near and signs.history["modes"][-1] <= 1
 
 

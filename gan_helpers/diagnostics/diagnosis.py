@@ -109,7 +109,8 @@ def readings(signs: Signs) -> dict[str, float]:
 
     quality is over that of real samples. averaged: effective kinds of the summed counts of the
     last half; hops: how often the fullest kind changed between looks there; faded: G's gradient
-    norm over its largest among the first looks.
+    norm over its largest among the first looks; apart: between D(x) and D(G(z)), by the means;
+    right: the worse of the two halves.
     """
     history = signs.history
     looks = len(history["step"])
@@ -127,11 +128,12 @@ def readings(signs: Signs) -> dict[str, float]:
     r["hops"] = float((top[1:] != top[:-1]).mean()) if len(top) > 1 else 0.0
     first = [x for x in history["g_norm"][: max(3, looks // 5)] if math.isfinite(x)]
     r["faded"] = r["g_norm"] / max([*first, 1e-30])
+    r["apart"] = _median(np.abs(np.subtract(history["d_real"], history["d_fake"]))[late])
     r["right"] = min(r["right_real"], r["right_fake"])
     return r
 
 
-def _median(values: list[float]) -> float:
+def _median(values) -> float:
     return float(np.median(np.array(values, dtype=float)))
 
 
@@ -211,10 +213,10 @@ def _memorisation(signs: Signs, r: dict) -> Iterator[str]:
 
 
 def _g_overpowers(signs: Signs, r: dict) -> Iterator[str]:
-    undecided = abs(r["d_real"] - 0.5) < 0.1 and abs(r["d_fake"] - 0.5) < 0.1
+    undecided = abs(r["d_real"] - 0.5) < 0.1 and r["apart"] < 0.05
     if signs.probabilities and undecided and r["modes"] <= 0.25 * signs.kinds:
-        yield _d_says(signs, r) + " It hardly tells the two apart,"
-        yield "and yet: " + _kinds(signs, r)
+        yield _d_says(signs, r) + " By its means it does not tell the two apart."
+        yield _kinds(signs, r)
         yield _quality(signs, r)
 
 

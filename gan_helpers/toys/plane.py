@@ -8,7 +8,6 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..diagnostics.reading import Signs, judged, spread
 from ..losses import get_objective, smooth_d_loss
