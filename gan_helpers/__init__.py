@@ -40,6 +40,7 @@ _EXPORTS = {
     "plotting": [
         "plot_comparison",
         "plot_history",
+        "plot_instruments",
         "rates",
         "show",
         "show_grids",

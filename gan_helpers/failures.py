@@ -270,3 +270,35 @@ def treatments() -> dict[str, dict]:
 def confusion() -> dict[str, dict[str, int]]:
     """What runs are -> what `diagnose` called them -> how many: of `benchmarks/failures.py`."""
     return json.loads((WEIGHTS / "confusion.json").read_text(encoding="utf-8"))
+
+
+# --- the medicine cabinet of the ward -------------------------------------------------------------
+
+# Prescription -> what it changes; a function of both rates where it scales them.
+CABINET: dict[str, dict] = {
+    "annealed R1": {"r1": anneal(1, 0.01)},
+    "relativistic, R1 and R2": {
+        "objective": "relativistic", "r1": anneal(1, 0.01), "r2": anneal(1, 0.01),
+    },
+    "faster D and annealed R1": {"lr": (1e-3, 5e-4), "r1": anneal(1, 0.01)},
+    "slower D": {"lr": lambda g, d: (g, d / 10)},
+    "lower rates": {"lr": lambda g, d: (g / 10, d / 10)},
+    "non-saturating loss": {"objective": "non-saturating"},
+    "more data": {"images": 10_000},
+}  # fmt: skip
+
+
+def prescribed(case: Case, prescription: str) -> dict:
+    """The broken settings of a case with what a prescription of CABINET changes.
+
+    On images R1 and R2 are a `penalty` that falls from 10 to 0.1, with G averaged and the rates
+    falling, as in MNIST_COLLAPSE. Raises KeyError for an unknown prescription.
+    """
+    change = dict(CABINET[prescription])
+    if callable(change.get("lr")):
+        lr = case.broken["lr"]
+        change["lr"] = change["lr"](*(lr if isinstance(lr, tuple) else (lr, lr)))
+    if case.target is None and change.pop("r1", None) is not None:
+        change["penalty"] = "r1+r2" if change.pop("r2", None) is not None else "r1"
+        change |= {"weight": (10, 0.1), "average": 0.995, "lr_decay": 0.3}
+    return {**case.broken, **change}
