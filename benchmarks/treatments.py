@@ -58,9 +58,10 @@ def main() -> None:
         row = run_row(name, options.quick)
         pairs = zip(row["modes"], row["quality"], strict=True)
         learned[name] = sum(modes == 8 and quality >= 0.75 for modes, quality in pairs)
-        print(f"{name:34} learned {learned[name]:2} of {len(SEEDS)}   modes {row['modes']}   quality "
-              f"{min(row['quality']):.2f} to {max(row['quality']):.2f}   "
-              f"{time.process_time() - started:.0f} s", flush=True)  # fmt: skip
+        low, high = min(row["quality"]), max(row["quality"])
+        print(f"{name:34} learned {learned[name]:2} of {len(SEEDS)}   modes {row['modes']}   "
+              f"quality {low:.2f} to {high:.2f}   {time.process_time() - started:.0f} s",
+              flush=True)  # fmt: skip
         if options.write and not options.quick:
             keep(name, row)
     print(json.dumps(learned))

@@ -3,7 +3,6 @@
 The quick tests run always; those that train over several seeds are marked slow.
 """
 
-
 NOTEBOOK = "04_failure_modes.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
 CELLS = (  # noqa: SIM905
