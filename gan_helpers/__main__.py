@@ -1,7 +1,5 @@
 """The command line: `python -m gan_helpers train`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -4,8 +4,6 @@ A schedule is a function of how far the run is, so a resumed run takes it up whe
 shares are of the run's `steps`: plan the whole run, then continue it with the same `steps`.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Collection

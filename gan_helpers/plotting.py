@@ -90,10 +90,15 @@ def show(fig: Figure, alt: str) -> None:
         return
     from IPython.display import display
 
+    display(picture_output(figure_png(fig), "png", alt), raw=True)
+
+
+def picture_output(data: bytes, kind: str, alt: str) -> dict[str, str]:
+    """What to `display(..., raw=True)` for a picture file of this kind ("png", "jpeg")."""
     # An <img> in HTML, because JupyterLab ignores the alt metadata of image/png outputs.
-    picture = base64.b64encode(figure_png(fig)).decode()
-    tag = f'<img src="data:image/png;base64,{picture}" alt="{html.escape(alt, quote=True)}">'
-    display({"text/html": tag, "text/plain": f"[figure] {alt}"}, raw=True)
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    tag = f'<img src="{source}" alt="{html.escape(alt, quote=True)}">'
+    return {"text/html": tag, "text/plain": f"[figure] {alt}"}
 
 
 def figure_png(fig: Figure) -> bytes:

@@ -7,8 +7,6 @@ best/                the best one by a score, if the callback `KeepBest` looks f
 samples/             a grid an epoch of fixed noise and one of new: step_00000468_fixed.png
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io
@@ -79,7 +77,7 @@ def write_history(history: dict[str, list[float]], path: str | Path) -> None:
         file.write(text.getvalue().encode())
 
 
-def write_config(config: dict, folder: Path) -> None:
-    """Write `folder/config.json`."""
-    with whole_file(folder / "config.json") as file:
-        file.write((json.dumps(config, indent=2) + "\n").encode())
+def write_json(values: dict, path: Path) -> None:
+    """Write plain values as JSON; a reader never sees half a file."""
+    with whole_file(path) as file:
+        file.write((json.dumps(values, indent=2) + "\n").encode())

@@ -4,8 +4,6 @@ The loop in `training` reads the objective, the penalty, the rates and `d_steps`
 every step, so a callback or a widget that sets them there changes the run from its next step on.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import platform

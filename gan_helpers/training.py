@@ -5,8 +5,6 @@ long run needs, and `train`, which checks what it is given and starts the loop. 
 how it is kept is in `runs`, the checks are in `verify`, what can be added to a run in `callbacks`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -237,7 +235,7 @@ def train(
         if payload is not None:
             runs.restore(run, payload)
         if run.run_dir is not None:
-            run_folder.write_config(runs.describe_setup(run), run.run_dir)
+            run_folder.write_json(runs.describe_setup(run), run.run_dir / "config.json")
         loop(run, snapshots, checkpoint_every)
     return run
 

@@ -1,7 +1,5 @@
 """What is checked before the first step: settings, networks, losses. A refusal changes nothing."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Callable

@@ -1823,6 +1823,40 @@ CORRECT["2.6"]["goes on with optimisers"] = PlantedBug(
         "    drawn = 0\n    g_optimizer, d_optimizer = optimizers or (g_optimizer, d_optimizer)\n",
     ),
 )
+# Which images a batch is taken from: a part of the data set, or all of it in some way of one's own.
+_FROM_A_PART = {
+    "a quarter": "torch.randint(len(dataset) // 4, (128,))",
+    "half": "torch.randint(len(dataset) // 2, (128,))",
+    "three quarters": "torch.randint(3 * len(dataset) // 4, (128,))",
+    "all but the first fifth": "torch.randint(len(dataset) // 5, len(dataset), (128,))",
+    "every other": "2 * torch.randint(len(dataset) // 2, (128,))",
+    "no zeros": "torch.arange(len(dataset))[dataset.labels > 0][torch.randperm(int("
+    "(dataset.labels > 0).sum()))[:128]]",
+    "a quarter, in order": "torch.arange(128 * drawn, 128 * drawn + 128) % (len(dataset) // 4)",
+    "half, chosen at random": "torch.randperm(len(dataset), generator=torch.Generator()"
+    ".manual_seed(9))[: len(dataset) // 2][torch.randint(len(dataset) // 2, (128,))]",
+}
+_FROM_ALL = {
+    "in order": "torch.arange(128 * drawn, 128 * drawn + 128) % len(dataset)",
+    "a window": "torch.arange(128) + torch.randint(len(dataset) - 127, (1,))",
+    "in order, no small batch": "torch.arange(128) + 128 * (drawn % (len(dataset) // 128))",
+    "shuffled once": "torch.randperm(len(dataset), generator=torch.Generator().manual_seed(9))"
+    "[torch.arange(128 * drawn, 128 * drawn + 128) % len(dataset)]",
+}
+UNFORESEEN["2.6"] |= {
+    f"only {part}": (
+        PlantedBug(LOOP, (_BATCH, f"dataset.take({indices})")),
+        "different ones" if "chosen" in part or "order" in part else "never seen",
+    )
+    for part, indices in _FROM_A_PART.items()
+}
+CORRECT["2.6"] |= {
+    f"batches: {how}": PlantedBug(LOOP, (_BATCH, f"dataset.take({indices})"))
+    for how, indices in _FROM_ALL.items()
+}
+CORRECT["2.6"]["batches: small batches"] = PlantedBug(
+    LOOP, (_BATCH, "dataset.take(torch.randint(len(dataset), (16,)))"), ("(128, l", "(16, l")
+)
 UNFORESEEN["2.6"]["simultaneous"] = (train_gan_simultaneous, "both gradients are taken first")
 
 CLINIC = clinic_source(())
@@ -1934,6 +1968,10 @@ UNFORESEEN["2.11"] = {
 }
 
 
+UNFORESEEN["2.11"]["only three quarters of the data"] = (
+    PlantedBug(CLINIC, ("torch.randint(len(images), ", "torch.randint(3 * len(images) // 4, ")),
+    "never seen",
+)
 UNFORESEEN["2.11"] |= {
     "a snapshot one step late": (
         PlantedBug(CLINIC, ("step % snapshot_every == 0", "step % snapshot_every == 1")),

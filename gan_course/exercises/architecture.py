@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from .compare import need_tensor
-from .framework import calling, describe_value, need, probe_device, wrong
+from .framework import calling, describe_value, probe_device, wrong
 from .guard import seed_torch
 
 _HIDES = "Are the layers attributes of the module (a plain list hides them)?"
@@ -30,18 +30,13 @@ def build(make: Callable[..., nn.Module], call: str, **sizes: int) -> nn.Module:
     if not isinstance(network, nn.Module):
         wrong(f"`{call}` should give a network (an nn.Module), but gave {describe_value(network)}.")
     parameters = dict(network.named_parameters())
-    need(
-        parameters,
-        f"`{call}` gives a network without parameters, so that an optimiser has nothing to move. "
-        + _HIDES,
-        "arch-unregistered",
-    )
+    if not parameters:
+        wrong(f"""arch-unregistered: `{call}` gives a network without parameters, so that an
+            optimiser has nothing to move. {_HIDES}""")
     frozen = [name for name, p in parameters.items() if not p.requires_grad]
-    need(
-        not frozen,
-        f"`{call}` gives a network with frozen parameters: {', '.join(frozen[:3])} will never "
-        "learn (requires_grad is False).",
-    )
+    if frozen:
+        wrong(f"""`{call}` gives a network with frozen parameters: {", ".join(frozen[:3])} will
+            never learn (requires_grad is False).""")
     return network.to(probe_device()).train()
 
 
@@ -55,12 +50,9 @@ def need_size_used(make: Callable[..., nn.Module], name: str, argument: str, giv
         network = build(make, call, **{argument: n})
         run(network, given, call)  # lazy layers get their size at the first call
         counts.append(sum(p.numel() for p in network.parameters()))
-    need(
-        counts[0] != counts[1],
-        f"`{name}` has {counts[0]:,} parameters whatever {argument} is: the argument has no "
-        "effect. Where is the size written as a number?",
-        "hardcoded-size",
-    )
+    if counts[0] == counts[1]:
+        wrong(f"""hardcoded-size: `{name}` has {counts[0]:,} parameters whatever {argument} is: the
+            argument has no effect. Where is the size written as a number?""")
 
 
 def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
@@ -69,11 +61,9 @@ def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
     given = inputs.clone()
     with calling(call):
         output = network(given)
-    need(
-        torch.equal(given, inputs),
-        f"`{call}` changes the tensor that it is given, so that whoever uses it next (fixed noise, "
-        "say) has other numbers. Operations whose names end in _ work in place.",
-    )
+    if not torch.equal(given, inputs):
+        wrong(f"""`{call}` changes the tensor that it is given, so that whoever uses it next (fixed
+            noise, say) has other numbers. Operations whose names end in _ work in place.""")
     return output
 
 
@@ -82,35 +72,29 @@ def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple
     for mode, where in ((True, ""), (False, " in evaluation mode")):
         output = run(network.train(mode), inputs, call + where)
         need_tensor(output, call + where)
-        need(
-            tuple(output.shape) in shapes,
-            f"`{call}`{where} returned shape {tuple(output.shape)}; "
-            f"{' or '.join(map(str, shapes))} was expected.",
-        )
+        if tuple(output.shape) not in shapes:
+            wrong(f"""`{call}`{where} returned shape {tuple(output.shape)};
+                {" or ".join(map(str, shapes))} was expected.""")
         made, asked = (f"{x.dtype} on {x.device}".removeprefix("torch.") for x in (output, inputs))
-        need(
-            made == asked,
-            f"`{call}`{where} returned a tensor of {made} for one of {asked}. Where does the other "
-            "type come in?",
-        )
+        if made != asked:
+            wrong(f"""`{call}`{where} returned a tensor of {made} for one of {asked}. Where does the
+                other type come in?""")
     network.train()
 
 
 def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
     """Reject what no network should be, whatever it is for."""
     _need_function(network, inputs, call)
-    _need_rows_alone(network, inputs, call)
     _need_registered(network, inputs, call)
+    _need_rows_alone(network, inputs, call)
     _need_all_used(network.eval(), inputs, call)
     network.train()
     _need_free_dice(network, inputs, call)
     for name, part in network.named_modules():
-        need(
-            not (isinstance(part, _BatchNorm) and part.eps > 0.01),
-            f"The BatchNorm layer `{name}` has eps = {getattr(part, 'eps', 0)}, which damps its "
-            "output. The second positional argument is eps; which one was meant?",
-            "arch-bn-eps",
-        )
+        if isinstance(part, _BatchNorm) and part.eps > 0.01:
+            wrong(f"""arch-bn-eps: The BatchNorm layer `{name}` has eps = {getattr(part, "eps", 0)},
+                which damps its output. The second positional argument is eps; which one was
+                meant?""")
 
 
 # --- a function of its input, its weights and the dice -------------------------------------------
@@ -125,26 +109,21 @@ def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
             network.load_state_dict(state)
             with torch.no_grad():
                 outputs.append(run(network.train(mode), inputs, call))
-        need(
-            torch.allclose(*outputs, atol=1e-6),
-            f"`{call}`{where}, called twice with the same input, the same weights and the same "
-            "seed, gives two results. What does the network keep from one call to the next?",
-        )
+        if not torch.allclose(*outputs, atol=1e-6):
+            wrong(f"""`{call}`{where}, called twice with the same input, the same weights and the
+                same seed, gives two results. What does the network keep from one call to the
+                next?""")
     network.load_state_dict(state)
     network.eval()
     with torch.no_grad(), calling(call):
         first, again = network(inputs), network(inputs)
         other = network(1.5 * inputs.roll(1, 0))
-    need(
-        torch.allclose(first, again, atol=1e-6),
-        f"`{call}`, called twice with the same input, gives two results (in evaluation mode). Is "
-        "noise drawn inside the network?",
-    )
-    need(
-        not torch.allclose(first, other, atol=1e-9),
-        f"`{call}` gives the same result for every input. Is the argument used, "
-        "and does anything cut off what comes out (a ReLU at the end)?",
-    )
+    if not torch.allclose(first, again, atol=1e-6):
+        wrong(f"""`{call}`, called twice with the same input, gives two results (in evaluation
+            mode). Is noise drawn inside the network?""")
+    if torch.allclose(first, other, atol=1e-9):
+        wrong(f"""`{call}` gives the same result for every input. Is the argument used, and does
+            anything cut off what comes out (a ReLU at the end)?""")
     network.train()
 
 
@@ -154,18 +133,14 @@ def _need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
     with torch.no_grad(), calling(f"{call} in evaluation mode, given a batch of one"):
         alone, together = network(inputs[:1]), network(inputs[:5])
     network.train()
-    need(
-        alone.shape[:1] == (1,) and alone.shape[1:] == together.shape[1:],
-        f"For a batch of one `{call}` gives shape {tuple(alone.shape)} where "
-        f"{(1, *together.shape[1:])} was expected: the batch's own axis is lost. Which axes are "
-        "meant to go?",
-    )
-    need(
-        torch.allclose(alone[0], together[0], atol=1e-4),
-        f"The shape is right, but the first result of `{call}` changes with the other rows of the "
-        "batch (in evaluation mode): samples are mixed. Which operation reaches over the batch's "
-        "axis, or which axes change places?",
-    )
+    if not (alone.shape[:1] == (1,) and alone.shape[1:] == together.shape[1:]):
+        wrong(f"""For a batch of one `{call}` gives shape {tuple(alone.shape)} where
+            {(1, *together.shape[1:])} was expected: the batch's own axis is lost. Which axes are
+            meant to go?""")
+    if not torch.allclose(alone[0], together[0], atol=1e-4):
+        wrong(f"""The shape is right, but the first result of `{call}` changes with the other rows
+            of the batch (in evaluation mode): samples are mixed. Which operation reaches over the
+            batch's axis, or which axes change places?""")
 
 
 # Sources of random numbers: name, how to seed it, how to draw from it.
@@ -184,11 +159,10 @@ def _need_free_dice(network: nn.Module, inputs: Tensor, call: str) -> None:
             with torch.no_grad(), calling(call):
                 network(inputs)
             drawn.append(draw())
-        need(
-            drawn[0] != drawn[1],
-            f"`{call}` sets the random numbers of `{name}`: what is drawn after a call is the same "
-            "every time, so that noise and batches repeat. Where is a seed set in the network?",
-        )
+        if drawn[0] == drawn[1]:
+            wrong(f"""`{call}` sets the random numbers of `{name}`: what is drawn after a call is
+                the same every time, so that noise and batches repeat. Where is a seed set in the
+                network?""")
 
 
 # --- what its parameters are, and whether the gradient is that of the output ---------------------
@@ -226,12 +200,10 @@ def _need_registered(network: nn.Module, inputs: Tensor, call: str) -> None:
     output = run(network, inputs, call)
     known = {id(t) for t in (*network.parameters(), *network.buffers())}
     hidden = [leaf for leaf in _leaves(output) if id(leaf) not in known]
-    need(
-        not hidden,
-        f"`{call}` is computed with {sum(p.numel() for p in hidden):,} weights (in {len(hidden)} "
-        f"tensors) that `parameters()` does not find, so that they never learn. {_HIDES}",
-        "arch-unregistered",
-    )
+    if hidden:
+        wrong(f"""arch-unregistered: `{call}` is computed with {sum(p.numel() for p in hidden):,}
+            weights (in {len(hidden)} tensors) that `parameters()` does not find, so that they never
+            learn. {_HIDES}""")
     state = {name: value.clone() for name, value in network.state_dict().items()}
     for tensor in _plain_tensors(network):
         if id(tensor) in known or not tensor.is_leaf:
@@ -244,13 +216,10 @@ def _need_registered(network: nn.Module, inputs: Tensor, call: str) -> None:
             network.load_state_dict(state)
             second = run(network, inputs, call)
             tensor.copy_(before)
-        need(
-            torch.equal(first, second),
-            f"The output of `{call}` depends on a tensor of shape {tuple(tensor.shape)} that is "
-            "neither a parameter nor a buffer: it does not learn, is not saved and does not move "
-            "to another device. What makes it one of the two?",
-            "arch-unregistered",
-        )
+        if not torch.equal(first, second):
+            wrong(f"""arch-unregistered: The output of `{call}` depends on a tensor of shape
+                {tuple(tensor.shape)} that is neither a parameter nor a buffer: it does not learn,
+                is not saved and does not move to another device. What makes it one of the two?""")
 
 
 def _step_along(move: Callable[[float], None], value: Callable[[], Tensor], step: float) -> float:
@@ -293,17 +262,14 @@ def _need_all_used(network: nn.Module, inputs: Tensor, call: str) -> None:
             parameters[name].copy_(before)
             if moved or slope is None:
                 (cut if moved else unused).append(name)
-    need(
-        not cut,
-        f"The output of `{call}` depends on {', '.join(cut[:3])}, but no gradient gets there, so "
-        "that no optimiser could improve it. Is something detached, made under `no_grad` or "
-        "rounded on the way?",
-    )
-    need(
-        not unused,
-        f"The shape is right, but {', '.join(unused[:3])} {'has' if len(unused) == 1 else 'have'} "
-        f"no part in the output of `{call}`. Is a layer built and not used?",
-    )
+    if cut:
+        wrong(f"""The output of `{call}` depends on {", ".join(cut[:3])}, but no gradient gets
+            there, so that no optimiser could improve it. Is something detached, made under
+            `no_grad` or rounded on the way?""")
+    if unused:
+        wrong(f"""The shape is right, but {", ".join(unused[:3])}
+            {"has" if len(unused) == 1 else "have"} no part in the output of `{call}`. Is a layer
+            built and not used?""")
 
 
 def need_true_gradient(network: nn.Module, inputs: Tensor, call: str) -> None:
@@ -324,12 +290,10 @@ def need_true_gradient(network: nn.Module, inputs: Tensor, call: str) -> None:
 
 
 def _compare_slope(found: float, expected: float, call: str, what: str) -> None:
-    need(
-        abs(found - expected) < 0.2 * max(abs(found), abs(expected)),
-        f"The gradient of `{call}` by {what} is not how its output changes: along it the output "
-        f"grows {found:.3g} a step where `backward` says {expected:.3g}. Is a part of the way "
-        "detached, made under `no_grad` or rounded?",
-    )
+    if not abs(found - expected) < 0.2 * max(abs(found), abs(expected)):
+        wrong(f"""The gradient of `{call}` by {what} is not how its output changes: along it the
+            output grows {found:.3g} a step where `backward` says {expected:.3g}. Is a part of the
+            way detached, made under `no_grad` or rounded?""")
 
 
 def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> None:
@@ -340,18 +304,14 @@ def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> No
     output = run(network, pixels, call)
     if output.requires_grad:
         (slope,) = torch.autograd.grad(output.sum(), pixels, allow_unused=True)
-    need(
-        slope is not None and slope.any(),
-        f"`{call}` notices what it is shown, but no gradient comes back to the images, so that no "
-        "generator could learn from it. Is something detached, made under `no_grad` or rounded "
-        "on the way?",
-    )
+    if not (slope is not None and slope.any()):
+        wrong(f"""`{call}` notices what it is shown, but no gradient comes back to the images, so
+            that no generator could learn from it. Is something detached, made under `no_grad` or
+            rounded on the way?""")
     unseen = (slope == 0).all(0).float().mean().item()
-    need(
-        unseen < 0.25,
-        f"Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output. Which "
-        "part of the image is left out?",
-    )
+    if not unseen < 0.25:
+        wrong(f"""Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output.
+            Which part of the image is left out?""")
     moved = images.clone()
     direction = slope / slope.norm() * images.norm()
     with torch.no_grad():
@@ -371,9 +331,7 @@ def need_whole_z(network: nn.Module, latent_dim: int, call: str) -> None:
     with torch.no_grad():
         moved = run(network, torch.cat([z, z + torch.eye(latent_dim, device=z.device)]), call)
     idle = int(((moved[1:] - moved[:1]).abs().flatten(1).amax(1) < 1e-7).sum())
-    need(
-        not idle,
-        f"Of the {latent_dim} numbers of z, {idle} have no influence on the images of `{call}`. "
-        "Where are they left out?",
-    )
+    if idle:
+        wrong(f"""Of the {latent_dim} numbers of z, {idle} have no influence on the images of
+            `{call}`. Where are they left out?""")
     network.train()

@@ -37,12 +37,10 @@ def ask(
     with calling(call, hints):
         got = function(*copies, **options)
     tensors = [pair for pair in zip(copies, given, strict=True) if isinstance(pair[1], Tensor)]
-    need(
-        all(torch.equal(*pair) for pair in tensors),
-        f"`{call}` changes a tensor that was handed to it, so that whoever uses it next gets other "
-        "numbers. Look for `+=` and the like, for a shuffle in place, and for methods whose name "
-        "ends in an underscore.",
-    )
+    if not all(torch.equal(*pair) for pair in tensors):
+        wrong(f"""`{call}` changes a tensor that was handed to it, so that whoever uses it next gets
+            other numbers. Look for `+=` and the like, for a shuffle in place, and for methods whose
+            name ends in an underscore.""")
     return got
 
 
@@ -70,22 +68,16 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
     plain: no tensor or array either. finite: nor nan or infinity. `call` stands in messages.
     """
     if plain and isinstance(value, Tensor):
-        wrong(
-            f"`{call}` should return a plain number, but a tensor came back. A tensor may keep a "
-            "whole graph alive in your history: which method turns one value into a number?"
-        )
-    need(
-        not isinstance(value, complex) and "complex" not in str(getattr(value, "dtype", "")),
-        f"`{call}` gives a complex number. Rounding gives a matrix root tiny imaginary parts; "
-        "which part of them is meant?",
-    )
+        wrong(f"""`{call}` should return a plain number, but a tensor came back. A tensor may keep a
+            whole graph alive in your history: which method turns one value into a number?""")
+    if isinstance(value, complex) or "complex" in str(getattr(value, "dtype", "")):
+        wrong(f"""`{call}` gives a complex number. Rounding gives a matrix root tiny imaginary
+            parts; which part of them is meant?""")
     number = value
     if not plain and isinstance(value, Tensor | np.ndarray):
-        need(
-            math.prod(value.shape) == 1,
-            f"`{call}` should give one number, but shape {tuple(value.shape)} came back. What "
-            "turns these into one?",
-        )
+        if math.prod(value.shape) != 1:
+            wrong(f"""`{call}` should give one number, but shape {tuple(value.shape)} came back.
+                What turns these into one?""")
         number = value.item()
     elif not plain and hasattr(value, "__float__"):
         number = float(value)
@@ -107,11 +99,9 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
         parts = () if isinstance(value, str | dict | set) else tuple(value)
     except TypeError:
         parts = ()
-    need(
-        len(parts) == len(names),
-        f"`{call}` should return {len(names)} things, {' and '.join(names)}; "
-        f"{describe_value(value)} came back.",
-    )
+    if len(parts) != len(names):
+        wrong(f"""`{call}` should return {len(names)} things, {" and ".join(names)};
+            {describe_value(value)} came back.""")
     return parts
 
 

@@ -95,6 +95,7 @@ class Exercise:
     check: Callable[[Any], None]
     uses_optimizers: bool = False
     adapt: Callable[[Any], Any] | None = None
+    seconds: float = SECONDS
 
     @property
     def kind(self) -> str:
@@ -164,6 +165,7 @@ def exercise(
     mistakes: str | tuple[str, ...] = (),
     uses_optimizers: bool = False,
     adapt: Callable[[Any], Any] | None = None,
+    seconds: float = SECONDS,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
@@ -171,7 +173,7 @@ def exercise(
 
     `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
     that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
-    contract one that can be called by today's.
+    contract one that can be called by today's. `seconds`: the time limit, for a check that trains.
     """
     if isinstance(mistakes, str):
         mistakes = tuple(mistakes.split())
@@ -182,7 +184,7 @@ def exercise(
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
         _exercises[id] = Exercise(
             id, title, signature, takes, returns, accepts, mistakes, reference, check,
-            uses_optimizers, adapt,
+            uses_optimizers, adapt, seconds,
         )  # fmt: skip
         return check
 
@@ -190,7 +192,14 @@ def exercise(
 
 
 def wrong(message: str, mistake: str | None = None) -> NoReturn:
-    """Reject the answer, with a message for its author and the mistake's id if it has one."""
+    """Reject the answer, with a message for its author.
+
+    What the mistake is called, if it has a name, may stand before the message: "is-logits: The rows
+    of `logits` …". White space counts as one space, so that a message may run over several lines.
+    """
+    name, _, rest = message.partition(": ")
+    if name in MISTAKES:
+        mistake, message = name, rest
     raise Rejected(" ".join(message.split()), mistake)
 
 
@@ -288,13 +297,15 @@ def all_exercises() -> list[Exercise]:
     return sorted(_exercises.values(), key=_order)
 
 
-def evaluate(id: str, answer: Any, *, seconds: float = SECONDS) -> Result:
+def evaluate(id: str, answer: Any, *, seconds: float | None = None) -> Result:
     """Check an answer and say what was found, without printing or remembering anything.
 
     Random states, dtypes, grad mode, the reader's networks and so on are left as they were; code
-    that runs longer than `seconds` is stopped. Raises ValueError for an unknown id.
+    that runs longer than `seconds` (default: what the exercise allows) is stopped. Raises
+    ValueError for an unknown id.
     """
     found = get_exercise(id)
+    seconds = seconds or found.seconds
     global _device
     _tried.clear()
     try:
@@ -430,17 +441,13 @@ def _check_kind(found: Exercise, answer: Any) -> None:
     if found.kind == "value":
         return
     if found.kind == "class" and isinstance(answer, nn.Module):
-        wrong(
-            f"This is a network that has been built already. Hand over `{found.name}` itself, "
-            "without calling it, so that it can be built in several sizes."
-        )
+        wrong(f"""This is a network that has been built already. Hand over `{found.name}` itself,
+            without calling it, so that it can be built in several sizes.""")
     if found.kind == "function" and isinstance(answer, type):
         wrong(f"`{found.name}` should be a function, but a class came ({answer.__name__}).")
     if not callable(answer):
-        wrong(
-            f"`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it "
-            "called where only its name was needed?"
-        )
+        wrong(f"""`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it
+            called where only its name was needed?""")
     _check_arguments(found, found.adapt(answer) if found.adapt else answer)
 
 
@@ -456,9 +463,8 @@ def _check_arguments(found: Exercise, answer: Callable) -> None:
             theirs.bind(*positional, **options)
         except TypeError as error:
             call = ", ".join([*positional, *(f"{name}=..." for name in options)])
-            wrong(
-                f"It will be called as `{found.name}({call})`, but yours takes {theirs}: {error}."
-            )
+            wrong(f"""It will be called as `{found.name}({call})`, but yours takes {theirs}:
+                {error}.""")
 
 
 def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:

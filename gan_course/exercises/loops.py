@@ -17,6 +17,9 @@ from .framework import describe_value, need, wrong
 from .steps import Step, Watch
 from .verdicts import assess_step, cross_entropy, loss_of, sort_images
 
+_NEITHER = """step-globals: `{call}` uses neither of the networks passed in. Which names in your
+    function are not its arguments?"""
+
 # --- noise, loss, what should hold still ---------------------------------------------------------
 
 
@@ -26,103 +29,83 @@ def need_good_noise(watch: Watch) -> None:
     Counts only what D was shown: noise for pictures may be drawn once.
     """
     calls = watch.fakes()
-    need(calls, "The generator that was passed in is never called.", "step-globals")
-    asked = [c for c in watch.calls if c.logits is not None and (c.back or c.functional)]
-    shown = {id(o[1]): o[1] for c in asked for o in watch.origins(c) if o[0] == "fake"}
-    batches = [call.z for call in shown.values()] or [call.z for call in calls]
+    need(calls, "step-globals: The generator that was passed in is never called.")
+    shown = [o[1] for c in watch.calls if c.heard for o in watch.origins(c) if o[0] == "fake"]
+    batches = [call.z for call in dict.fromkeys(shown or calls)]
     _need_distribution(torch.unique(torch.cat([z.float().cpu() for z in batches]), dim=0))
     for z in batches:
         different = len(torch.unique(z, dim=0))
-        need(
-            different == len(z),
-            f"A batch of noise for {len(z)} images has {different} different rows, so that some "
-            "fakes are copies of others. Each image needs noise of its own.",
-            "step-same-noise",
-        )
+        if different != len(z):
+            wrong(f"""step-same-noise: A batch of noise for {len(z)} images has {different}
+                different rows, so that some fakes are copies of others. Each image needs noise of
+                its own.""")
     for name in "DG":
         seen: set[bytes] = set()
-        for step in [*watch.past, *watch.steps]:
-            if name not in step.networks:
-                continue
-            calls = [c for c in watch.calls[step.first[name] : step.last] if c.logits is not None]
-            calls = [c for c in calls if (c.back or c.functional) and c.epoch == step.epoch]
-            own = {
-                o[1].z[o[2]].cpu().numpy().tobytes()
-                for c in calls
-                for o in watch.origins(c)
-                if o[0] == "fake"
-            }
-            need(
-                not own & seen,
-                f"Two steps of {name} use exactly the same noise, so that it only ever meets these "
-                "few images. Where is the noise (or a seed) set?",
-                "step-same-noise",
-            )
+        for step in (step for step in [*watch.past, *watch.steps] if name in step.networks):
+            calls = [c for c in watch.judged(step, name) if c.heard and c.epoch == step.epoch]
+            fakes = [o for c in calls for o in watch.origins(c) if o[0] == "fake"]
+            own = {call.z[row].cpu().numpy().tobytes() for _, call, row in fakes}
+            if own & seen:
+                wrong(f"""step-same-noise: Two steps of {name} use exactly the same noise, so that
+                    it only ever meets these few images. Where is the noise (or a seed) set?""")
             seen |= own
 
 
 def _need_distribution(z: Tensor) -> None:
     across = z.mean(1).var().item() * z.shape[1]  # 1 if the columns are independent
-    need(
-        len(z) < 8 or across < 1 + 8 * (2 / len(z)) ** 0.5,
-        "The numbers within one z depend on each other: the same value stands in several of its "
-        "places. How many numbers does each image need?",
-    )
+    if len(z) >= 8 and across > 1 + 8 * (2 / len(z)) ** 0.5:
+        wrong("""The numbers within one z depend on each other: the same value stands in several of
+            its places. How many numbers does each image need?""")
     values = z.flatten()
     slack = 5 / len(values) ** 0.5
     mean, spread = values.mean().item(), values.std().item()
-    need(
-        abs(mean) < slack and abs(spread - 1) < slack,
-        f"The noise has mean {mean:.2f} and standard deviation {spread:.2f}; z is drawn from the "
-        "standard normal distribution (0 and 1). Which function draws it?",
-    )
+    if not (abs(mean) < slack and abs(spread - 1) < slack):
+        wrong(f"""The noise has mean {mean:.2f} and standard deviation {spread:.2f}; z is drawn from
+            the standard normal distribution (0 and 1). Which function draws it?""")
     # Kolmogorov-Smirnov: the largest gap between the share below x and that of a normal law.
     ordered = values.sort().values.double()
     ranks = torch.arange(1, len(values) + 1) / len(values)
     gap = (torch.special.ndtr(ordered) - ranks).abs().max().item()
-    need(
-        gap < 2.6 / len(values) ** 0.5,
-        "The noise has the mean and the standard deviation of a standard normal, but not its "
-        f"shape: its values run from {values.min():.2f} to {values.max():.2f}. Which function "
-        "draws it?",
-    )
+    if gap > 2.6 / len(values) ** 0.5:
+        wrong(f"""The noise has the mean and the standard deviation of a standard normal, but not
+            its shape: its values run from {values.min():.2f} to {values.max():.2f}. Which function
+            draws it?""")
 
 
 def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, call: str) -> None:
     """Reject a reported loss that is not the loss of this step."""
-    if abs(reported - wanted) <= 1e-3 * max(0.1, abs(wanted)):
+
+    def is_it(value: float) -> bool:
+        return math.isfinite(value) and abs(reported - value) <= 1e-3 * max(0.1, abs(value))
+
+    if is_it(wanted):
         return
     name = "D" if "D" in step.networks else "G"
     groups = sort_images(watch, watch.account(step, name).shares, name)
-    real, fake = groups["real"].logits, groups["fake"].logits
-    target = "fakes alone" if name == "D" else "fakes"
-    terms = [
-        ("the mean of the two terms", wanted / 2 if name == "D" else math.inf),
-        ("the loss with the opposite sign", -wanted),
-        ("the sum over the batch", wanted * len(fake)),
-        ("the real term alone", F.softplus(-real).mean().item() if len(real) else math.inf),
-        (f"the term of the {target}", F.softplus(fake).mean().item() if len(real) else math.inf),
-    ]
+    real, fake = (groups[kind].logits for kind in ("real", "fake"))
+    terms = {
+        "the loss with the opposite sign": -wanted,
+        "the sum over the batch": wanted * len(fake),
+    }
+    if name == "D":
+        terms["the mean of the two terms"] = wanted / 2
+    if len(real):
+        target = "fakes alone" if name == "D" else "fakes"
+        terms["the real term alone"] = F.softplus(-real).mean().item()
+        terms[f"the term of the {target}"] = F.softplus(fake).mean().item()
     if name == "G":
-        terms.append(("log(1 - D(G(z)))", -F.softplus(fake).mean().item()))
-    later: dict[str, list[Tensor]] = {"real": [], "fake": []}
-    for later_call in watch.calls[step.last :]:
-        if later_call.logits is not None:
-            for logit, origin in zip(later_call.logits, watch.origins(later_call), strict=True):
-                later.get(origin[0], []).append(logit.cpu())
+        terms["log(1 - D(G(z)))"] = -F.softplus(fake).mean().item()
+    later: dict[str, list[Tensor]] = {"real": [], "fake": [], "other": []}
+    for judged in (call for call in watch.calls[step.last :] if call.logits is not None):
+        for logit, origin in zip(judged.logits.cpu(), watch.origins(judged), strict=True):
+            later[origin[0]].append(logit)
     if later["fake"] and (later["real"] or name == "G"):
-        later = {kind: torch.stack(x) if x else torch.zeros(0) for kind, x in later.items()}
-        after = loss_of(watch, step, later["real"], later["fake"], cross_entropy, name).item()
-        terms.append(("the loss after the update, where the one before it was asked for", after))
-    what = next(
-        (w for w, v in terms if abs(v) < math.inf and abs(v - reported) <= 1e-3 * max(0.1, abs(v))),
-        None,
-    )
-    wrong(
-        f"The update is right, but `{call}` reports another loss: {off_by(reported, wanted)}."
-        + (f" This is {what}." if what else "")
-        + " Which value is returned?"
-    )
+        logits = [torch.tensor(later[kind]) for kind in ("real", "fake")]
+        after = loss_of(watch, step, *logits, cross_entropy, name).item()
+        terms["the loss after the update, where the one before it was asked for"] = after
+    what = next((f"This is {what}." for what, value in terms.items() if is_it(value)), "")
+    wrong(f"""The update is right, but `{call}` reports another loss: {off_by(reported, wanted)}.
+        {what} Which value is returned?""")
 
 
 def need_undisturbed(watch: Watch, call: str, moved: str = "") -> None:
@@ -130,50 +113,33 @@ def need_undisturbed(watch: Watch, call: str, moved: str = "") -> None:
     for name in sorted(watch.disturbed):
         if moved and name != moved:
             wrong(f"`{call}` also changes the weights of {name}, which should hold still here.")
-        wrong(
-            f"`{call}` changes the weights of {name} by something else than its optimiser's step. "
-            "Where are they written to, clipped or set anew?"
-        )
+        wrong(f"""`{call}` changes the weights of {name} by something else than its optimiser's
+            step. Where are they written to, clipped or set anew?""")
     for name, part in watch.networks.items():
-        need(
-            all(module.training for module in part.modules()),
-            f"`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are "
-            "switched off for the rest of the training. Where is it switched, and back?",
-        )
-        need(
-            all(p.requires_grad for p in part.parameters()),
-            f"`{call}` leaves {name} frozen (requires_grad is False): it will not learn any more.",
-        )
+        if not all(module.training for module in part.modules()):
+            wrong(f"""`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are
+                switched off for the rest of the training. Where is it switched, and back?""")
+        if not all(p.requires_grad for p in part.parameters()):
+            wrong(f"""`{call}` leaves {name} frozen (requires_grad is False): it will not learn any
+                more.""")
 
 
 def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
     """The step that one call of d_step or g_step took; anything but one step is rejected."""
     own = [step for step in watch.steps if step.optimizer is optimizer]
     given = f"{name.lower()}_optimizer"
-    if own:
-        need(
-            len(watch.steps) == 1,
-            f"`{call}` takes {len(watch.steps)} optimiser steps where one was expected. Is `step` "
-            "called twice, or in a loop?",
-        )
+    if own and len(watch.steps) == 1:
         return own[0]
+    if own:
+        wrong(f"""`{call}` takes {len(watch.steps)} optimiser steps where one was expected. Is
+            `step` called twice, or in a loop?""")
     if any(step.networks for step in watch.steps):
-        wrong(
-            f"`{call}` steps another optimiser than `{given}`, the one it is given. An optimiser "
-            "built anew at each step forgets its averages."
-        )
+        wrong(f"""`{call}` steps another optimiser than `{given}`, the one it is given. An optimiser
+            built anew at each step forgets its averages.""")
     if watch.steps:
-        wrong(
-            f"`{call}` steps an optimiser of other networks than the ones passed in. Which names "
-            "in your function are not its arguments?",
-            "step-globals",
-        )
-    need(
-        watch.used,
-        f"`{call}` uses neither of the networks passed in. Which names in your function are not "
-        "its arguments?",
-        "step-globals",
-    )
+        wrong(f"""step-globals: `{call}` steps an optimiser of other networks than the ones passed
+            in. Which names in your function are not its arguments?""")
+    need(watch.used, _NEITHER.format(call=call))
     if watch.disturbed:
         need_undisturbed(watch, call)
     return wrong(f"After `{call}` nothing has moved: `{given}` was never told to step.")
@@ -192,18 +158,11 @@ def assess_loop(
     objective: Objective = cross_entropy,
 ) -> None:
     """Every step of a whole training run, then the batches, the noise and the history."""
-    need(
-        watch.used,
-        f"`{call}` uses neither of the networks passed in. Which names in your function are not "
-        "its arguments?",
-        "step-globals",
-    )
-    need(
-        any(step.networks for step in watch.steps),
-        f"After `{call}` no optimiser of these two networks has taken a step."
-        + (" Other networks were stepped: which names are not arguments?" if watch.steps else ""),
-        "step-globals" if watch.steps else None,
-    )
+    need(watch.used, _NEITHER.format(call=call))
+    if not any(step.networks for step in watch.steps):
+        others = "Other networks were stepped: which names are not arguments?"
+        wrong(f"""{"step-globals: " * bool(watch.steps)}After `{call}` no optimiser of these two
+            networks has taken a step. {others * bool(watch.steps)}""")
     losses: dict[str, list[float]] = {"D": [], "G": []}
     for step in watch.steps:
         if step.networks:
@@ -211,123 +170,122 @@ def assess_loop(
             losses[name].append(assess_step(watch, step, name, objective=objective))
     _need_optimizers(watch, optimizers, call)
     need_order(watch, steps, d_steps, call)
-    _need_batches(watch)
+    _need_new_batches(watch)
+    need_whole_data(watch)
     need_good_noise(watch)
     _need_history(history, losses, steps, d_steps, call)
     need_undisturbed(watch, call)
-    need(
-        watch.data_unchanged(),
-        f"`{call}` changes the data set's own images. Work on a copy of them.",
-    )
+    if not watch.data_unchanged():
+        wrong(f"`{call}` changes the data set's own images. Work on a copy of them.")
 
 
 def _need_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
     for name, asked in zip("GD", given or (None, None), strict=True):
         used = {id(step.optimizer) for step in watch.steps if name in step.networks}
-        need(
-            len(used) <= 1,
-            f"`{call}` moves {name} with {len(used)} different optimisers. One that is built anew "
-            "forgets its averages; where is it made?",
-        )
-        need(
-            asked is None or not used or used == {id(asked)},
-            f"`{call}` was given optimisers, but moves {name} with another one, which has "
-            "forgotten what the given one learned. Where does the argument enter?",
-        )
-
-
-def _need_counts(d: int, g: int, steps: int, d_steps: int, call: str) -> None:
-    if (d, g) == (steps * d_steps, steps):
-        return
-    seen = f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
-    if d_steps > 1 and g == steps * d_steps:
-        wrong(
-            f"{seen}: d_steps counts the steps of the wrong player. Which of the two stands in the "
-            "inner loop?",
-            "loop-d-steps-inverted",
-        )
-    if d_steps > 1 and (d, g) == (steps, steps):
-        wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
-    wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
-
-
-def _need_batches(watch: Watch) -> None:
-    """Reject a run in which D meets the same real images again and again."""
-    batches = []
-    for step in watch.steps:
-        if "D" not in step.networks:
-            continue
-        calls = [c for c in watch.calls[step.first["D"] : step.last] if c.logits is not None]
-        origins = [o for c in calls if c.back or c.functional for o in watch.origins(c)]
-        batches.append(frozenset(o[1] for o in origins if o[0] == "real"))
-    again = [(batches.index(batch), i) for i, batch in enumerate(batches) if batch in batches[:i]]
-    need(
-        not again,
-        "Each step is right, but D meets the same real images "
-        + (
-            "every time"
-            if len(set(batches)) == 1
-            else "again: those of its step {} come back in its step {}".format(
-                *(i + 1 for i in (again or [(0, 0)])[0])
-            )
-        )
-        + ", so that much of the data is never seen. What changes from one batch to the next?",
-        "loop-same-batch",
-    )
-    drawn, different = sum(map(len, batches)), len(frozenset().union(*batches))
-    usual = len(watch.data) * (1 - math.exp(-drawn / len(watch.data)))  # drawn with replacement
-    need(
-        len(batches) < 4 or different > 0.6 * usual,
-        f"Each step is right, but its {len(batches)} batches of real images hold only {different} "
-        f"different ones of the data set's {len(watch.data)}. From which numbers are the indices "
-        "drawn?",
-    )
-
-
-def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: int, call: str):
-    need(
-        isinstance(history, dict) and {"d_loss", "g_loss"} <= set(history),
-        f"The training is right, but `{call}` should return a dict with the lists 'd_loss' and "
-        f"'g_loss', and {describe_value(history)} came back"
-        + (f" with {sorted(map(str, history))}." if isinstance(history, dict) else "."),
-    )
-    per_step = [losses["D"][i * d_steps : (i + 1) * d_steps] for i in range(steps)]
-    g_wanted = [(loss, loss) for loss in losses["G"]]
-    wanted = {"d_loss": [(min(part), max(part)) for part in per_step], "g_loss": g_wanted}
-    for key, bands in wanted.items():
-        values = history[key]
-        need(
-            isinstance(values, Sequence | np.ndarray | Tensor),
-            f"The training is right, but history['{key}'] is {describe_value(values)}, not a list.",
-        )
-        if key == "d_loss" and len(values) == steps * d_steps:
-            bands = [(loss, loss) for loss in losses["D"]]
-        need(
-            len(values) == len(bands),
-            f"The training is right, but history['{key}'] holds {len(values)} values after {steps} "
-            "steps. When is a value added?",
-        )
-        for i, (value, (low, high)) in enumerate(zip(values, bands, strict=True)):
-            number = need_number(value, f"history['{key}'][{i}]")
-            need(
-                low - 2e-3 * (1 + abs(low)) <= number <= high + 2e-3 * (1 + abs(high)),
-                f"The training is right, but history['{key}'][{i}] is not the loss of that step: "
-                f"{off_by(number, (low + high) / 2)}. Which value is added there?",
-            )
+        if len(used) > 1:
+            wrong(f"""`{call}` moves {name} with {len(used)} different optimisers. One that is built
+                anew forgets its averages; where is it made?""")
+        if asked is not None and used and used != {id(asked)}:
+            wrong(f"""`{call}` was given optimisers, but moves {name} with another one, which has
+                forgotten what the given one learned. Where does the argument enter?""")
 
 
 def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     """Reject a loop that takes too few steps, too many, or in another order."""
     order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
-    _need_counts(order.count("D"), order.count("G"), steps, d_steps, call)
-    need(
-        order == ("D" * d_steps + "G") * steps,
-        f"`{call}` takes its steps in the order {order}, where {'D' * d_steps}G in turn was asked "
-        "for: first D, then G. Where in the loop does each of them stand?",
-    )
+    d, g = order.count("D"), order.count("G")
+    if (d, g) != (steps * d_steps, steps):
+        seen = (
+            f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
+        )
+        if d_steps > 1 and g == steps * d_steps:
+            wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player.
+                Which of the two stands in the inner loop?""")
+        if d_steps > 1 and (d, g) == (steps, steps):
+            wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
+        wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
+    if order != ("D" * d_steps + "G") * steps:
+        wrong(f"""`{call}` takes its steps in the order {order}, where {"D" * d_steps}G in turn was
+            asked for: first D, then G. Where in the loop does each of them stand?""")
+
+
+def _batches(watch: Watch) -> list[frozenset[int]]:
+    """Which real images each step of D was shown."""
+    batches = []
+    for step in (step for step in watch.steps if "D" in step.networks):
+        origins = [o for c in watch.judged(step, "D") if c.heard for o in watch.origins(c)]
+        batches.append(frozenset(o[1] for o in origins if o[0] == "real"))
+    return batches
+
+
+def _need_new_batches(watch: Watch) -> None:
+    """Reject a run in which D meets the same real images again and again."""
+    batches = _batches(watch)
+    for i, batch in enumerate(batches):
+        if batch in batches[:i]:
+            when = f"again: those of its step {batches.index(batch) + 1} come back in step {i + 1}"
+            when = "every time" if len(set(batches)) == 1 else when
+            wrong(f"""loop-same-batch: Each step is right, but D meets the same real images {when},
+                so that much of the data is never seen. What changes from one batch to the next?""")
+
+
+def need_whole_data(watch: Watch) -> None:
+    """Reject a run whose real images can only have come from a part of the data set.
+
+    A batch that the end of an epoch leaves out is none. Images that stand beside each other may
+    have been drawn together, so that it is their runs that count as drawn by chance.
+    """
+    batches, n = _batches(watch), len(watch.data)
+    seen, drawn = sorted(frozenset().union(*batches)), sum(map(len, batches))
+    if len(batches) < 4 or n - len(seen) < len(batches[0]):
+        return
+    runs = len(set(seen) - {i + 1 for i in seen})
+    likely = 1e-7 ** (1 / runs)  # the share of the data that may be all there is to draw from
+    for share, which in (
+        ((seen[-1] + 1) / n, f"none after number {seen[-1]} of {n}"),
+        (1 - seen[0] / n, f"none before number {seen[0]} of {n}"),
+        *((1 - 1 / m, f"none whose number leaves {r} when divided by {m}")
+          for m in (2, 3, 4, 5, 10) for r in {*range(m)} - {i % m for i in seen}),
+    ):  # fmt: skip
+        if share < likely:
+            wrong(f"""Each step is right, but of {drawn} real images that D met {which} was among
+                them: a part of the data is never seen. From which numbers are the indices
+                drawn?""")
+    # Drawn with replacement so many different ones come, give or take five standard deviations.
+    none = math.exp(-drawn / n)  # the share of images that never come
+    spread = (n * none * (1 - (1 + drawn / n) * none)) ** 0.5
+    if len(seen) < n * (1 - none) - 5 * spread:
+        wrong(f"""Each step is right, but its {len(batches)} batches of real images hold only
+            {len(seen)} different ones of the data set's {n}. From which numbers are the indices
+            drawn?""")
+
+
+def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: int, call: str):
+    start = "The training is right, but"
+    if not (isinstance(history, dict) and {"d_loss", "g_loss"} <= set(history)):
+        keys = f" with {sorted(map(str, history))}" if isinstance(history, dict) else ""
+        wrong(f"""{start} `{call}` should return a dict with the lists 'd_loss' and 'g_loss', and
+            {describe_value(history)} came back{keys}.""")
+    per_step = [losses["D"][i * d_steps : (i + 1) * d_steps] for i in range(steps)]
+    wanted = {"d_loss": per_step, "g_loss": [[loss] for loss in losses["G"]]}
+    for key, losses_of_steps in wanted.items():
+        values = history[key]
+        if not isinstance(values, Sequence | np.ndarray | Tensor):
+            wrong(f"{start} history['{key}'] is {describe_value(values)}, not a list.")
+        if key == "d_loss" and len(values) == steps * d_steps:
+            losses_of_steps = [[loss] for loss in losses["D"]]
+        if len(values) != len(losses_of_steps):
+            wrong(f"""{start} history['{key}'] holds {len(values)} values after {steps} steps. When
+                is a value added?""")
+        for i, (value, part) in enumerate(zip(values, losses_of_steps, strict=True)):
+            number, low, high = need_number(value, f"history['{key}'][{i}]"), min(part), max(part)
+            if not low - 2e-3 * (1 + abs(low)) <= number <= high + 2e-3 * (1 + abs(high)):
+                wrong(f"""{start} history['{key}'][{i}] is not the loss of that step:
+                    {off_by(number, (low + high) / 2)}. Which value is added there?""")
 
 
 def assess_far_off_loop(watch: Watch) -> None:
+    """The first step of each network, with a D whose logits are in the hundreds."""
     for name in "DG":
         own = [step for step in watch.steps if name in step.networks]
         need(own, f"At large logits {name} is not updated any more. What stops the loop?")

@@ -101,28 +101,19 @@ _NON_SATURATING_WRONGS: list[Known] = [
 )
 def check_losses(answer: Sequence[Callable]) -> None:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
-        wrong(
-            f"Three functions are expected, in the order {', '.join(_NAMES)}, but "
-            f"{describe_value(answer)} came."
-        )
+        wrong(f"""Three functions are expected, in the order {", ".join(_NAMES)}, but
+            {describe_value(answer)} came.""")
     for name, loss in zip(_NAMES, answer, strict=True):
-        need(
-            callable(loss),
-            f"Three functions are expected, but in the place of `{name}` came "
-            f"{describe_value(loss)}. Was it called where only its name was needed?",
-        )
+        if not callable(loss):
+            wrong(f"""Three functions are expected, but in the place of `{name}` came
+                {describe_value(loss)}. Was it called where only its name was needed?""")
     references = losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss
     tables = _D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS
     d_loss, saturating, non_saturating = map(_Loss, _NAMES, answer, references, tables)
     _check_loss(d_loss)
-    need(
-        not (
-            saturating.fits(non_saturating.reference) and non_saturating.fits(losses.minimax_g_loss)
-        ),
-        "`d_loss` is right, and so are both generator losses, but under each other's names: the "
-        "saturating one is the one whose slope by logit is -D(G(z)).",
-        "loss-pair-exchanged",
-    )
+    if saturating.fits(non_saturating.reference) and non_saturating.fits(losses.minimax_g_loss):
+        wrong("""loss-pair-exchanged: `d_loss` is right, and so are both generator losses, but under
+            each other's names: the saturating one is the one whose slope by logit is -D(G(z)).""")
     _check_loss(saturating)
     _check_loss(non_saturating)
 
@@ -158,11 +149,9 @@ class _Loss:
         call = f"{self.name}({', '.join(f'{side}_logits' for side in self.sides)})"
         got = ask(self.function, call, *logits, hints=_SIZE_HINTS)
         need_tensor(got, call, finite=False)
-        need(
-            got.numel() == 1,
-            f"`{call}` returned shape {tuple(got.shape)}: one value for each sample. What turns a "
-            "batch of losses into one number?",
-        )
+        if got.numel() != 1:
+            wrong(f"""`{call}` returned shape {tuple(got.shape)}: one value for each sample. What
+                turns a batch of losses into one number?""")
         return got.reshape(())
 
     def fits(self, reference: Callable) -> bool:
@@ -186,25 +175,20 @@ def _check_loss(loss: _Loss) -> None:
     for logits in loss.problems:
         column, right = loss(*(logit[:, None] for logit in logits)), loss.reference(*logits)
         n = len(logits[0])
-        need(
-            _same([column], [right]),
-            f"`{loss.name}` is right for logits of shape ({n},), but for ({n}, 1) "
-            f"{off_by(column.item(), right.item())}. Are two shapes broadcast against each other?",
-        )
+        if not _same([column], [right]):
+            wrong(f"""`{loss.name}` is right for logits of shape ({n},), but for ({n}, 1)
+                {off_by(column.item(), right.item())}. Are two shapes broadcast against each
+                other?""")
     for side, logits, slope, right in loss.slopes(loss.problems[0])[1]:
-        need(
-            slope is not None,
-            f"`{loss.name}` returns the right number, but no gradient leads from it to the {side} "
-            "logits. Is there a `detach`, an `item` or a `no_grad` on the way?",
-        )
+        if slope is None:
+            wrong(f"""`{loss.name}` returns the right number, but no gradient leads from it to the
+                {side} logits. Is there a `detach`, an `item` or a `no_grad` on the way?""")
         worst = int((slope - right).abs().argmax())
-        need(
-            close(slope, right),
-            f"`{loss.name}` returns the right number, but its slope by the {side} logit "
-            f"{logits[worst].item():.3g} is wrong: "
-            f"{off_by(slope[worst].item(), right[worst].item())}. Which part of it is constant to "
-            "autograd?",
-        )
+        if not close(slope, right):
+            wrong(f"""`{loss.name}` returns the right number, but its slope by the {side} logit
+                {logits[worst].item():.3g} is wrong:
+                {off_by(slope[worst].item(), right[worst].item())}. Which part of it is constant to
+                autograd?""")
     _check_far_out(loss)
 
 
@@ -213,24 +197,18 @@ def _check_far_out(loss: _Loss) -> None:
     far = [torch.tensor(_LARGE).roll(k) for k in range(len(loss.sides))]
     got, slopes = loss.slopes(far)
     which = "Which function of torch takes both at once?"
-    need(
-        torch.isfinite(got),
-        f"`{loss.name}` is right at ordinary logits, but at a logit of 200 it is {got.item()}: a "
-        "sigmoid has been rounded to 0 or 1, or an exponential has overflowed, before the "
-        f"logarithm is taken. {which}",
-        "loss-log-sigmoid-nan",
-    )
+    if not torch.isfinite(got):
+        wrong(f"""loss-log-sigmoid-nan: `{loss.name}` is right at ordinary logits, but at a logit of
+            200 it is {got.item()}: a sigmoid has been rounded to 0 or 1, or an exponential has
+            overflowed, before the logarithm is taken. {which}""")
     off = [] if _same([got], [loss.reference(*far)]) else ["value"]
     for side, _, slope, right in slopes:
         if slope is None or not torch.allclose(slope.float(), right, atol=1e-6):
             off.append(f"slope by {side} logits")
     if off:
-        wrong(
-            f"`{loss.name}` is right at ordinary logits, but beyond 40 its {off[0]} is not. Most "
-            "often the sigmoid has been rounded to 0 or 1 (or kept away from it by a small "
-            f"constant) before the logarithm is taken. {which}",
-            "loss-sigmoid-flat",
-        )
+        wrong(f"""loss-sigmoid-flat: `{loss.name}` is right at ordinary logits, but beyond 40 its
+            {off[0]} is not. Most often the sigmoid has been rounded to 0 or 1 (or kept away from it
+            by a small constant) before the logarithm is taken. {which}""")
 
 
 def _explain_loss(loss: _Loss) -> None:
@@ -240,13 +218,12 @@ def _explain_loss(loss: _Loss) -> None:
     right = [reference(*logits).item() for logits in problems]
     # As if these were probabilities: what the right loss gives for their logits.
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
-    need(
-        all(map(math.isfinite, got))
-        or not close(loss(*inside), reference(*map(torch.logit, inside))),
-        f"`{loss.name}` is not finite at ordinary logits such as -0.9: a logarithm is taken of the "
-        "logits themselves, which may be negative. What turns a logit into a probability?",
-        "loss-no-sigmoid",
-    )
+    if not all(map(math.isfinite, got)) and close(
+        loss(*inside), reference(*map(torch.logit, inside))
+    ):
+        wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9: a
+            logarithm is taken of the logits themselves, which may be negative. What turns a logit
+            into a probability?""")
     known: list[Known] = [
         *loss.wrongs,
         ("loss-sum-not-mean", lambda *logits: reference(*logits) * len(logits[0]),
@@ -270,11 +247,9 @@ def _explain_loss(loss: _Loss) -> None:
     start = f"`{loss.name}` is not right yet: for {for_} {off_by(got[worst], right[worst])}. "
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
-    need(
-        told or len(problems[worst][0]) == 1,
-        f"{start}Yet it is right for each sample alone. How does a batch become one number: is the "
-        "mean taken over it, and of the loss of each sample?",
-    )
+    if not told and len(problems[worst][0]) != 1:
+        wrong(f"""{start}Yet it is right for each sample alone. How does a batch become one number:
+            is the mean taken over it, and of the loss of each sample?""")
     wrong(start + (told or _which_term(loss, problems[worst])))
 
 
@@ -350,21 +325,17 @@ def check_optimal_discriminator(answer: Callable) -> None:
         "probability would do there; keep the division 0/0 from happening.",
         None if math.isfinite(there) else "dstar-nan",
     )
-    need(
-        abs(mass - 0.75) < 1e-3,
-        "Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point that has "
-        f"empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty points "
-        "are to be sorted out one by one.",
-    )
+    if not abs(mass - 0.75) < 1e-3:
+        wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point
+            that has empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty
+            points are to be sorted out one by one.""")
     # Densities far out in the tails: a constant in the denominator must not take over.
     thin = torch.tensor([1e-4, 3e-4])
     got = _dstar(answer, thin, thin.flip(0))
-    need(
-        torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01),
-        f"Right at large densities. At densities of 0.0001 and 0.0003 it gives {got[0].item():.3f} "
-        "where 0.25 is right: the constant or threshold that keeps 0/0 out is too large beside "
-        "them.",
-    )
+    if not torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01):
+        wrong(f"""Right at large densities. At densities of 0.0001 and 0.0003 it gives
+            {got[0].item():.3f} where 0.25 is right: the constant or threshold that keeps 0/0 out is
+            too large beside them.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
@@ -385,27 +356,20 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
     name_wrong(got, _DSTAR_WRONGS, problems, _close)
     mine, p, q = torch.cat(got), *(torch.cat(part) for part in zip(*problems, strict=True))
     right = p / (p + q)
-    need(
-        not ((mine == 0) | (mine == 1) | (mine == 0.5)).all(),
-        "This says which density is larger. The optimal D is less sure than that: where both have "
-        "mass it answers with a share.",
-        "dstar-hard",
-    )
+    if ((mine == 0) | (mine == 1) | (mine == 0.5)).all():
+        wrong("""dstar-hard: This says which density is larger. The optimal D is less sure than
+            that: where both have mass it answers with a share.""")
     for a, b, together in zip(*(part.split(1) for part in (p, q, mine)), strict=True):
         alone = _dstar(answer, a, b, " at one point")
-        need(
-            _close(alone, together),
-            f"Where p_data = {a.item():g} and p_g = {b.item():g}, yours gives "
-            f"{together.item():.4g} among other points and {alone.item():.4g} for this point "
-            "alone: each point is decided for itself, without looking at the others.",
-        )
+        if not _close(alone, together):
+            wrong(f"""Where p_data = {a.item():g} and p_g = {b.item():g}, yours gives
+                {together.item():.4g} among other points and {alone.item():.4g} for this point
+                alone: each point is decided for itself, without looking at the others.""")
     worst = int(torch.nan_to_num((mine - right).abs(), nan=math.inf).argmax())
     hint = explain(mine, right) or _like_dstar(mine, p, q)
     hint = hint or "Of all the samples that turn up at such a point, which share is real?"
-    wrong(
-        f"Where p_data = {p[worst].item():g} and p_g = {q[worst].item():g}, D* is "
-        f"{right[worst].item():.4g}, and yours gives {mine[worst].item():.4g}. {hint}"
-    )
+    wrong(f"""Where p_data = {p[worst].item():g} and p_g = {q[worst].item():g}, D* is
+        {right[worst].item():.4g}, and yours gives {mine[worst].item():.4g}. {hint}""")
 
 
 def _like_dstar(got: Tensor, p: Tensor, q: Tensor) -> str:
@@ -502,17 +466,12 @@ def check_js_divergence(answer: Callable) -> None:
         ((p + q) / 2, "Where one of them vanishes on half of the line, it is 0.2158"),
     ):
         value = _divergence(answer, first, q, dx)
-        need(
-            math.isfinite(value),
-            f"{start}Where one of them is exactly 0, yours gives {value}: 0 log 0 is 0 in the "
-            "limit, but not to the computer.",
-            "jsd-nan",
-        )
-        need(
-            _near(value, js_divergence(first, q, dx)),
-            f"{start}{case}, and yours gives {value:.4f}. What does a point add where only one of "
-            "them is 0?",
-        )
+        if not math.isfinite(value):
+            wrong(f"""jsd-nan: {start}Where one of them is exactly 0, yours gives {value}: 0 log 0
+                is 0 in the limit, but not to the computer.""")
+        if not _near(value, js_divergence(first, q, dx)):
+            wrong(f"""{start}{case}, and yours gives {value:.4f}. What does a point add where only
+                one of them is 0?""")
 
 
 # Points, half of the width, and mean and standard deviation of p and of q.

@@ -46,6 +46,7 @@ from .loops import (
     need_order,
     need_same_loss,
     need_undisturbed,
+    need_whole_data,
     one_step,
 )
 from .pictures import as_grid, contains, find_images, levels
@@ -150,17 +151,13 @@ def check_make_optimizers(answer: Callable) -> None:
     G, D = networks()
     with calling("make_optimizers(G, D)"):
         pair = answer(G, D)
-    need(
-        isinstance(pair, tuple | list) and len(pair) == 2,
-        "`make_optimizers(G, D)` should return two optimisers, G's and then D's, but "
-        f"{describe_value(pair)} came back.",
-    )
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        wrong(f"""`make_optimizers(G, D)` should return two optimisers, G's and then D's, but
+            {describe_value(pair)} came back.""")
     for optimizer in pair:
-        need(
-            isinstance(optimizer, torch.optim.Optimizer),
-            f"`make_optimizers(G, D)` returned {describe_value(optimizer)} where an optimiser was "
-            "expected.",
-        )
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            wrong(f"""`make_optimizers(G, D)` returned {describe_value(optimizer)} where an
+                optimiser was expected.""")
     _need_own_parameters(pair, (G, D))
     for optimizer, name in zip(pair, "GD", strict=True):
         _need_settings(optimizer, name)
@@ -191,53 +188,36 @@ def _need_own_parameters(
     held = [{id(p) for g in o.param_groups for p in g["params"]} for o in pair]
     own = [{id(p) for p in network.parameters()} for network in networks]
     if any(parameters & own[0] and parameters & own[1] for parameters in held):
-        wrong(
-            "One optimiser holds the parameters of both networks, so that each loss would also "
-            "move the opponent. Each network needs an optimiser of its own.",
-            "step-one-optimizer",
-        )
+        wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
+            each loss would also move the opponent. Each network needs an optimiser of its own.""")
     if held[0] & own[1] or held[1] & own[0]:
-        wrong(
-            "Both optimisers are there, but in the first place stands one that moves D, or in the "
-            "second one that moves G: each loss would train the wrong network. G's comes first.",
-            "step-wrong-optimizer",
-        )
+        wrong("""step-wrong-optimizer: Both optimisers are there, but in the first place stands one
+            that moves D, or in the second one that moves G: each loss would train the wrong
+            network. G's comes first.""")
     for parameters, mine, name in zip(held, own, "GD", strict=True):
-        need(
-            parameters == mine,
-            f"{name}'s optimiser holds {len(parameters & mine)} of {name}'s {len(mine)} parameter "
-            "tensors; the others would never change.",
-        )
+        if parameters != mine:
+            wrong(f"""{name}'s optimiser holds {len(parameters & mine)} of {name}'s {len(mine)}
+                parameter tensors; the others would never change.""")
 
 
 def _need_settings(optimizer: torch.optim.Optimizer, name: str) -> None:
     for group in optimizer.param_groups:
         lr, betas = float(group["lr"]), group.get("betas")
-        need(
-            not math.isclose(lr, 2e-4, rel_tol=1e-6),
-            f"{name}'s optimiser has learning rate 2e-4, the usual one for deep convolutional "
-            "GANs. The small networks of this notebook bear more: 1e-3 is asked for.",
-            "optim-lr",
-        )
-        need(
-            math.isclose(lr, 1e-3, rel_tol=1e-6),
-            f"{name}'s optimiser has learning rate {lr:g} ({lr / 1e-3:.3g} times the one asked "
-            "for, 1e-3).",
-            "optim-lr",
-        )
-        need(
-            betas is not None,
-            f"{name}'s optimiser is {type(optimizer).__name__}, which has no betas; Adam is asked "
-            "for.",
-        )
+        if math.isclose(lr, 2e-4, rel_tol=1e-6):
+            wrong(f"""optim-lr: {name}'s optimiser has learning rate 2e-4, the usual one for deep
+                convolutional GANs. The small networks of this notebook bear more: 1e-3 is asked
+                for.""")
+        if not math.isclose(lr, 1e-3, rel_tol=1e-6):
+            wrong(f"""optim-lr: {name}'s optimiser has learning rate {lr:g} ({lr / 1e-3:.3g} times
+                the one asked for, 1e-3).""")
+        if betas is None:
+            wrong(f"""{name}'s optimiser is {type(optimizer).__name__}, which has no betas; Adam is
+                asked for.""")
         betas = tuple(round(float(b), 6) for b in betas)
-        need(
-            betas == (0.5, 0.999),
-            f"{name}'s learning rate is right, but its betas are {betas} instead of (0.5, 0.999). "
-            "With the default of 0.9 the momentum outlives several moves of the opponent, a "
-            "known way to mode collapse.",
-            "optim-betas",
-        )
+        if betas != (0.5, 0.999):
+            wrong(f"""optim-betas: {name}'s learning rate is right, but its betas are {betas}
+                instead of (0.5, 0.999). With the default of 0.9 the momentum outlives several moves
+                of the opponent, a known way to mode collapse.""")
 
 
 def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
@@ -329,10 +309,8 @@ def _with_both_shapes(assess: Callable[[bool], None]) -> None:
         said = finding.message if isinstance(finding, Rejected) else explain_exception(
             finding.call, finding.error
         )[1]  # fmt: skip
-        wrong(
-            f"With a D that returns logits of shape {_in_words(not column)} this is right, but D "
-            f"may return {_in_words(column)} as well, and then: {said}"
-        )
+        wrong(f"""With a D that returns logits of shape {_in_words(not column)} this is right, but D
+            may return {_in_words(column)} as well, and then: {said}""")
     if known is not None:
         assess(known)
     elif failed:
@@ -412,16 +390,13 @@ def _one_call(answer, watch: Watch, name: str, optimizer, call: str, indices: ra
     with watch.on(), calling(call):
         reported = answer(watch.G, watch.D, optimizer, given, LATENT)
     step = one_step(watch, name, optimizer, call)
-    need(
-        torch.equal(real, watch.data.take(list(indices)).to(probe_device())),
-        f"`{call}` changes the real images that it is given, so that whoever uses them next gets "
-        "others. Operations whose names end in _ work in place.",
-    )
-    need(
-        settings
-        == [{k: g[k] for k in s} for s, g in zip(settings, optimizer.param_groups, strict=True)],
-        f"`{call}` changes the settings of the optimiser that it is given.",
-    )
+    if not torch.equal(real, watch.data.take(list(indices)).to(probe_device())):
+        wrong(f"""`{call}` changes the real images that it is given, so that whoever uses them next
+            gets others. Operations whose names end in _ work in place.""")
+    if settings != [
+        {k: g[k] for k in s} for s, g in zip(settings, optimizer.param_groups, strict=True)
+    ]:
+        wrong(f"`{call}` changes the settings of the optimiser that it is given.")
     return step, reported
 
 
@@ -529,6 +504,7 @@ def check_train_gan(answer: Callable) -> None:
         with watch.on(), calling(call):
             answer(watch.G, watch.D, watch.data, 5, LATENT)
         need_order(watch, 5, 1, call)
+        need_whole_data(watch)
 
     _with_either_shape(assess)
 
@@ -571,11 +547,9 @@ def check_to_display(answer: Callable) -> None:
         given = batch.clone()
         with calling(call):
             grid = answer(given)
-        need(
-            torch.equal(given, batch),
-            f"`{call}` changes the images that it is given; drawing should leave the data alone. "
-            "Operations whose names end in _ work in place.",
-        )
+        if not torch.equal(given, batch):
+            wrong(f"""`{call}` changes the images that it is given; drawing should leave the data
+                alone. Operations whose names end in _ work in place.""")
         picture = as_grid(grid, call)
         find_images(picture, batch)
     colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
@@ -585,11 +559,10 @@ def check_to_display(answer: Callable) -> None:
         return
     picture = as_grid(grid, "to_display(images) with colour images (5, 3, 12, 12)", colour=True)
     tiles = [levels(image).transpose(1, 2, 0) for image in colour.numpy()]
-    need(
-        all(contains(picture, tile) for tile in tiles),
-        "Grey images are right. Colour images come out with other colours or pixels in other "
-        "places: images are (N, 3, H, W), a picture is (H, W, 3). Refusing colour would do too.",
-    )
+    if not all(contains(picture, tile) for tile in tiles):
+        wrong("""Grey images are right. Colour images come out with other colours or pixels in other
+            places: images are (N, 3, H, W), a picture is (H, W, 3). Refusing colour would do
+            too.""")
 
 
 def _grey_images() -> Tensor:
@@ -636,20 +609,14 @@ def check_smooth_d_loss(answer: Callable) -> None:
         _assess_smooth(found, answers[:-1])
     far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
     found = _ask_smooth(answer, *far, {})
-    need(
-        all(torch.isfinite(s).all() for s in (found.value, *found.slopes)),
-        "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
-        "is not a finite number: a logarithm or exponential written by hand overflows there. "
-        "Which function computes this from the logit in one go?",
-        "loss-log-sigmoid-nan",
-    )
-    need(
-        close(found.value, found.right) and all(map(close, found.slopes, found.right_slopes)),
-        "At ordinary logits it is right, but at logits of a few hundred the loss or its slope "
-        "is wrong, since the sigmoid has rounded to 0 or 1 before the logarithm is taken. "
-        "Which loss takes the logits themselves?",
-        "loss-sigmoid-flat",
-    )
+    if not all(torch.isfinite(s).all() for s in (found.value, *found.slopes)):
+        wrong("""loss-log-sigmoid-nan: At ordinary logits it is right, but at logits of a few
+            hundred the loss or its slope is not a finite number: a logarithm or exponential written
+            by hand overflows there. Which function computes this from the logit in one go?""")
+    if not (close(found.value, found.right) and all(map(close, found.slopes, found.right_slopes))):
+        wrong("""loss-sigmoid-flat: At ordinary logits it is right, but at logits of a few hundred
+            the loss or its slope is wrong, since the sigmoid has rounded to 0 or 1 before the
+            logarithm is taken. Which loss takes the logits themselves?""")
 
 
 @dataclass
@@ -674,16 +641,13 @@ def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> 
     call = f"smooth_d_loss(real_logits, fake_logits{shown})"
     with calling(call):
         got = answer(*logits, **options)
-    need(
-        all(torch.equal(a, b) for a, b in zip(logits, (real, fake), strict=True)),
-        f"`{call}` changes the logits that it is given. Operations whose names end in _ do that.",
-    )
+    if not all(torch.equal(a, b) for a, b in zip(logits, (real, fake), strict=True)):
+        wrong(f"""`{call}` changes the logits that it is given. Operations whose names end in _ do
+            that.""")
     need_tensor(got, call, (), finite=False)
-    need(
-        got.requires_grad,
-        f"`{call}` returns a tensor without a gradient, so that `backward` cannot start from it. "
-        "Is something detached, turned into a number or computed under `no_grad`?",
-    )
+    if not got.requires_grad:
+        wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start from
+            it. Is something detached, turned into a number or computed under `no_grad`?""")
     asked = {"real": options.get("real_target", 0.9), "fake": options.get("fake_target", 0.0)}
     right = smooth_d_loss(*logits, *asked.values())
     wanted = [slope.flatten() for slope in torch.autograd.grad(right, logits)]
@@ -698,24 +662,18 @@ def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> 
 def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
     off = off_by(found.value.item(), found.right.item())
-    need(
-        torch.isfinite(found.value),
-        f"`{found.call}` returns {found.value.item()} at ordinary logits.",
-        "loss-log-sigmoid-nan",
-    )
+    if not torch.isfinite(found.value):
+        wrong(f"""loss-log-sigmoid-nan: `{found.call}` returns {found.value.item()} at ordinary
+            logits.""")
     same_value = close(found.value, found.right, 1e-4)
     if all(map(close, found.slopes, found.right_slopes)):
-        need(
-            same_value,
-            f"The slopes of `{found.call}` are right, but not its value: {off}. Which constant is "
-            "added or lost?",
-        )
+        if not same_value:
+            wrong(f"""The slopes of `{found.call}` are right, but not its value: {off}. Which
+                constant is added or lost?""")
         return
-    need(
-        not same_value,
-        f"`{found.call}` gives the right value, but its gradient does not reach the logits as it "
-        "should. Is one of the two terms detached?",
-    )
+    if same_value:
+        wrong(f"""`{found.call}` gives the right value, but its gradient does not reach the logits
+            as it should. Is one of the two terms detached?""")
     for kind, left in (("real", "fake"), ("fake", "real")):
         need(
             found.groups[kind].slopes.any(),
@@ -725,10 +683,8 @@ def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     name_targets(found.groups, found.asked, exchanged=False)
     _name_smooth_targets(found, others)
     said = say_targets(found.groups, found.asked, {"real": "real logits", "fake": "fake logits"})
-    wrong(
-        f"`{found.call}`: {off}. Solved for how each logit counts in it: "
-        f"{said or 'each as it should'}."
-    )
+    wrong(f"""`{found.call}`: {off}. Solved for how each logit counts in it:
+        {said or "each as it should"}.""")
 
 
 def _solved(found: _Smoothed) -> list[float] | None:
@@ -757,12 +713,9 @@ def _name_smooth_targets(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
     elsewhere = [_solved(other) for other in others]
     for i, kind in enumerate(found.asked):
         constant = None not in elsewhere and all(same(t[i], solved[i]) for t in elsewhere)
-        need(
-            not constant or len({other.asked[kind] for other in others}) == 1,
-            f"The {kind} target is {solved[i]:.3g} whatever is asked for: the argument "
-            f"`{kind}_target` changes nothing. Where should it enter?",
-            "loss-targets-ignored",
-        )
+        if constant and len({other.asked[kind] for other in others}) != 1:
+            wrong(f"""loss-targets-ignored: The {kind} target is {solved[i]:.3g} whatever is asked
+                for: the argument `{kind}_target` changes nothing. Where should it enter?""")
     need(
         solved[0] <= 1.001,
         f"The real target is {solved[0]:.3g}, above 1: smoothing asks D to be *less* sure, which "
@@ -884,30 +837,23 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
     """One noise for all snapshots, and each of them taken when it should be (5 steps, every 2)."""
     snapshots = history.get("snapshots")
     start = "The training is right, but "
-    need(
-        isinstance(snapshots, Sequence) and len(snapshots),
-        f"{start}the history should hold snapshots of the steps 0, 2 and 4 after 5 steps with "
-        f"snapshot_every=2, and holds {describe_value(snapshots)}.",
-    )
+    if not (isinstance(snapshots, Sequence) and len(snapshots)):
+        wrong(f"""{start}the history should hold snapshots of the steps 0, 2 and 4 after 5 steps
+            with snapshot_every=2, and holds {describe_value(snapshots)}.""")
     drawn = []
     for images in snapshots:
         need_tensor(images, "history['snapshots'][i]", (16, 1, 28, 28))
         drawn.append(watch.noise_of(images))
-    need(
-        None not in drawn,
-        f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept there?",
-    )
-    need(
-        all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn),
-        f"{start}every snapshot is drawn from new noise, so that the pictures show other images "
-        "rather than the progress of the same ones. When should that noise be drawn?",
-        "plot-new-noise",
-    )
+    if None in drawn:
+        wrong(f"""{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept
+            there?""")
+    if not all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn):
+        wrong(f"""plot-new-noise: {start}every snapshot is drawn from new noise, so that the
+            pictures show other images rather than the progress of the same ones. When should that
+            noise be drawn?""")
     states = watch.states["G"]
     updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
-    need(
-        updates in ([1, 3, 5], [0, 2, 4]),  # after, or before, the update of that step
-        f"{start}the {len(updates)} snapshots show G after {', '.join(map(str, updates))} of its "
-        "updates, where those of the steps 0, 2 and 4 were asked for (5 steps, snapshot_every=2), "
-        "which come after 1, 3 and 5 updates. When is each of them taken?",
-    )
+    if updates not in ([1, 3, 5], [0, 2, 4]):
+        wrong(f"""{start}the {len(updates)} snapshots show G after {", ".join(map(str, updates))} of
+            its updates, where those of the steps 0, 2 and 4 were asked for (5 steps,
+            snapshot_every=2), which come after 1, 3 and 5 updates. When is each of them taken?""")

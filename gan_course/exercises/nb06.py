@@ -119,29 +119,26 @@ def check_inception_score(answer) -> None:
 
 def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p: list[Tensor]):
     call = "inception_score(values that sum to one in each row, 1)"
-    need(
-        not near(ask_number(answer, call, p[0].float(), splits=1), _score_of(p[0])),
-        "The divergence itself is computed as asked, but the rows of `logits` go into it as they "
-        "are: they may be negative and do not sum to one. What turns logits into p(y|x)?",
-        "is-logits",
-    )
+    if near(ask_number(answer, call, p[0].float(), splits=1), _score_of(p[0])):
+        wrong("""is-logits: The divergence itself is computed as asked, but the rows of `logits` go
+            into it as they are: they may be negative and do not sum to one. What turns logits into
+            p(y|x)?""")
     name_wrong(got, _IS_WRONGS, [(a, b.double()) for a, b in zip(p, problems, strict=True)])
     expected = [_score_of(part) for part in p]
     start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
     call = "inception_score(logits, splits=1)"
-    need(
-        near(ask_number(answer, call, problems[0], splits=1), got[0]) or got[0] != got[0],
-        f"{start}Asked again, it gives another number. In one part the order of the samples does "
-        "not matter: is `splits` used, and does every sample count once?",
-    )
+    if not near(ask_number(answer, call, problems[0], splits=1), got[0]) and got[0] == got[0]:
+        wrong(f"""{start}Asked again, it gives another number. In one part the order of the samples
+            does not matter: is `splits` used, and does every sample count once?""")
     shift = torch.linspace(-2, 2, len(problems[0]))[:, None]
     call = "inception_score(logits + a constant for each row, splits=1)"
-    need(
-        near(ask_number(answer, call, problems[0] + shift, splits=1), got[0]) or got[0] != got[0],
-        f"{start}The score changes when all logits of a sample are raised by the same amount, "
-        "which leaves a softmax over the classes as it was. Look at how p(y|x) is made, and over "
-        "which dimension.",
-    )
+    if (
+        not near(ask_number(answer, call, problems[0] + shift, splits=1), got[0])
+        and got[0] == got[0]
+    ):
+        wrong(f"""{start}The score changes when all logits of a sample are raised by the same
+            amount, which leaves a softmax over the classes as it was. Look at how p(y|x) is made,
+            and over which dimension.""")
     classes = [part.shape[1] for part in p]
     likeliest = [nn.functional.one_hot(part.argmax(1)).double() for part in p]
     terms = {
@@ -157,11 +154,9 @@ def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p
     elif min(got) > 0 and not told.startswith("Everything"):
         scale = "In the exponent"
         told = explain([math.log(v) for v in got], kl, terms, {"the number of classes": classes})
-    wrong(
-        f"{start}{f'{scale}: {told[0].lower()}{told[1:]}' if told else ''} Check the three steps "
-        "one by one: the marginal p(y) is a mean over samples, the divergence a sum over classes, "
-        "the score the exponential of its mean over samples."
-    )
+    wrong(f"""{start}{f"{scale}: {told[0].lower()}{told[1:]}" if told else ""} Check the three steps
+        one by one: the marginal p(y) is a mean over samples, the divergence a sum over classes, the
+        score the exponential of its mean over samples.""")
 
 
 def _check_tiny_probabilities(answer) -> None:
@@ -195,11 +190,9 @@ def _check_splits(answer) -> None:
         looks = f"As it is, it looks like {parts:.3g} part{'s' * (parts > 1.01)}. Is `splits` used?"
         if parts < 0.99 or not near(parts, round(parts), rel=1e-2):
             looks = "How is the list cut, and over what is the mean taken?"
-        need(
-            near(got, 40 / splits, rel=1e-2),
-            f"`{call}`: {off_by(got, 40 / splits)}, since each of the {splits} parts holds "
-            f"{40 // splits} samples. {looks}",
-        )
+        if not near(got, 40 / splits, rel=1e-2):
+            wrong(f"""`{call}`: {off_by(got, 40 / splits)}, since each of the {splits} parts holds
+                {40 // splits} samples. {looks}""")
 
 
 def _named(options: dict) -> str:
@@ -221,10 +214,8 @@ def _check_sorted(answer) -> None:
         got = ask_number(answer, f"inception_score(logits {order}, splits=5)", rows, splits=5)
         mistake = "is-sorted-splits" if order.startswith("sorted") else None
         need(not got < 2, said.format(f"{got:.3g}"), mistake)
-        need(
-            4.6 < got < 5.01,
-            f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.",
-        )
+        if not 4.6 < got < 5.01:
+            wrong(f"For 600 sure samples of 5 classes in 5 parts, {off_by(got, 4.95)}.")
 
 
 def _check_parts(answer) -> None:
@@ -240,12 +231,10 @@ def _check_parts(answer) -> None:
     shares = (0.1, 0.2, 0.3, 0.4, 0.5)
     if any(near(got, 1 + share) for share in shares):
         return
-    need(
-        not any(near(got, 2**share) for share in shares),
-        "The parts are cut and their divergences are right, but the exponential is taken once, of "
-        "the mean over all parts. Each part has a score of its own, and those are averaged: which "
-        "of the two steps comes first?",
-    )
+    if any(near(got, 2**share) for share in shares):
+        wrong("""The parts are cut and their divergences are right, but the exponential is taken
+            once, of the mean over all parts. Each part has a score of its own, and those are
+            averaged: which of the two steps comes first?""")
     single = near(got, 1.0) or near(got, 2.0)
     wrong(
         f"With 20 parts of 2 samples each, {got:.4g} came back"
@@ -329,20 +318,15 @@ def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
         what, (images, tolerance) = name.replace("_", " "), sets[name]
         if not len(strangers):
             need(seen[name].any(), f"The judge was never shown the {what}.")
-            wrong(
-                f"The judge saw only {int(seen[name].sum())} of {len(images)} {what}. What happens "
-                "to the last, smaller batch?"
-            )
+            wrong(f"""The judge saw only {int(seen[name].sum())} of {len(images)} {what}. What
+                happens to the last, smaller batch?""")
         praise = "The others were shown as they should be. " * (len(missing) < len(sets))
         what = "images" if len(missing) > 1 else what
         _explain_strangers(strangers, images, tolerance, what, praise)
-    need(
-        not any(training for _, training in judge.seen),
-        "The pixels are right. But the judge was in train mode when it looked: its BatchNorm then "
-        "uses each batch's own statistics, so the features change with the batch. It may come to "
-        "you in either mode.",
-        "fid-train-mode",
-    )
+    if any(training for _, training in judge.seen):
+        wrong("""fid-train-mode: The pixels are right. But the judge was in train mode when it
+            looked: its BatchNorm then uses each batch's own statistics, so the features change with
+            the batch. It may come to you in either mode.""")
 
 
 def _explain_strangers(
@@ -361,11 +345,10 @@ def _explain_strangers(
     ):  # fmt: skip
         found = _same_images(strangers, other, 2e-2).any(dim=1).all()
         need(not found, f"{praise}The {what} were shown {said}")
-    need(
-        abs(low - rows.min()) > tolerance or abs(high - rows.max()) > tolerance,
-        f"{praise}The {what} were shown with values from -1 to 1, as they should be, but these are "
-        f"not the ones that came in. Was anything but their scale changed on the way? {cast}",
-    )
+    if not abs(low - rows.min()) > tolerance and not abs(high - rows.max()) > tolerance:
+        wrong(f"""{praise}The {what} were shown with values from -1 to 1, as they should be, but
+            these are not the ones that came in. Was anything but their scale changed on the way?
+            {cast}""")
     wrong(
         f"{praise}The judge was trained on pixels from -1 to 1, and was shown {what} with values "
         f"from {low:.3g} to {high:.3g}. It does not complain: look at how "
@@ -410,30 +393,23 @@ def check_mean_and_covariance(answer) -> None:
         _check_shown(judge, images=(images.float() / 127.5 - 1, 1e-3))
         features = judge.truth(images.float() / 127.5 - 1)
         for part in got:
-            need(
-                isinstance(part, Tensor | np.ndarray | list | tuple),
-                f"`{call}` should return two tensors, but one of them is {describe_value(part)}.",
-            )
+            if not isinstance(part, Tensor | np.ndarray | list | tuple):
+                wrong(f"""`{call}` should return two tensors, but one of them is
+                    {describe_value(part)}.""")
         mean, covariance = map(as_tensor, got)
-        need(
-            (tuple(mean.shape), tuple(covariance.shape)) != ((d, d), (d,)),
-            "Both are there, in the other order: which does the contract name first?",
-        )
+        if (tuple(mean.shape), tuple(covariance.shape)) == ((d, d), (d,)):
+            wrong("Both are there, in the other order: which does the contract name first?")
         _check_mean(mean, features, [len(part) for part, _ in judge.seen])
         _check_covariance(covariance, features)
 
 
 def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
     expected, d = features.mean(dim=0), features.shape[1]
-    need(
-        mean.numel() != 5,
-        "The mean has 5 values: those are the logits. Which of the two are the features?",
-    )
-    need(
-        tuple(mean.shape) == (d,),
-        f"The mean should have one value for each of the {d} features, shape ({d},); it has shape "
-        f"{tuple(mean.shape)}. Over which dimension is it taken?",
-    )
+    if mean.numel() == 5:
+        wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
+    if tuple(mean.shape) != (d,):
+        wrong(f"""The mean should have one value for each of the {d} features, shape ({d},); it has
+            shape {tuple(mean.shape)}. Over which dimension is it taken?""")
     if close(mean, expected):
         return
     of_batches = expected
@@ -461,16 +437,12 @@ def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
 def _check_covariance(covariance: Tensor, features: Tensor) -> None:
     n, d = features.shape
     shape = tuple(covariance.shape)
-    need(
-        shape != (n, n),
-        f"The mean is right. The covariance is {n} x {n}, one row for each image: samples were "
-        "taken for variables. In which dimension does this function expect the features?",
-        "fid-rowvar",
-    )
-    need(
-        shape == (d, d),
-        f"The mean is right. The covariance of {d} features is {d} x {d}; yours is {shape}.",
-    )
+    if shape == (n, n):
+        wrong(f"""fid-rowvar: The mean is right. The covariance is {n} x {n}, one row for each
+            image: samples were taken for variables. In which dimension does this function expect
+            the features?""")
+    if shape != (d, d):
+        wrong(f"The mean is right. The covariance of {d} features is {d} x {d}; yours is {shape}.")
     expected, moments = torch.cov(features.T), features.T @ features
     if close(covariance, expected, tolerance=2e-4):
         return
@@ -493,12 +465,10 @@ def _check_covariance(covariance: Tensor, features: Tensor) -> None:
          "missing beside them."),
     ]  # fmt: skip
     name_wrong([covariance], known, [()], lambda a, b: close(a, b, tolerance=2e-4))
-    wrong(
-        f"The covariance has the right shape, but differs by up to "
-        f"{(covariance - expected).abs().max():.3g} (largest entry {expected.abs().max():.3g}) for "
-        f"{n} images. {explain(covariance.flatten(), expected.flatten())} Each entry is a sum over "
-        "all images of products of two deviations, divided by N - 1."
-    )
+    wrong(f"""The covariance has the right shape, but differs by up to
+        {(covariance - expected).abs().max():.3g} (largest entry {expected.abs().max():.3g}) for {n}
+        images. {explain(covariance.flatten(), expected.flatten())} Each entry is a sum over all
+        images of products of two deviations, divided by N - 1.""")
 
 
 # --- 6.3 Fréchet distance ------------------------------------------------------------------------
@@ -542,22 +512,19 @@ def check_frechet_distance(answer) -> None:
     statistics = means[0], covariances[0][0], means[1], covariances[1][1]
     both = _frechet(answer, "all four different", *statistics)
     expected = metrics.frechet_from_statistics(*statistics)
-    need(
-        near(both, expected),
-        "Right where either the means or the covariances are equal, but not where both differ: "
-        f"{off_by(both, expected)}. It should be the sum of a part of each.",
-    )
+    if not near(both, expected):
+        wrong(f"""Right where either the means or the covariances are equal, but not where both
+            differ: {off_by(both, expected)}. It should be the sum of a part of each.""")
     # Rank 1, and as rounding leaves it: two eigenvalues a little below 0.
     flat, cov_g = _matrix([1, 2, -1]), covariances[0][1]
     thin = torch.outer(flat, flat) - 1e-12 * torch.eye(3, dtype=torch.float64)
     singular = _frechet(answer, "...) with singular covariances", means[0], thin, means[0], cov_g)
     expected = float(flat @ flat + cov_g.trace()) - 2 * float(flat @ cov_g @ flat) ** 0.5
-    need(
-        abs(singular - expected) < 2e-3 * expected,
-        f"Right for full-rank covariances, but for one of rank 1, {off_by(singular, expected)}. "
-        "Fewer samples than features always give such a matrix, and rounding then makes some "
-        "eigenvalues slightly negative: what should become of them before a root is taken?",
-    )
+    if not abs(singular - expected) < 2e-3 * expected:
+        wrong(f"""Right for full-rank covariances, but for one of rank 1,
+            {off_by(singular, expected)}. Fewer samples than features always give such a matrix, and
+            rounding then makes some eigenvalues slightly negative: what should become of them
+            before a root is taken?""")
 
 
 def _frechet(answer, what: str, *statistics: Tensor) -> float:
@@ -583,12 +550,9 @@ def _explain_shift(got: list[float], means: list[Tensor], shifts: list[Tensor]) 
     if all_near(got, right):
         return
     start = "The covariance part is right. "
-    need(
-        not all_near(got, [value**0.5 for value in right]),
-        f"{start}The two means are 7 apart, and that adds 7 to your distance. What does the "
-        "formula do to the length of the difference?",
-        "fid-no-square",
-    )
+    if all_near(got, [value**0.5 for value in right]):
+        wrong(f"""fid-no-square: {start}The two means are 7 apart, and that adds 7 to your distance.
+            What does the formula do to the length of the difference?""")
     start += f"For equal covariances and means 7 apart, {off_by(got[0], right[0])}. "
     known: list[Known] = [
         (None, lambda shift: abs(float(shift.sum())) ** 2,
@@ -655,11 +619,9 @@ def _explain_root(
     got: list[float], right: list[float], covariances: list[tuple[Tensor, Tensor]]
 ) -> None:
     """Say what is wrong with the part of the covariances."""
-    need(
-        not all_near(got, [value**0.5 for value in right]),
-        "The distance is right, but its root was taken at the end. The formula gives the square "
-        "already.",
-    )
+    if all_near(got, [value**0.5 for value in right]):
+        wrong("""The distance is right, but its root was taken at the end. The formula gives the
+            square already.""")
     traces = [float(a.trace() + b.trace()) for a, b in covariances]
     halves = [(total - value) / 2 for total, value in zip(traces, got, strict=True)]
 
@@ -672,11 +634,9 @@ def _explain_root(
         name_wrong(halves, known, covariances, same)
     for extra in (1e-3, 1e-2, 0.1, 1.0):
         plus = [tuple(c + extra * torch.eye(len(c)) for c in pair) for pair in covariances]
-        need(
-            not all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5),
-            f"{praise}The root term fits if {extra:g} is added to both diagonals, which changes "
-            "every result: singular covariances need another remedy.",
-        )
+        if all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5):
+            wrong(f"""{praise}The root term fits if {extra:g} is added to both diagonals, which
+                changes every result: singular covariances need another remedy.""")
     roots = [_trace_of_root(a, b) for a, b in covariances]
     terms = {
         "the trace of cov_r": ([float(a.trace()) for a, _ in covariances], 1.0),
@@ -686,11 +646,9 @@ def _explain_root(
     yours = f"yours comes to {2 * halves[0]:.4g}."
     if math.isnan(halves[0]):
         yours = "is a root taken of something negative on the way?"
-    wrong(
-        f"For equal means and two covariances with traces that sum to {traces[0]:.4g}, "
-        f"{off_by(got[0], right[0])}. {explain(got, right, terms)} The root term should be 2 x "
-        f"{roots[0]:.4g}; {yours}"
-    )
+    wrong(f"""For equal means and two covariances with traces that sum to {traces[0]:.4g},
+        {off_by(got[0], right[0])}. {explain(got, right, terms)} The root term should be 2 x
+        {roots[0]:.4g}; {yours}""")
 
 
 # --- 6.4 kernel distance -------------------------------------------------------------------------
@@ -782,11 +740,10 @@ def _explain_kernel_distance(
     told += " A distance below 0 is possible here; without it, the score is biased." * (
         right[i] < 0
     )
-    wrong(
-        f"For {len(x)} and {len(y)} samples of {x.shape[1]} features, {off_by(got[i], right[i])}. "
-        f"{told} The three means of the kernel should be {means[i][0]:.4g} within x, "
-        f"{means[i][1]:.4g} within y (without the diagonal) and {means[i][2]:.4g} across."
-    )
+    wrong(f"""For {len(x)} and {len(y)} samples of {x.shape[1]} features,
+        {off_by(got[i], right[i])}. {told} The three means of the kernel should be {means[i][0]:.4g}
+        within x, {means[i][1]:.4g} within y (without the diagonal) and {means[i][2]:.4g}
+        across.""")
 
 
 _TERMS = ("the term within x", "the term within y", "the term across")
@@ -938,11 +895,9 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
     fakes, reals, k = problems[first]
     came = f"{got[first][0]:.4g} and {got[first][1]:.4g}"
     others = [j for j in range(1, 20) if _like(got[first], _both(_inside)(fakes, reals, j))]
-    need(
-        first < len(got) - 1 or not others,
-        f"Right where k is given. Without it, k should be {k}, and this is the result for k="
-        f"{' or '.join(map(str, others))}.",
-    )
+    if not first < len(got) - 1 and others:
+        wrong(f"""Right where k is given. Without it, k should be {k}, and this is the result for
+            k={" or ".join(map(str, others))}.""")
     seen = ["A share lies between 0 and 1."] * (max(got[first]) > 1 + 1e-6 or min(got[first]) < 0)
     for i, name in enumerate(("precision", "recall")):
         mine, good = [pair[i] for pair in got], [pair[i] for pair in right]
@@ -955,12 +910,10 @@ def _explain_precision_recall(got: list, right: list, problems: list[tuple]) -> 
                 told = message
         if told:
             seen.append(f"The {name}: {told[0].lower()}{told[1:]}")
-    wrong(
-        f"With k={k}{' by default' if first == len(got) - 1 else ''}, precision and recall came "
-        f"back as {came}; {right[first][0]:.4g} and {right[first][1]:.4g} were expected. "
-        f"{' '.join(seen)} Look at one ball: its centre, its radius, and who is asked whether it "
-        "lies inside."
-    )
+    wrong(f"""With k={k}{" by default" if first == len(got) - 1 else ""}, precision and recall came
+        back as {came}; {right[first][0]:.4g} and {right[first][1]:.4g} were expected.
+        {" ".join(seen)} Look at one ball: its centre, its radius, and who is asked whether it lies
+        inside.""")
 
 
 # --- 6.6 prediction ------------------------------------------------------------------------------
@@ -986,20 +939,16 @@ def check_predicted_orders(answer) -> None:
     call = "predicted_orders()"
     got = need_parts(ask(answer, call), call, "a list by IS", "one by FD")
     for score, order in zip(("IS", "FD"), got, strict=True):
-        need(
-            not isinstance(order, str | dict | set) and hasattr(order, "__iter__"),
-            f"The order by {score} should be a list of names; it is {describe_value(order)}.",
-        )
+        if not (not isinstance(order, str | dict | set) and hasattr(order, "__iter__")):
+            wrong(f"The order by {score} should be a list of names; it is {describe_value(order)}.")
         names = list(order)
         missing = [name for name in GENERATORS if name not in names]
         strange = [str(name) for name in names if name not in GENERATORS]
         said = f" It does not mention: {', '.join(missing)}." * bool(missing)
         said += f" It has {', '.join(strange)}: are all spelled as above?" * bool(strange)
-        need(
-            not missing and len(names) == len(GENERATORS),
-            f"Your order by {score} has {len(names)} entries for the {len(GENERATORS)} "
-            f"generators.{said}",
-        )
+        if not (not missing and len(names) == len(GENERATORS)):
+            wrong(f"""Your order by {score} has {len(names)} entries for the {len(GENERATORS)}
+                generators.{said}""")
 
 
 # --- 6.8 a report of one's own -------------------------------------------------------------------
@@ -1035,10 +984,8 @@ def check_evaluate_gan(answer) -> None:
         call = f"evaluate_gan(sample, {m} reference images, judge)"
         with calling(call, _JUDGE_HINTS):
             got = answer(sample, reference.clone(), judge)
-        need(
-            isinstance(got, dict),
-            f"`{call}` should return a dict; {describe_value(got)} came back.",
-        )
+        if not isinstance(got, dict):
+            wrong(f"`{call}` should return a dict; {describe_value(got)} came back.")
         missing = [key for key in ("FD", "n", "n_reference") if key not in got]
         need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
         value, n, n_reference = (
@@ -1055,31 +1002,23 @@ def check_evaluate_gan(answer) -> None:
         fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
         expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
         outputs = [judge.head.double()(judge.truth(part)) for part in (fakes, real)]
-        need(
-            not near(value, metrics.frechet_distance(*outputs).value, rel=1e-2),
-            "Counts and pixels are right, but this is the distance of the judge's logits. Which of "
-            "its two outputs are the features?",
-        )
-        need(
-            near(value, expected, rel=5e-3),
-            f"Counts and pixels are right, but the distance is not: {off_by(value, expected)}. "
-            f"{explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass by themselves?",
-        )
+        if near(value, metrics.frechet_distance(*outputs).value, rel=1e-2):
+            wrong("""Counts and pixels are right, but this is the distance of the judge's logits.
+                Which of its two outputs are the features?""")
+        if not near(value, expected, rel=5e-3):
+            wrong(f"""Counts and pixels are right, but the distance is not:
+                {off_by(value, expected)}. {explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass
+                by themselves?""")
 
 
 def _check_counts(n: float, n_reference: float, m: int, drawn: int) -> None:
     if n != n_reference:
-        wrong(
-            f"{n:g} generated images are compared with {n_reference:g} real ones. The distance "
-            "falls as either count grows, so a score means something only beside scores at the "
-            "same counts: how many should you draw?",
-            "fid-n-mismatch",
-        )
-    need(
-        (n, n_reference) == (m, m) and drawn >= m,
-        f"Use all {m} images of the reference and as many generated ones; the report says "
-        f"{n_reference:g} and {n:g}, and {drawn} were drawn.",
-    )
+        wrong(f"""fid-n-mismatch: {n:g} generated images are compared with {n_reference:g} real
+            ones. The distance falls as either count grows, so a score means something only beside
+            scores at the same counts: how many should you draw?""")
+    if not ((n, n_reference) == (m, m) and drawn >= m):
+        wrong(f"""Use all {m} images of the reference and as many generated ones; the report says
+            {n_reference:g} and {n:g}, and {drawn} were drawn.""")
 
 
 def _shown_fakes(judge: _TinyJudge, pool: Tensor, m: int) -> Tensor:
@@ -1088,10 +1027,7 @@ def _shown_fakes(judge: _TinyJudge, pool: Tensor, m: int) -> Tensor:
         return pool[:m]
     seen = _same_images(_shown(judge), pool, 2e-2).any(dim=0)
     count = int(seen.sum())
-    need(
-        count <= m,
-        f"The judge saw {count} generated images beside {m} real ones; as many were asked for. "
-        "Which of them go into the distance?",
-        "fid-n-mismatch",
-    )
+    if not count <= m:
+        wrong(f"""fid-n-mismatch: The judge saw {count} generated images beside {m} real ones; as
+            many were asked for. Which of them go into the distance?""")
     return pool[seen] if count == m else pool[:m]

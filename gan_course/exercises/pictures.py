@@ -16,33 +16,25 @@ def levels(image: np.ndarray) -> np.ndarray:
 
 def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
     """The answer as a height x width (x 3) array, or a rejection that names what is off."""
-    need(
-        isinstance(grid, Tensor | np.ndarray),
-        f"`{call}` should return one uint8 array or tensor, but {describe_value(grid)} came back.",
-    )
+    if not isinstance(grid, Tensor | np.ndarray):
+        wrong(f"""`{call}` should return one uint8 array or tensor, but {describe_value(grid)} came
+            back.""")
     array = grid.detach().cpu().numpy() if isinstance(grid, Tensor) else grid
     need(array.size, f"`{call}` returns an empty picture, of shape {array.shape}.")
-    need(
-        array.dtype == np.uint8,
-        f"`{call}` returns {array.dtype} values from {array.min():.3g} to {array.max():.3g}; uint8 "
-        "was asked for, whole numbers from 0 to 255.",
-    )
+    if array.dtype != np.uint8:
+        wrong(f"""`{call}` returns {array.dtype} values from {array.min():.3g} to {array.max():.3g};
+            uint8 was asked for, whole numbers from 0 to 255.""")
     if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        wrong(
-            f"`{call}` returns shape {array.shape}, with the channels first. A picture is height x "
-            "width (x 3): which axes have to change places?"
-        )
+        wrong(f"""`{call}` returns shape {array.shape}, with the channels first. A picture is height
+            x width (x 3): which axes have to change places?""")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    need(
-        array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3),
-        f"`{call}` returns shape {array.shape}; one picture, height x width (x 3), was expected.",
-    )
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] == 3):
+        wrong(f"""`{call}` returns shape {array.shape}; one picture, height x width (x 3), was
+            expected.""")
     if not colour and array.ndim == 3:
-        need(
-            (array[:, :, :1] == array).all(),
-            "A grey image comes out coloured: its three channels differ.",
-        )
+        if not (array[:, :, :1] == array).all():
+            wrong("A grey image comes out coloured: its three channels differ.")
         array = array[:, :, 0]
     if colour and array.ndim == 2:
         wrong("Grey images are right, but colour images lose their colour without a word.")
@@ -124,10 +116,8 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
         if share(level, *ends) > min(found + 0.5, 0.99):
             wrong(message, mistake)
     if found:
-        wrong(
-            f"The grey levels are right, but only {round(found * len(pixels))} of {len(pixels)} "
-            "images are in the grid."
-        )
+        wrong(f"""The grey levels are right, but only {round(found * len(pixels))} of {len(pixels)}
+            images are in the grid.""")
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
     wrong(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import run
-from .framework import need, probe_device
+from .framework import probe_device, wrong
 
 _BETWEEN = "What belongs between two linear layers?"
 _LAST_LINE = "What does the last line of D apply?"
@@ -54,13 +54,10 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
         out = run(network, z, call).double()
     before_tanh = torch.atanh(out.clamp(-1 + 1e-12, 1 - 1e-12))
     for values in (out, before_tanh):
-        need(
-            abs(values.mean()) > 1e-3 or abs(values.std() - 1) > 0.02,
-            "Shape and size are right, but BatchNorm stands at the output: every batch of images "
-            "is forced to the same mean and contrast, which the data do not have. Which layers may "
-            "be normalised?",
-            "arch-bn-output",
-        )
+        if not abs(values.mean()) > 1e-3 and not abs(values.std() - 1) > 0.02:
+            wrong("""arch-bn-output: Shape and size are right, but BatchNorm stands at the output:
+                every batch of images is forced to the same mean and contrast, which the data do not
+                have. Which layers may be normalised?""")
     for training in (False, True):
         low, high, _ = _reach(network, z[:16], call, training)
         _assess_ends(low, high, training)
@@ -71,12 +68,10 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
             out = run(network, z, call).double().clamp(-1 + 1e-9, 1 - 1e-9)
         return torch.atanh(out)
 
-    need(
-        not _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:]),
-        "Shape and range are right, but up to the final tanh G is one linear map of z, however "
-        f"many layers it has: it can only blend fixed pictures. {_BETWEEN}",
-        "arch-no-nonlinearity",
-    )
+    if _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:]):
+        wrong(f"""arch-no-nonlinearity: Shape and range are right, but up to the final tanh G is one
+            linear map of z, however many layers it has: it can only blend fixed pictures.
+            {_BETWEEN}""")
     network.train()
 
 
@@ -84,36 +79,24 @@ def _assess_ends(low: float, high: float, training: bool) -> None:
     seen = f"(pushed as far as they go, they reach from {low:.3g} to {high:.3g})"
     start = "Shape and size are right, but "
     if training:
-        need(
-            low >= -1.001 and high <= 1.001,
-            f"{start}in training mode the values leave [-1, 1] {seen}, while in evaluation mode "
-            "they stay within. Which layer that works in training alone (dropout, say) comes after "
-            "the last activation?",
-            "arch-no-output-activation",
-        )
+        if not (low >= -1.001 and high <= 1.001):
+            wrong(f"""arch-no-output-activation: {start}in training mode the values leave [-1, 1]
+                {seen}, while in evaluation mode they stay within. Which layer that works in
+                training alone (dropout, say) comes after the last activation?""")
         return
-    need(
-        low < 0 or high > 1,
-        f"{start}the values never leave [0, 1] {seen}, while the data use [-1, 1]: D can tell the "
-        "two by the missing dark half alone. Which function ends G?",
-        "arch-sigmoid-output",
-    )
-    need(
-        low < 0,
-        f"{start}no value is below 0 {seen}: half of the data's range [-1, 1] is out of reach. "
-        "Which function ends G?",
-        "arch-relu-output",
-    )
-    need(
-        low >= -1.001 and high <= 1.001,
-        f"{start}the values leave [-1, 1] {seen}, so that D wins on range alone. What keeps the "
-        "last layer's output in bounds?",
-        "arch-no-output-activation",
-    )
-    need(
-        low < -0.9 and high > 0.9,
-        f"The images stay within [-1, 1] but use only a part of it {seen}; the data use all of it.",
-    )
+    if not low < 0 and not high > 1:
+        wrong(f"""arch-sigmoid-output: {start}the values never leave [0, 1] {seen}, while the data
+            use [-1, 1]: D can tell the two by the missing dark half alone. Which function ends
+            G?""")
+    if not low < 0:
+        wrong(f"""arch-relu-output: {start}no value is below 0 {seen}: half of the data's range [-1,
+            1] is out of reach. Which function ends G?""")
+    if not (low >= -1.001 and high <= 1.001):
+        wrong(f"""arch-no-output-activation: {start}the values leave [-1, 1] {seen}, so that D wins
+            on range alone. What keeps the last layer's output in bounds?""")
+    if not (low < -0.9 and high > 0.9):
+        wrong(f"""The images stay within [-1, 1] but use only a part of it {seen}; the data use all
+            of it.""")
 
 
 def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
@@ -122,36 +105,25 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
         out = run(network, images, call).double()
         brighter = run(network, 2 * images + 0.5, call).double()
     start = "Shapes are right, but D"
-    need(
-        (out - brighter).norm() > 1e-3 * out.norm(),
-        f"{start} does not notice when a whole batch becomes brighter and richer in contrast: "
-        "BatchNorm stands at its input layer and removes both before D can look. Which layers may "
-        "be normalised?",
-        "arch-bn-output",
-    )
+    if not (out - brighter).norm() > 1e-3 * out.norm():
+        wrong(f"""arch-bn-output: {start} does not notice when a whole batch becomes brighter and
+            richer in contrast: BatchNorm stands at its input layer and removes both before D can
+            look. Which layers may be normalised?""")
     low, high, sloped = _reach(network, images[:16], call)
-    need(
-        low < 0 or not 0.5 < high <= 1,
-        f"{start} returns probabilities: its output never leaves [0, 1]. The losses of this course "
-        f"apply the sigmoid themselves, and a second one flattens them. {_LAST_LINE}",
-        "loss-double-sigmoid",
-    )
-    need(
-        low < 0 < high,
-        f"{start}'s output has only one sign (it can be driven from {low:.3g} to {high:.3g}), so "
-        f"that it cannot say both 'real' and 'fake'. {_LAST_LINE}",
-    )
-    need(
-        high > 1.1 or low < -1.1,
-        f"{start}'s output cannot be driven beyond {low:.3g} and {high:.3g}: something squashes "
-        f"it. A logit is any number. {_LAST_LINE}",
-    )
-    need(
-        sloped,
-        f"{start}'s output is cut off: driven as far as it goes, to {low:.3g} and {high:.3g}, it "
-        "has no slope left, and images beyond teach nobody anything. A logit is any number. "
-        + _LAST_LINE,
-    )
+    if not low < 0 and 0.5 < high <= 1:
+        wrong(f"""loss-double-sigmoid: {start} returns probabilities: its output never leaves [0,
+            1]. The losses of this course apply the sigmoid themselves, and a second one flattens
+            them. {_LAST_LINE}""")
+    if not low < 0 < high:
+        wrong(f"""{start}'s output has only one sign (it can be driven from {low:.3g} to
+            {high:.3g}), so that it cannot say both 'real' and 'fake'. {_LAST_LINE}""")
+    if not high > 1.1 and not low < -1.1:
+        wrong(f"""{start}'s output cannot be driven beyond {low:.3g} and {high:.3g}: something
+            squashes it. A logit is any number. {_LAST_LINE}""")
+    if not sloped:
+        wrong(f"""{start}'s output is cut off: driven as far as it goes, to {low:.3g} and
+            {high:.3g}, it has no slope left, and images beyond teach nobody anything. A logit is
+            any number. {_LAST_LINE}""")
     network.eval()
 
     def logit(x: Tensor) -> Tensor:
@@ -159,9 +131,7 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
             return run(network, x, call).double()
 
     half = len(images) // 2
-    need(
-        not _is_affine(logit, images[:half], images[half : 2 * half]),
-        f"{start} is one linear map of the pixels, however many layers it has. {_BETWEEN}",
-        "arch-no-nonlinearity",
-    )
+    if _is_affine(logit, images[:half], images[half : 2 * half]):
+        wrong(f"""arch-no-nonlinearity: {start} is one linear map of the pixels, however many layers
+            it has. {_BETWEEN}""")
     network.train()

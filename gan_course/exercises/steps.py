@@ -18,10 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 from torch._C import _functorch
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim import optimizer as hooks
 
 from gan_helpers.datasets import ImageDataset
 
@@ -47,10 +44,15 @@ class _Tap(torch.autograd.Function):
         return gradient, None
 
 
+def _inside(*tensors: Tensor) -> bool:
+    """Within torch.func's transformations, where gradients cannot be listened to."""
+    return any(map(_functorch.is_functorch_wrapped_tensor, tensors))
+
+
 def _plain(tensor: Tensor) -> Tensor:
     """The values of a tensor, also within torch.func's transformations."""
     tensor = tensor.detach().clone()
-    while _functorch.is_functorch_wrapped_tensor(tensor):
+    while _inside(tensor):
         tensor = _functorch.get_unwrapped(tensor)
     return tensor
 
@@ -66,13 +68,27 @@ class Call:
     weights: Tensor
     training: bool
     epoch: int
-    attached: bool  # D's images came with a graph behind them
-    functional: bool  # within torch.func, where gradients cannot be listened to
+    functional: bool  # see _inside
+    attached: bool = False  # D's images came with a graph behind them
     back: list[Tensor] = field(default_factory=list)  # gradients by logit, one a backward pass
     through: list[Tensor] = field(default_factory=list)  # of those that went on to the images
     node: object = None
     kept: bool = False  # a backward pass ran through this call, and its graph outlived it
     origins: list[tuple] | None = None  # see Watch.origins
+
+    @property
+    def heard(self) -> bool:
+        """Whether D's answer went into a loss, as far as that can be known."""
+        return self.logits is not None and (bool(self.back) or self.functional)
+
+    def parts(self) -> list[Tensor]:
+        """What a gradient can owe to this call, as weights of its images: its backward passes.
+
+        Within torch.func these are not known, and each image is a part of its own.
+        """
+        backs = [back.reshape(-1).double().cpu() for back in self.back]
+        alone = list(torch.eye(len(self.rows), dtype=torch.float64)) if self.functional else []
+        return alone + [back for back in backs if torch.isfinite(back).all()]
 
     def look_at_graph(self) -> None:
         """Note whether the graph is still there; asked after a step, while the loss still lives."""
@@ -83,9 +99,16 @@ class Call:
 
 
 class _Probe(nn.Module):
+    """What both have: a watch, with `classes` a table of labels, and weights as one vector."""
+
     def __init__(self, watch: Watch):
         super().__init__()
-        self._watch = [watch]  # in a list, so that it is no part of the module
+        self.watch = watch
+
+    def add_table(self, seed: int) -> None:
+        if self.watch.classes:
+            table = torch.randn(self.watch.classes, _LABELLED, generator=_dice(seed))
+            self.table = nn.Parameter(table)
 
     def flat(self) -> Tensor:
         return _plain(torch.cat([p.flatten() for p in self.parameters()]))
@@ -96,13 +119,16 @@ class _Probe(nn.Module):
         flat = torch.cat([grad.detach().flatten() for grad in grads]).clone()
         return flat if flat.any() else None
 
-    def _check_labels(self, labels: object, n: int, name: str) -> None:
-        classes = self._watch[0].classes
-        if (labels is None) != (classes is None):
-            one, two = (2, 3) if classes is None else (3, 2)
+    def check_labels(self, labels: object, n: int, name: str) -> None:
+        if (labels is None) != (self.watch.classes is None):
+            one, two = (2, 3) if labels is not None else (3, 2)
             raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
         if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
             wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
+
+    def record(self, rows, z, logits, labels, functional: bool, attached: bool = False) -> Call:
+        state = self.flat(), self.training, self.watch.epoch, functional, attached
+        return self.watch.record(self, Call(_plain(rows), z, logits, labels, *state))
 
 
 class ProbeGenerator(_Probe):
@@ -112,35 +138,23 @@ class ProbeGenerator(_Probe):
         super().__init__(watch)
         self.latent_dim = LATENT
         self.picture = nn.Parameter(picture.clone())
-        if watch.classes:
-            self.table = nn.Parameter(torch.randn(watch.classes, _LABELLED, generator=_dice(3)))
+        self.add_table(3)
         mix = 0.4 * torch.randn(LATENT, len(picture), generator=_dice(4))
         self.register_buffer("mix", mix, persistent=False)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        watch = self._watch[0]
         if not isinstance(z, Tensor) or z.dim() != 2 or z.shape[1] != LATENT:
             size = isinstance(z, Tensor) and z.dim() == 2
-            wrong(
-                f"The generator was called with z of shape {_shape(z)}, where latent_dim was "
-                f"{LATENT} and so (N, {LATENT}) was expected."
-                + (" Is a size written as a number?" if size else ""),
-                "hardcoded-size" if size else None,
-            )
-        self._check_labels(labels, len(z), "The generator")
+            wrong(f"""{"hardcoded-size: " * size}The generator was called with z of shape
+                {_shape(z)}, where latent_dim was {LATENT} and so (N, {LATENT}) was expected.
+                {"Is a size written as a number?" * size}""")
+        self.check_labels(labels, len(z), "The generator")
         inside = self.picture + 0.7 * torch.sin(z @ self.mix)
         if labels is not None:
-            inside = torch.cat(
-                [inside[:, :_LABELLED] + self.table[labels], inside[:, _LABELLED:]], 1
-            )
+            inside = _with_labels(inside, self.table[labels])
         rows = torch.tanh(inside)
-        watch.record(
-            self, Call(
-                _plain(rows), _plain(z), None, labels, self.flat(), self.training, watch.epoch,
-                False, _functorch.is_functorch_wrapped_tensor(rows),
-            ),
-        )  # fmt: skip
-        return rows.view(-1, *watch.shape)
+        self.record(rows, _plain(z), None, labels, _inside(rows))
+        return rows.view(-1, *self.watch.shape)
 
 
 class ProbeDiscriminator(_Probe):
@@ -150,37 +164,33 @@ class ProbeDiscriminator(_Probe):
         super().__init__(watch)
         self.weight = nn.Parameter(weight.clone())
         self.bias = nn.Parameter(torch.tensor([bias]))
-        if watch.classes:
-            self.table = nn.Parameter(torch.randn(watch.classes, _LABELLED, generator=_dice(5)))
+        self.add_table(5)
         self.column = column
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        watch = self._watch[0]
         pixels = len(self.weight)
         if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
-            expected = "(" + ", ".join(map(str, ("N", *watch.shape))) + ")"
-            wrong(
-                f"D was called with {_shape(images)}, where images {expected} were expected. Which "
-                "value is handed to D there?"
-            )
-        self._check_labels(labels, len(images), "D")
-        functional = any(map(_functorch.is_functorch_wrapped_tensor, (self.weight, images)))
-        call = Call(
-            _plain(images.reshape(-1, pixels)), None, None, labels, self.flat(), self.training,
-            watch.epoch, images.grad_fn is not None, functional,
-        )  # fmt: skip
-        flat = images.flatten(1)
-        if flat.requires_grad and not functional:
+            expected = ", ".join(map(str, ("N", *self.watch.shape)))
+            wrong(f"""D was called with {_shape(images)}, where images ({expected}) were expected.
+                Which value is handed to D there?""")
+        self.check_labels(labels, len(images), "D")
+        flat, inside = images.flatten(1), _inside(self.weight, images)
+        call = self.record(flat, None, None, labels, inside, images.grad_fn is not None)
+        if flat.requires_grad and not inside:
             flat = _Tap.apply(flat, call.through)
         logits = flat @ self.weight + self.bias
         if labels is not None:
             logits = logits + (flat[:, :_LABELLED] * self.table[labels]).sum(1)
         call.logits = _plain(logits.reshape(-1))
-        if logits.requires_grad and not functional:
+        if logits.requires_grad and not inside:
             logits = _Tap.apply(logits, call.back)
             call.node = logits.grad_fn
-        watch.record(self, call)
         return logits[:, None] if self.column else logits
+
+
+def _with_labels(rows: Tensor, more: Tensor) -> Tensor:
+    """Rows with something added to the pixels that a label has a say in."""
+    return torch.cat([rows[:, :_LABELLED] + more, rows[:, _LABELLED:]], 1)
 
 
 def _shape(value: object) -> str:
@@ -196,13 +206,6 @@ def _pixels(shape: tuple[int, int, int]) -> Tensor:
     return torch.randint(0, 256, (IMAGES, *shape), generator=_dice(7), dtype=torch.uint8)
 
 
-def probe_dataset(shape: tuple[int, int, int] = (1, 28, 28), n: int = IMAGES) -> ImageDataset:
-    """A data set of random images, no two alike, of ten classes."""
-    names = tuple("0123456789")
-    labels = torch.arange(n) % 10
-    return ImageDataset(_pixels(shape)[:n].clone(), labels, names, "probe images", "train")
-
-
 @dataclass
 class Step:
     """One optimiser step, as the watch saw it. Gradients and weights are flat, by network."""
@@ -215,7 +218,6 @@ class Step:
     last: int = 0  # the call after the account's end
     epoch: int = 0
     grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
-    after: dict[str, Tensor] = field(default_factory=dict)  # the weights
 
 
 @dataclass
@@ -241,7 +243,7 @@ class Watch:
     """Two probe networks and a record of what is done with them while it is on.
 
     shape: of an image; classes: for networks that also take labels; scale: of D's logits; images:
-    how many there are in the data set.
+    how many there are in the data set: random ones, no two alike, of ten classes.
     """
 
     def __init__(
@@ -252,9 +254,10 @@ class Watch:
         classes: int | None = None,
         images: int = IMAGES,
     ):
-        device = probe_device()
-        self.shape, self.classes, self.data = shape, classes, probe_dataset(shape, images)
-        pixels = self.data.images[0].numel()
+        self.shape, self.classes = shape, classes
+        drawn, labels = _pixels(shape)[:images].clone(), torch.arange(images) % 10
+        self.data = ImageDataset(drawn, labels, tuple("0123456789"), "probe images", "train")
+        pixels = drawn[0].numel()
         direction = torch.randn(pixels, generator=_dice(8))
         weight = 2.2 * direction / direction.norm()
         # Real logits lie around -0.6, fake ones around 0.9, both between -4 and 4.
@@ -264,8 +267,9 @@ class Watch:
         self._indexed: dict[bytes, tuple] = {}  # see _fakes_by_row
         self._indexed_calls = 0
         self.epoch = 0  # number of optimiser steps so far, those of others included
-        self.G = ProbeGenerator(self, picture).to(device)
-        self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(device)
+        self.G = ProbeGenerator(self, picture).to(probe_device())
+        self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(probe_device())
+        self.networks: dict[str, _Probe] = {"G": self.G, "D": self.D}
         self.states = {name: [net.flat()] for name, net in self.networks.items()}
         self.steps: list[Step] = []
         self.past: list[Step] = []  # of earlier calls
@@ -275,10 +279,6 @@ class Watch:
 
     def __deepcopy__(self, memo: dict) -> Watch:
         return self  # a copy of a network is watched too
-
-    @property
-    def networks(self) -> dict[str, _Probe]:
-        return {"G": self.G, "D": self.D}
 
     def data_unchanged(self) -> bool:
         return torch.equal(self.data.images, _pixels(self.shape)[: len(self.data)])
@@ -291,6 +291,10 @@ class Watch:
         """All calls of the generator."""
         return [call for call in self.calls if call.z is not None]
 
+    def judged(self, step: Step, name: str) -> list[Call]:
+        """The calls of D since the last step of this network."""
+        return [c for c in self.calls[step.first[name] : step.last] if c.logits is not None]
+
     def begin(self) -> None:
         """Before a further call of the reader's code: a clean record of steps."""
         self.past += self.steps
@@ -300,10 +304,11 @@ class Watch:
         self._first = dict.fromkeys("GD", len(self.calls))
         self._held = {name: net.gradient() for name, net in self.networks.items()}
 
-    def record(self, network: _Probe, call: Call) -> None:
+    def record(self, network: _Probe, call: Call) -> Call:
         if not call.functional:
             self._look(network)
         self.calls.append(call)
+        return call
 
     def _look(self, network: _Probe) -> None:
         """Notice weights that changed since the last step, then take them as they are."""
@@ -320,15 +325,13 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
-        handles = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
+        before = hooks.register_optimizer_step_pre_hook(self._before_step)
+        after = hooks.register_optimizer_step_post_hook(self._after_step)
         try:
             yield self
         finally:
-            for handle in handles:
-                handle.remove()
+            before.remove()
+            after.remove()
         for network in self.networks.values():
             self._look(network)
 
@@ -347,10 +350,10 @@ class Watch:
             call.look_at_graph()
         step.last, step.epoch = len(self.calls), self.epoch
         for name, network in self.networks.items():
-            step.grad[name], step.after[name] = network.gradient(), network.flat()
+            step.grad[name] = network.gradient()
             if name in step.networks:
                 self._first[name], self._held[name] = len(self.calls), step.grad[name]
-                self.states[name].append(step.after[name])
+                self.states[name].append(network.flat())
         self.epoch += 1
 
     # --- which images are behind a gradient ------------------------------------------------------
@@ -410,17 +413,17 @@ class Watch:
 
     def slopes(self, name: str, call: Call) -> Tensor:
         """(N, parameters): each image's logit differentiated by the network's parameters."""
+        pixels = call.rows.shape[1]
         if name == "D":
             by_pixel, parts = call.rows, [call.rows, torch.ones_like(call.rows[:, :1])]
         else:
-            weight = call.weights[: call.rows.shape[1]].expand_as(call.rows)
+            weight = call.weights[:pixels].expand_as(call.rows)
             if call.labels is not None:
-                table = call.weights[call.rows.shape[1] + 1 :].view(-1, _LABELLED)
-                more = table[call.labels]
-                weight = torch.cat([weight[:, :_LABELLED] + more, weight[:, _LABELLED:]], 1)
-            by_pixel = weight * (1 - call.rows**2)
-            made_by_g = [origin[0] == "fake" for origin in self.origins(call)]
-            by_pixel = by_pixel * torch.tensor(made_by_g, device=by_pixel.device)[:, None]
+                table = call.weights[pixels + 1 :].view(-1, _LABELLED)
+                weight = _with_labels(weight, table[call.labels])
+            made_by_g = [[origin[0] == "fake"] for origin in self.origins(call)]
+            made_by_g = torch.tensor(made_by_g, device=weight.device)
+            by_pixel = weight * (1 - call.rows**2) * made_by_g
             parts = [by_pixel]
         if call.labels is not None:
             code = nn.functional.one_hot(call.labels, self.classes).to(by_pixel.dtype)
@@ -430,32 +433,21 @@ class Watch:
     def account(self, step: Step, name: str) -> Account:
         """Take the gradient that a step used apart into what each image contributed.
 
-        Every backward pass through a call of D is a column; so is each image of a call within
-        torch.func, and what the network held before. Least squares finds their factors.
+        A column for each part that a call of D may have in it, and one for what the network held
+        before: least squares finds their factors.
         """
-        calls = [c for c in self.calls[step.first[name] : step.last] if c.logits is not None]
+        calls = self.judged(step, name)
         if name == "G":  # only what went on to the images can have come to G
             calls = [call for call in calls if call.through or call.functional]
         columns, owners = [], []
         for call in calls:
             slopes = self.slopes(name, call).double().cpu()
-            if call.functional:
-                for i, slope in enumerate(slopes):
-                    one = torch.zeros(len(slopes), dtype=torch.float64)
-                    one[i] = 1
-                    columns.append(slope)
-                    owners.append((call, one))
-            for back in call.back:
-                back = back.reshape(-1).double().cpu()
-                if not torch.isfinite(back).all():
-                    continue
-                columns.append(back @ slopes)
-                owners.append((call, back))
+            owners += [(call, part) for part in call.parts()]
+            columns += [part @ slopes for part in call.parts()]
         held = step.held[name]
         if held is not None:
             columns.append(held.double().cpu())
-        found = step.grad[name].double().cpu()
-        factors, rest = _least_squares(columns, found)
+        factors, rest = _least_squares(columns, step.grad[name].double().cpu())
         before = self.states[name][step.states[name] - 1].double().cpu()
         before = _least_squares(columns, before)[1]
         decays = torch.cosine_similarity(rest, before, dim=0).abs().item() > 0.99
@@ -472,8 +464,7 @@ class Watch:
             and call.back
             and max(back.abs().max() for back in call.back) <= 1e-4 * largest
         ]
-        before = float(factors[-1]) if held is not None else 0.0
-        return Account(shares, before, rest, decays)
+        return Account(shares, float(factors[-1]) if held is not None else 0.0, rest, decays)
 
 
 def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ is said is what was found.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,24 +16,19 @@ from torch import Tensor
 from gan_helpers.losses import OBJECTIVES, Objective, get_objective
 
 from .compare import close, times
-from .framework import need, wrong
+from .framework import wrong
 from .steps import Account, Call, Share, Step, Watch
 from .targets import SATURATING, Group, fit, name_targets, say_targets
 
 cross_entropy = get_objective("non-saturating")
 OTHER = {"G": "D", "D": "G"}
-
 _NOUNS = {"real": "real images", "fake": "fakes"}
 _ONLY = {
-    "real": "D learns from the real batch, but the fakes leave no trace in its update, and so it "
-    "may answer 'real' to everything. Does the fake term reach `backward`?",
-    "fake": "D learns from the fakes, but the real batch leaves no trace in its update, and so it "
-    "may answer 'fake' to everything. Does the real term reach `backward`?",
+    "real": """step-only-real: D learns from the real batch, but the fakes leave no trace in its
+        update, and so it may answer 'real' to everything. Does the fake term reach `backward`?""",
+    "fake": """step-only-fake: D learns from the fakes, but the real batch leaves no trace in its
+        update, and so it may answer 'fake' to everything. Does the real term reach `backward`?""",
 }
-_NOT_FINITE = (
-    "its gradient is not a finite number: a logarithm or exponential written by hand overflows "
-    "there. Which function computes this from the logit in one go?"
-)
 
 
 # --- one step ------------------------------------------------------------------------------------
@@ -55,194 +50,129 @@ def assess_step(
     """
     _need_network(watch, step, name)
     if not torch.isfinite(step.grad[name]).all():
-        start = f"At ordinary logits {name}'s step is right, but at logits of a few hundred "
-        wrong((start if extreme else f"In {name}'s step ") + _NOT_FINITE, "loss-log-sigmoid-nan")
+        far = f"At ordinary logits {name}'s step is right, but at logits of a few hundred"
+        wrong(f"""loss-log-sigmoid-nan: {far if extreme else f"In {name}'s step"} its gradient is
+            not a finite number: a logarithm or exponential written by hand overflows there. Which
+            function computes this from the logit in one go?""")
     account = watch.account(step, name)
     groups = sort_images(watch, account.shares, name)
-    _need_kept(account.shares, name)
+    if any(share.call.kept for share in account.shares):
+        wrong(f"""step-retain-graph: The graph of {name}'s step is still in memory after its
+            backward pass: `retain_graph` is set. It costs memory and hides the question that the
+            error message asked. Which part of the graph should this loss not reach, or which graph
+            is used twice?""")
     right = _right_slopes(watch, step, groups, objective, name)
     fits = close(account.rest, 0 * account.rest, absolute=1e-3 * step.grad[name].norm().item())
     held = abs(account.held) > 1e-3 and step.held[name] is not None
-    wrong_slopes = right is None or not _same(groups, right) or not fits or held
-    if wrong_slopes and not extreme:
-        _need_leftovers(watch, step, name, account, objective)
+    as_asked = right is not None and _same(groups, right) and fits and not held
+    if not as_asked and not extreme:
+        _need_no_leftovers(watch, step, name, account, objective)
     if name == "D":
-        _need_detached(account.shares)
-        _need_real(groups, real)
-    if wrong_slopes:
-        if extreme:
-            _say_flat(name)
-        _need_in_between(account, fits, step, name)
+        _need_both_batches(account.shares, groups, real)
+    if not as_asked and extreme:
+        wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the
+            network is far off (logits of a few hundred) the gradient is wrong or gone, since the
+            sigmoid has rounded to 0 or 1 before the logarithm is taken. Which loss takes the logits
+            themselves?""")
+    if not as_asked:
+        _need_nothing_between(account, fits, step, name)
         _name_loss(watch, step, name, groups, right, objective, account.shares)
-    _need_ages(watch, account.shares, name, step)
-    _need_modes(account.shares, groups, name)
-    _need_rows(groups, rows, name)
-    return _loss(watch, step, groups, objective, name).item()
+    _need_moment(watch, account.shares, name, step)
+    _need_modes_and_sizes(account.shares, groups, name, rows)
+    logits = [groups[kind].logits for kind in ("real", "fake")]
+    return loss_of(watch, step, *logits, objective, name).item()
 
 
 def _need_network(watch: Watch, step: Step, name: str) -> None:
     """Did the step move the network whose loss was sent back?"""
     other = OTHER[name]
-    need(
-        step.networks != {"G", "D"},
-        "One optimiser holds the parameters of both networks, so that each loss also moves the "
-        "opponent, and the two aims cancel. How many optimisers does the game need?",
-        "step-one-optimizer",
-    )
-    calls = [c for c in watch.calls[step.first[name] : step.last] if c.logits is not None]
+    if step.networks == {"G", "D"}:
+        wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
+            each loss also moves the opponent, and the two aims cancel. How many optimisers does the
+            game need?""")
+    calls = watch.judged(step, name)
     sent = [c for c in calls if c.back and c.epoch == step.epoch]
     saw_real = any(o[0] == "real" for c in sent for o in watch.origins(c))
     if name == "G" and step.grad["G"] is None and not any(c.functional for c in calls):
         if saw_real:
-            wrong(
-                "D's loss is sent back, but then G's optimiser is stepped, so that D does not "
-                "learn. Which optimiser follows which loss?",
-                "step-wrong-optimizer",
-            )
-        need(
-            any(c.through for c in sent) or not calls,
-            "The fakes are shown to D and the loss is computed, but no gradient reaches G: the "
-            "thread from D's answer to G is cut, and G does not change. How does G's image get to "
-            "D in this step?",
-            "step-detach-in-g",
-        )
-    if name == "D" and sent and not saw_real and _toward_real(sent):
-        wrong(
-            "G's loss is sent back, but then D's optimiser is stepped: D learns to be fooled, and "
-            "G does not learn. Which optimiser follows which loss?",
-            "step-wrong-optimizer",
-        )
-    need(
-        step.grad[name] is not None,
-        f"{name}'s optimiser is stepped while {name} holds no gradient, so that nothing moves. In "
-        "which order do `zero_grad`, `backward` and `step` come"
-        + (f", and was {other}'s optimiser meant?" if step.grad[other] is not None else "?"),
-    )
-
-
-def _toward_real(calls: list[Call]) -> bool:
-    """True if all images of these calls were given target 1."""
-    fits = [fit(c.logits, sum(b.reshape(-1) for b in c.back)) for c in calls]
-    return all(fit is not None and abs(fit.target - 1) < 0.01 for fit in fits)
-
-
-def _need_kept(shares: list[Share], name: str) -> None:
-    need(
-        not any(share.call.kept for share in shares),
-        f"The graph of {name}'s step is still in memory after its backward pass: `retain_graph` is "
-        "set. It costs memory and hides the question that the error message asked. Which part of "
-        "the graph should this loss not reach, or which graph is used twice?",
-        "step-retain-graph",
-    )
-
-
-def _need_detached(shares: list[Share]) -> None:
-    need(
-        not any(share.call.attached and share.call.through for share in shares),
-        "D's loss is sent back through the generator as well: after D's backward pass the "
-        "generator holds a gradient of D's loss. If nothing clears it, G's next update follows it. "
-        "Where do the fakes enter the discriminator?",
-        "step-no-detach",
-    )
+            wrong("""step-wrong-optimizer: D's loss is sent back, but then G's optimiser is stepped,
+                so that D does not learn. Which optimiser follows which loss?""")
+        if calls and not any(c.through for c in sent):
+            wrong("""step-detach-in-g: The fakes are shown to D and the loss is computed, but no
+                gradient reaches G: the thread from D's answer to G is cut, and G does not change.
+                How does G's image get to D in this step?""")
+    if name == "D" and sent and not saw_real:
+        fits = [fit(c.logits, sum(back.reshape(-1) for back in c.back)) for c in sent]
+        if all(found is not None and abs(found.target - 1) < 0.01 for found in fits):
+            wrong("""step-wrong-optimizer: G's loss is sent back, but then D's optimiser is stepped:
+                D learns to be fooled, and G does not learn. Which optimiser follows which loss?""")
+    if step.grad[name] is None:
+        meant = f", and was {other}'s optimiser meant?" if step.grad[other] is not None else "?"
+        wrong(f"""{name}'s optimiser is stepped while {name} holds no gradient, so that nothing
+            moves. In which order do `zero_grad`, `backward` and `step` come{meant}""")
 
 
 def sort_images(watch: Watch, shares: list[Share], name: str) -> dict[str, Group]:
     """The images of a step as real ones and fakes; reject others."""
     parts: dict[str, list[tuple]] = {"real": [], "fake": []}
     for share in shares:
-        origins = watch.origins(share.call)
-        for i, origin in enumerate(origins):
+        for i, origin in enumerate(watch.origins(share.call)):
             if origin[0] == "other" and share.weights[i]:
-                _need_strange(watch, share.call, i, name)
+                _say_strange(watch, share.call, i, name)
             elif origin[0] != "other" and (name == "D" or origin[0] == "fake"):
                 parts[origin[0]].append((share.call.logits[i].cpu(), share.weights[i], origin))
-    return {
-        kind: Group(
-            torch.stack([p[0] for p in part]).double() if part else torch.zeros(0).double(),
-            torch.stack([p[1] for p in part]) if part else torch.zeros(0).double(),
-            [p[2] for p in part],
-        )
-        for kind, part in parts.items()
-    }
+    groups = {}
+    for kind, part in parts.items():
+        logits, slopes, origins = zip(*part, strict=True) if part else ([], [], [])
+        groups[kind] = Group(*(torch.tensor(x).double() for x in (logits, slopes)), [*origins])
+    return groups
 
 
-def _need_strange(watch: Watch, call: Call, i: int, name: str) -> None:
+def _say_strange(watch: Watch, call: Call, i: int, name: str) -> None:
     """Say what an image is that is neither real nor a fake."""
     kind, match, factor, shift = watch.nearest(call.rows[i])
     whose = "real images reach D" if kind == "real" else "fakes reach D"
     low, high = shift - factor, shift + factor
     if match > 0.9999 and kind == "real" and abs(low) < 0.01 and abs(high - 1) < 0.01:
-        wrong(
-            "The loop runs, but the real images reach D in [0, 1] while G draws in [-1, 1]: D can "
-            "tell them apart by the blacks alone. Where are the pixels turned into floats?",
-            "data-range",
-        )
+        wrong("""data-range: The loop runs, but the real images reach D in [0, 1] while G draws in
+            [-1, 1]: D can tell them apart by the blacks alone. Where are the pixels turned into
+            floats?""")
     if abs(match) > 0.9999:
-        wrong(
-            f"The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where they "
-            f"had -1 to 1{', and as negatives' if factor < 0 else ''}; D should judge both kinds "
-            "of images in the same range. What is done to them on the way?"
-        )
+        wrong(f"""The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where
+            they had -1 to 1{", and as negatives" * (factor < 0)}; D should judge both kinds of
+            images in the same range. What is done to them on the way?""")
     if abs(match) > 0.5:
-        wrong(
-            f"Some {whose} changed: the image nearest to one of them has a correlation of only "
-            f"{match:.2f} with it. What is added to the images, or mixed with them, on the way?"
-        )
-    wrong(
-        f"In {name}'s step D is shown images that neither come from the data nor from the "
-        "generator passed in. What is handed to D there?"
-    )
+        wrong(f"""Some {whose} changed: the image nearest to one of them has a correlation of only
+            {match:.2f} with it. What is added to the images, or mixed with them, on the way?""")
+    wrong(f"""In {name}'s step D is shown images that neither come from the data nor from the
+        generator passed in. What is handed to D there?""")
 
 
-def _need_real(groups: dict[str, Group], given: Sequence[int] | None) -> None:
-    """Reject a step that misses a batch, a part of one, or shows D other real images."""
+def _need_both_batches(
+    shares: list[Share], groups: dict[str, Group], given: Sequence[int] | None
+) -> None:
+    """Reject a step of D that reaches G, misses a batch or a part of one, or sees other images."""
+    if any(share.call.attached and share.call.through for share in shares):
+        wrong("""step-no-detach: D's loss is sent back through the generator as well: after D's
+            backward pass the generator holds a gradient of D's loss. If nothing clears it, G's next
+            update follows it. Where do the fakes enter the discriminator?""")
+    active = {kind: len(g) and bool(g.slopes.abs().max() > 1e-9) for kind, g in groups.items()}
+    seen = [origin[1] for origin in groups["real"].origins]
+    if seen and not active["fake"] and len(seen) >= 2 * len(set(seen)):
+        wrong("""step-only-real: D is shown the real batch twice and no fakes: both terms of its
+            loss see real images. What is handed to D in the fake term?""")
     for kind, absent in (("real", "fake"), ("fake", "real")):
-        if len(groups[kind]) and not _active(groups[absent]):
-            seen = [origin[1] for origin in groups["real"].origins]
-            if kind == "real" and len(seen) >= 2 * len(set(seen)):
-                wrong(
-                    "D is shown the real batch twice and no fakes: both terms of its loss see real "
-                    "images. What is handed to D in the fake term?",
-                    "step-only-real",
-                )
-            if _active(groups[kind]):
-                wrong(_ONLY[kind], f"step-only-{kind}")
-    seen = {origin[1] for origin in groups["real"].origins}
-    if given is None or not seen:
-        return
-    need(
-        seen <= set(given),
-        "D learns from real images that are not in the batch passed in. Where do they come from?",
-        "step-globals",
-    )
-    need(
-        seen == set(given),
-        f"Of the {len(given)} real images passed in, only {len(seen)} have a part in D's update. "
-        "Where are the others left out? (Is a batch size written as a number?)",
-    )
+        if active[kind] and not active[absent]:
+            wrong(_ONLY[kind])
+    if given is not None and seen and not set(seen) <= set(given):
+        wrong("""step-globals: D learns from real images that are not in the batch passed in. Where
+            do they come from?""")
+    if given is not None and seen and set(seen) != set(given):
+        wrong(f"""Of the {len(given)} real images passed in, only {len(set(seen))} have a part in
+            D's update. Where are the others left out? (Is a batch size written as a number?)""")
 
 
-def _active(group: Group) -> bool:
-    return bool(len(group)) and bool(group.slopes.abs().max() > 1e-9)
-
-
-def _right_slopes(
-    watch: Watch, step: Step, groups: dict[str, Group], objective: Objective, name: str
-) -> dict[str, Tensor] | None:
-    """By how much each image should count; None if there is nothing to count."""
-    if not len(groups["fake"]) or (name == "D" and not len(groups["real"])):
-        return None
-    return _slopes_of(watch, step, groups, objective, name)
-
-
-def _slopes_of(watch, step, groups, objective: Objective, name: str) -> dict[str, Tensor]:
-    leaves = {kind: group.logits.clone().requires_grad_() for kind, group in groups.items()}
-    loss = loss_of(watch, step, leaves["real"], leaves["fake"], objective, name)
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    return {
-        kind: torch.zeros_like(leaf) if slope is None else slope
-        for (kind, leaf), slope in zip(leaves.items(), found, strict=True)
-    }
+# --- the loss of a step, and the slopes that it should have --------------------------------------
 
 
 def loss_of(watch, step, real: Tensor, fake: Tensor, objective: Objective, name: str) -> Tensor:
@@ -250,59 +180,53 @@ def loss_of(watch, step, real: Tensor, fake: Tensor, objective: Objective, name:
         return objective.d_loss(real, fake)
     if not getattr(objective, "g_sees_real", False):
         return objective.g_loss(fake)
-    calls = watch.calls[step.first["G"] : step.last]
-    seen = [c for c in calls if c.logits is not None and (c.back or c.functional)]
+    seen = [call for call in watch.judged(step, "G") if call.heard]
     real = [c.logits[i] for c in seen for i, o in enumerate(watch.origins(c)) if o[0] == "real"]
     return objective.g_loss(fake, torch.stack(real[-len(fake) :]).double().cpu())
 
 
-def _loss(watch, step, groups, objective: Objective, name: str) -> Tensor:
-    return loss_of(watch, step, groups["real"].logits, groups["fake"].logits, objective, name)
+def _right_slopes(
+    watch: Watch, step: Step, groups: Mapping[str, Group], objective: Objective, name: str
+) -> dict[str, Tensor] | None:
+    """By how much each image should count; None if there is nothing to count."""
+    if not len(groups["fake"]) or (name == "D" and not len(groups["real"])):
+        return None
+    leaves = [groups[kind].logits.clone().requires_grad_() for kind in ("real", "fake")]
+    loss = loss_of(watch, step, *leaves, objective, name)
+    slopes = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    return dict(zip(("real", "fake"), slopes, strict=True))
 
 
-def _same(groups: dict[str, Group], right: dict[str, Tensor]) -> bool:
+def _same(groups: Mapping[str, Group], right: Mapping[str, Tensor]) -> bool:
     return all(close(groups[kind].slopes, right[kind], absolute=1e-9) for kind in right)
 
 
-def _say_flat(name: str) -> None:
-    wrong(
-        f"At ordinary logits {name}'s step is right, but where the network is far off (logits of a "
-        "few hundred) the gradient is wrong or gone, since the sigmoid has rounded to 0 or 1 "
-        "before the logarithm is taken. Which loss takes the logits themselves?",
-        "loss-sigmoid-flat",
-    )
+# --- gradients that come from elsewhere, or change on the way ------------------------------------
 
 
-def _need_leftovers(watch, step: Step, name: str, account: Account, objective) -> None:
+def _need_no_leftovers(watch, step: Step, name: str, account: Account, objective) -> None:
     """Name gradients that were there before this step's backward pass."""
-    g_left = (
-        "From a clean start D is updated as it should be. But G's step leaves gradients in D, "
-        "and these are added to D's next update, which then pulls D toward being fooled. What has "
-        "to happen before D's own backward pass?"
-    )
+    g_left = """step-g-grad-left-in-d: From a clean start D is updated as it should be. But G's step
+        leaves gradients in D, and these are added to D's next update, which then pulls D toward
+        being fooled. What has to happen before D's own backward pass?"""
     if abs(account.held - 1) < 0.02:
-        need(
-            account.shares,
-            f"{name}'s optimiser takes a second step with one and the same gradient. Is `step` "
-            "called twice, or is a backward pass missing?",
-        )
+        if not account.shares:
+            wrong(f"""{name}'s optimiser takes a second step with one and the same gradient. Is
+                `step` called twice, or is a backward pass missing?""")
         if name == "D" and watch.held_from_g:
-            wrong(g_left, "step-g-grad-left-in-d")
-        wrong(
-            f"The first update of {name} is right, but a later one also contains the gradient of "
-            "the one before: `backward` adds to what is there already. When are the old gradients "
-            "cleared?",
-            "step-no-zero-grad",
-        )
+            wrong(g_left)
+        wrong(f"""step-no-zero-grad: The first update of {name} is right, but a later one also
+            contains the gradient of the one before: `backward` adds to what is there already. When
+            are the old gradients cleared?""")
     current = [share for share in account.shares if share.call.epoch == step.epoch]
     if name == "D" and 0 < len(current) < len(account.shares):
         groups = sort_images(watch, current, name)
         right = _right_slopes(watch, step, groups, objective, name)
         if right is not None and _same(groups, right):
-            wrong(g_left, "step-g-grad-left-in-d")
+            wrong(g_left)
 
 
-def _need_in_between(account: Account, fits: bool, step: Step, name: str) -> None:
+def _need_nothing_between(account: Account, fits: bool, step: Step, name: str) -> None:
     """Reject a gradient that is not the sum of what the backward passes brought."""
     found = step.grad[name].double().cpu()
     factors = []
@@ -311,76 +235,55 @@ def _need_in_between(account: Account, fits: bool, step: Step, name: str) -> Non
         if isinstance(brought, Tensor) and brought.any():
             factors.append((share.weights @ brought / brought.square().sum()).item())
     if fits and factors and max(factors) - min(factors) < 1e-3 and abs(factors[0] - 1) > 2e-3:
-        wrong(
-            f"Between `backward` and the optimiser's step {name}'s gradient changes: all of it is "
-            f"{times(factors[0])}. What happens between these two lines?"
-        )
+        wrong(f"""Between `backward` and the optimiser's step {name}'s gradient changes: all of it
+            is {times(factors[0])}. What happens between these two lines?""")
     if fits:
         return
     top = found.abs().max().item()
     if (found.abs() > 0.999 * top).sum() > 0.05 * len(found):
-        wrong(
-            f"Between `backward` and the optimiser's step {name}'s gradient is cut off at "
-            f"{top:.3g}, entry by entry. What happens between these two lines?"
-        )
+        wrong(f"""Between `backward` and the optimiser's step {name}'s gradient is cut off at
+            {top:.3g}, entry by entry. What happens between these two lines?""")
     share = account.rest.norm() / found.norm()
     decays = "; it points along the weights themselves, as a decay of the weights does"
-    wrong(
-        f"{name}'s gradient contains something that comes from none of the images that D was "
-        f"shown ({share:.0%} of it{decays if account.decays else ''}). What else is in the loss, "
-        "or changes the gradient before the optimiser's step?"
-    )
+    wrong(f"""{name}'s gradient contains something that comes from none of the images that D was
+        shown ({share:.0%} of it{decays * account.decays}). What else is in the loss, or changes the
+        gradient before the optimiser's step?""")
 
 
-def _need_ages(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
+def _need_moment(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
     """Reject a step for which another D judged, or another G drew, than the one of that moment."""
     for share in shares:
         age = watch.age("D", share.call, step)
-        need(
-            name == "D" or age != 1,
-            "G's step uses D as it was before D's own step: both gradients are taken first, and "
-            "then both networks move. Here they take turns: G answers the D that has just learned.",
-        )
-        need(
-            age == 0,
-            f"In {name}'s step the images are judged by a D with other weights than the one being "
-            "trained. Is a copy of it used that is never brought up to date?",
-        )
+        if name == "G" and age == 1:
+            wrong("""G's step uses D as it was before D's own step: both gradients are taken first,
+                and then both networks move. Here they take turns: G answers the D that has just
+                learned.""")
+        if age != 0:
+            wrong(f"""In {name}'s step the images are judged by a D with other weights than the one
+                being trained. Is a copy of it used that is never brought up to date?""")
         for origin in watch.origins(share.call):
-            need(
-                origin[0] != "fake" or watch.age("G", origin[1], step) == 0,
-                f"In {name}'s step D is shown fakes of an older generator than the one of that "
-                "moment. When are the fakes drawn?",
-            )
+            if origin[0] == "fake" and watch.age("G", origin[1], step) != 0:
+                wrong(f"""In {name}'s step D is shown fakes of an older generator than the one of
+                    that moment. When are the fakes drawn?""")
 
 
-def _need_modes(shares: list[Share], groups: dict[str, Group], name: str) -> None:
-    need(
-        all(share.call.training for share in shares),
-        f"D is in evaluation mode in {name}'s step; dropout and BatchNorm would be switched off. "
-        "Where is the mode set?",
-    )
-    need(
-        all(origin[1].training for origin in groups["fake"].origins),
-        f"The fakes of {name}'s step are drawn with G in evaluation mode; dropout and BatchNorm "
-        "would be switched off. Where is the mode set?",
-    )
-
-
-def _need_rows(groups: dict[str, Group], rows: int | None, name: str) -> None:
+def _need_modes_and_sizes(
+    shares: list[Share], groups: dict[str, Group], name: str, rows: int | None
+) -> None:
+    where = "would be switched off. Where is the mode set?"
+    if not all(share.call.training for share in shares):
+        wrong(f"D is in evaluation mode in {name}'s step; dropout and BatchNorm {where}")
+    if not all(origin[1].training for origin in groups["fake"].origins):
+        wrong(f"""The fakes of {name}'s step are drawn with G in evaluation mode; dropout and
+            BatchNorm {where}""")
     real, fakes = len(groups["real"]), len(groups["fake"])
-    need(
-        rows is None or fakes == rows,
-        f"For a batch of {rows}, {fakes} fakes have a part in the update. Is a batch size written "
-        "as a number?",
-        "hardcoded-size",
-    )
-    need(
-        name == "G" or fakes == real,
-        f"Beside {real} real images D learns from {fakes} fakes; as many were asked for. Is a "
-        "batch size written as a number?",
-        "hardcoded-size",
-    )
+    number = "Is a batch size written as a number?"
+    if rows is not None and fakes != rows:
+        wrong(f"""hardcoded-size: For a batch of {rows}, {fakes} fakes have a part in the update.
+            {number}""")
+    if name == "D" and fakes != real:
+        wrong(f"""hardcoded-size: Beside {real} real images D learns from {fakes} fakes; as many
+            were asked for. {number}""")
 
 
 # --- solve, then speak ---------------------------------------------------------------------------
@@ -391,7 +294,7 @@ def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
     for label, other in OBJECTIVES.items():
         if right is None or other == objective or (name == "G" and other.g_sees_real):
             continue
-        if _same(groups, _slopes_of(watch, step, groups, other, name)):
+        if _same(groups, _right_slopes(watch, step, groups, other, name)):
             _say_other_objective(label, name)
     asked = {"real": 1, "fake": 0} if name == "D" else {"fake": 1}
     if objective.d_loss is cross_entropy.d_loss:
@@ -403,28 +306,23 @@ def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
     fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
     smooth = any(f and f.form == "cross-entropy" and 0.02 < f.target < 0.98 for f in fits)
     said = say_targets(groups, asked, _NOUNS) or "the images do not all count as they should"
-    wrong(
-        f"Solved for what each image contributes, {name}'s gradient says: {said}. "
-        + (
-            "Smoothing has an exercise of its own; the plain targets are asked for here."
-            if smooth
-            else "Look at the targets, the sign, the reduction to one number and what is handed "
-            "to the loss."
-        )
-    )
+    look = """Look at the targets, the sign, the reduction to one number and what is handed to the
+        loss."""
+    if smooth:
+        look = "Smoothing has an exercise of its own; the plain targets are asked for here."
+    wrong(f"Solved for what each image contributes, {name}'s gradient says: {said}. {look}")
 
 
 def _say_other_objective(label: str, name: str) -> None:
+    if name == "G" and label == "minimax":
+        wrong(SATURATING[1], SATURATING[0])
     if label in ("minimax", "non-saturating"):
-        if name == "G" and label == "minimax":
-            wrong(SATURATING[1], SATURATING[0])
         return
     label = label.replace("wasserstein", "Wasserstein")
     if name == "G" and label in ("Wasserstein", "hinge"):
         label = "Wasserstein or hinge"
-    wrong(
-        f"This is the gradient of the {label} loss; the cross-entropy on logits is asked for here."
-    )
+    wrong(f"""This is the gradient of the {label} loss; the cross-entropy on logits is asked for
+        here.""")
 
 
 def _need_whole_batch(group: Group, noun: str, name: str) -> None:
@@ -435,14 +333,11 @@ def _need_whole_batch(group: Group, noun: str, name: str) -> None:
     if not idle.any() or used.sum() < 4 or fit(group.logits[used], group.slopes[used]) is None:
         return
     size = group.logits.abs()
-    far = size[idle].min() > size[used].max()
+    where = "Where are the others left out?"
+    if size[idle].min() > size[used].max():
+        where = "The others are those with the largest logits: what is cut off there?"
     wrong(
-        f"Only {int(used.sum())} of the {len(group)} {noun} have a part in {name}'s update. "
-        + (
-            "The others are those with the largest logits: what is cut off there?"
-            if far
-            else "Where are the others left out?"
-        )
+        f"Only {int(used.sum())} of the {len(group)} {noun} have a part in {name}'s update. {where}"
     )
 
 
@@ -454,13 +349,11 @@ def _need_once(groups, right, kinds, shares, name, watch) -> None:
         factors[kind] = (groups[kind].slopes @ right[kind] / norm).item() if norm > 0 else math.nan
         if not close(groups[kind].slopes, factors[kind] * right[kind], 2e-3):
             return
-    for kind in kinds:
+    for kind, factor in factors.items():
         own = [s.passes for s in shares if any(o[0] == kind for o in watch.origins(s.call))]
         passes = max(own, default=0)
-        need(
-            passes < 2 or abs(factors[kind] - passes) > 0.01,
-            f"The {kind} term is counted {'twice' if passes == 2 else f'{passes} times'} in "
-            f"{name}'s gradient. `backward` adds to what is there: how many backward passes does "
-            "each term go through, and is `retain_graph` needed at all?",
-            "step-retain-graph",
-        )
+        if passes >= 2 and abs(factor - passes) < 0.01:
+            wrong(f"""step-retain-graph: The {kind} term is counted
+                {"twice" if passes == 2 else f"{passes} times"} in {name}'s gradient. `backward`
+                adds to what is there: how many backward passes does each term go through, and is
+                `retain_graph` needed at all?""")

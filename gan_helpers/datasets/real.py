@@ -1,7 +1,5 @@
 """MNIST, Fashion-MNIST and CIFAR-10: read from the data folder, or downloaded into it once."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import tempfile

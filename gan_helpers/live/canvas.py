@@ -4,11 +4,7 @@ A matplotlib figure takes 45 ms and more to redraw; these take about 10, so that
 training. Everything is drawn at twice the size and halved, which smooths the edges.
 """
 
-from __future__ import annotations
-
-import base64
 import functools
-import html
 import io
 import math
 from collections.abc import Sequence
@@ -17,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..plotting import BLUE, GREEN, ORANGE, PINK
+from ..plotting import BLUE, GREEN, ORANGE, PINK, picture_output
 
 SIZE = 420  # pixels of a square picture as it is shown
 CHARTS = (400, SIZE)  # width and height of the charts beside it: both fit JupyterLab's column
@@ -106,50 +102,6 @@ def draw_charts(charts: Sequence[Chart], size: tuple[int, int] = CHARTS) -> Imag
     return picture.reduce(_SHARP)
 
 
-def draw_legend(width: int) -> Image.Image:
-    """What the marks and colours of `draw_plane` mean, as a strip `width` pixels wide."""
-    height, font = 22, _font(12 * _SHARP)
-    picture = Image.new("RGB", (width * _SHARP, height * _SHARP), "white")
-    draw = ImageDraw.Draw(picture)
-    middle, x, gap = height * _SHARP / 2, 4.0 * _SHARP, 14 * _SHARP
-
-    def write(text: str) -> None:
-        nonlocal x
-        draw.text((x, middle), text, fill=_INK, font=font, anchor="lm")
-        x += draw.textlength(text, font=font) + gap
-
-    half = 3 * _SHARP
-    draw.rectangle((x, middle - half, x + 2 * half, middle + half), fill=BLUE)
-    x += 3 * half
-    write("real")
-    draw.ellipse((x, middle - half, x + 2 * half, middle + half), fill=ORANGE)
-    x += 3 * half
-    write("generated")
-    _draw_arrows(draw, np.array([[x, middle]]), np.array([[2.0, 0.0]]))
-    x += 28 * _SHARP
-    write("G's pull")
-    draw.line((x, middle, x + 22 * _SHARP, middle), fill=_NET, width=_SHARP)
-    x += 26 * _SHARP
-    write("G's grid")
-    write("D says:")
-    x -= gap / 2
-    for text, share in (("generated", 0.0), ("undecided", 0.5), ("real", 1.0)):
-        color = tuple(_verdict_colors()[3 * round(255 * share) :][:3])
-        box = (x, middle - 2 * half, x + 5 * half, middle + 2 * half)
-        draw.rectangle(box, fill=color, outline=_GREY)
-        x += 6.5 * half
-        write(text)
-    return picture.reduce(_SHARP)
-
-
-def below(picture: Image.Image, strip: Image.Image) -> Image.Image:
-    """The picture with a strip of the same width under it."""
-    whole = Image.new("RGB", (picture.width, picture.height + strip.height), "white")
-    whole.paste(picture, (0, 0))
-    whole.paste(strip, (0, picture.height))
-    return whole
-
-
 def side_by_side(pictures: Sequence[Image.Image], titles: Sequence[str] = ()) -> Image.Image:
     """Pictures of one height in a row, each under its title if titles are given."""
     gap, top = 8, 22 if titles else 0
@@ -171,10 +123,14 @@ def jpeg(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def output(picture: Image.Image, alt: str) -> dict[str, str]:
+    """What to `display(..., raw=True)` for a static picture with its alternative text."""
+    return picture_output(jpeg(picture), "jpeg", alt)
+
+
 def image_tag(picture: Image.Image, alt: str) -> str:
     """The picture as an HTML <img> that carries its own data and alternative text."""
-    data = base64.b64encode(jpeg(picture)).decode()
-    return f'<img src="data:image/jpeg;base64,{data}" alt="{html.escape(alt, quote=True)}">'
+    return output(picture, alt)["text/html"]
 
 
 # ---------------------------------------------------------------------------- the plane
@@ -287,14 +243,10 @@ def _limits(chart: Chart) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    if log:
-        every = max(1, math.ceil((high - low) / 4))
-        return [float(e) for e in range(int(low), int(high) + 1, every)]
-    raw = (high - low) / 3
-    unit = 10 ** math.floor(math.log10(raw))
-    step = min((unit * k for k in (1, 2, 5, 10)), key=lambda candidate: abs(candidate - raw))
-    first = math.ceil(low / step)
-    return [k * step for k in range(first, int(high / step + 1e-9) + 1)]
+    from matplotlib.ticker import MaxNLocator  # here: matplotlib takes a while to load
+
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10], integer=log).tick_values(low, high)
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def _power(exponent: float) -> str:

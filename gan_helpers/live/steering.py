@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
-
 from ..losses import OBJECTIVES
 from ..settings import budget
 from . import has_front_end
-from .canvas import CHARTS, LIMIT, SIZE, below, draw_legend, image_tag, jpeg, side_by_side
+from .canvas import CHARTS, LIMIT, SIZE, jpeg, output, side_by_side
 from .plane import POINTS, Plane, Settings
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100)  # training steps between two frames
@@ -33,9 +31,9 @@ _LEGEND = (
     "Blue squares: real points. Orange discs: generated points, drawn from the same latent points "
     "all the time. Colour: D's verdict, from orange (generated) over white (undecided) to blue "
     "(real). Arrows: where G's loss pulls each point. Thin lines: a square grid of latent points, "
-    "as G warps it. Settings marked * start the run over; "
-    "the others take effect at the next step."
+    "as G warps it."
 )
+_STARRED = " Settings marked * start the run over; the others take effect at the next step."
 # The pictures are images without mouse events and without alternative text. A transparent sheet
 # over each carries the text; the plane's also writes the place of a click into a hidden text field,
 # which Python observes. The last rule is for JupyterLab, which leaves cells that are out of sight
@@ -98,21 +96,15 @@ def show_strip(plane: Plane, steps: int) -> None:
             plane.advance(min(20, moment - plane.gan.g_count))
         titles.append(f"step {plane.gan.g_count:,}")
         frames.append(plane.picture(SIZE // 2 - 5))
+    display(_static_output(plane), raw=True)
     strip = side_by_side(frames, titles)
-    for picture, alt in (
-        (_static_picture(plane), plane.alt()),
-        (
-            below(strip, draw_legend(strip.width)),
-            f"The same plane at {', '.join(titles)}, left to right.",
-        ),
-    ):
-        display({"text/html": image_tag(picture, alt), "text/plain": f"[figure] {alt}"}, raw=True)
+    display(output(strip, f"The same plane at {', '.join(titles)}, left to right."), raw=True)
 
 
-def _static_picture(plane: Plane) -> Image.Image:
-    """The plane, its charts beside it, and the legend below."""
-    both = side_by_side([plane.picture(), plane.charts()])
-    return below(both, draw_legend(both.width))
+def _static_output(plane: Plane) -> dict[str, str]:
+    """The plane, its charts beside it, and what the marks mean below."""
+    shown = output(side_by_side([plane.picture(), plane.charts()]), plane.alt())
+    return {**shown, "text/html": f"{shown['text/html']}<p>{_LEGEND}</p>"}
 
 
 class Playground:
@@ -239,8 +231,7 @@ class Playground:
             (self._sheet, self.plane.alt(), click),
             (self._charts_sheet, self.plane.charts_alt(), ""),
         ):
-            label = html.escape(alt, quote=True)
-            words = f'role="img" aria-label="{label}"'
+            words = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
             sheet.value = f"<style>{_STYLE}</style><div {words} {attributes}></div>"
 
     def _keep_static(self) -> None:
@@ -249,18 +240,15 @@ class Playground:
         if not self._drawn or self._static is None:
             return
         self._drawn = False
-        tag = image_tag(_static_picture(self.plane), self.plane.alt())
+        shown = _static_output(self.plane)
         text = "The picture at the last pause, which stays when the notebook is saved"
-        folded = f"<details><summary>{text}</summary>{tag}</details>"
-        self._static.update({"text/html": folded, "text/plain": self.plane.alt()}, raw=True)
+        folded = f"<details><summary>{text}</summary>{shown['text/html']}</details>"
+        self._static.update({**shown, "text/html": folded}, raw=True)
 
     def _close(self) -> None:
         """Leave the static picture alone on the page."""
-        alt = self.plane.alt()
         if self._static is not None:
-            tag = image_tag(_static_picture(self.plane), alt)
-            bundle = {"text/html": tag, "text/plain": f"[figure] {alt}"}
-            self._static.update(bundle, raw=True)
+            self._static.update(_static_output(self.plane), raw=True)
         self._box.close()
 
     # ---- widgets
@@ -288,7 +276,7 @@ class Playground:
                 w.HBox([plane, charts], layout=wrap),
                 self._status,
                 w.HBox(self._sliders(w), layout=wrap),
-                w.HTML(f'<div style="line-height: 1.4">{_LEGEND}</div>'),
+                w.HTML(f'<div style="line-height: 1.4">{_LEGEND}{_STARRED}</div>'),
             ]
         )
         self._box.add_class("gan-playground")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .features import as_features, check_matrix
-from .score import Score, wilson
+from .features import as_features
+from .score import Score
 
 
 def classes_covered(
@@ -29,26 +29,6 @@ def classes_covered(
     counts = torch.bincount(seen.logits.argmax(dim=1), minlength=classes).numpy()
     confidence = seen.logits.double().softmax(dim=1).amax(dim=1).mean()
     return _covered("classes", counts, len(seen), share, seen.judge, float(confidence))
-
-
-def modes_covered(
-    points: Tensor, centers: Tensor, sigma: float, *, share: float = 0.2, within: float = 3.0
-) -> tuple[Score, Score]:
-    """Modes of a 2-D mixture that get at least `share` of their fair part, and high-quality share.
-
-    points (N, 2), centers (M, 2). A point is of high quality if it lies within `within` * sigma of
-    its nearest centre, and only such points count for a mode. Ask for both: a uniform ring covers
-    all modes of a ring with a high-quality share below 40 %.
-    """
-    points, centers = torch.as_tensor(points), torch.as_tensor(centers)
-    check_matrix("points", points)
-    if centers.ndim != 2 or centers.shape[1] != points.shape[1]:
-        raise ValueError(f"centers are {tuple(centers.shape)} for points {tuple(points.shape)}")
-    counts = mode_counts(points.double(), centers.double(), within * sigma).numpy()
-    n, hits = len(points), int(counts.sum())
-    modes = _covered("modes", counts, n, share, "coordinates", None)
-    band = wilson(hits, n)
-    return modes, Score("high-quality share", hits / n, band, n, "coordinates", None, "higher")
 
 
 def mode_counts(

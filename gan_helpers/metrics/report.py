@@ -1,7 +1,5 @@
 """All scores that belong into a report, and those of the course's own models."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 from pathlib import Path

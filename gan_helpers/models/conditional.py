@@ -3,13 +3,11 @@
 Each generator is called G(z, y), each discriminator D(images, y), y int64 of shape (N,).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .dcgan import DCGANDiscriminator, DCGANGenerator, small_kernel_end
+from .dcgan import DCGANDiscriminator, DCGANGenerator, small_kernel_end, small_kernel_up
 from .mlp import IMAGE_SHAPE, WideDiscriminator, WideGenerator
 
 
@@ -52,11 +50,10 @@ class TwoBranchGenerator(nn.Module):
     def __init__(self, latent_dim: int = 100, num_classes: int = 10):
         super().__init__()
         self.latent_dim, self.num_classes = latent_dim, num_classes
-        self.from_z = _up(latent_dim, 256, 3)
-        self.from_label = _up(num_classes, 256, 3)
-        self.net = nn.Sequential(
-            _up(512, 128, 3), _up(128, 64, 2), nn.ConvTranspose2d(64, 1, 2, stride=2), nn.Tanh()
-        )
+        self.from_z = small_kernel_up(latent_dim, 256, 3)
+        self.from_label = small_kernel_up(num_classes, 256, 3)
+        layers = [small_kernel_up(512, 128, 3), small_kernel_up(128, 64, 2)]
+        self.net = nn.Sequential(*layers, nn.ConvTranspose2d(64, 1, 2, stride=2), nn.Tanh())
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         label = F.one_hot(y, self.num_classes).to(z.dtype)
@@ -86,12 +83,6 @@ class TwoBranchDiscriminator(nn.Module):
         planes = planes.expand(-1, -1, *images.shape[2:])
         both = torch.cat((self.from_image(images), self.from_label(planes)), dim=1)
         return self.net(both).squeeze(1)
-
-
-def _up(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, kernel, stride=2), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
 
 
 class ConditionalDCGANGenerator(nn.Module):
