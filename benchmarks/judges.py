@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from shipping import save_judge
 from torch import Tensor
 
 from gan_helpers import datasets, judges
@@ -155,7 +156,7 @@ def train(key: str, folder: Path | None, quick: bool, note: str) -> None:
         print(f"epoch {epoch}: loss {loss:.4f}, {seconds:.0f} s of CPU time", flush=True)
 
     judge = train_judge(
-        judges.KINDS[key].build(key),
+        judges.build(key),
         images,
         labels,
         epochs=1 if quick else recipe.epochs,
@@ -167,12 +168,23 @@ def train(key: str, folder: Path | None, quick: bool, note: str) -> None:
         print("--quick: nothing is written")
         return
     card = make_card(judge, key, data, time.process_time() - started, note)
-    path = judges.save_judge(judge, card)
-    card["test_accuracy"] = judges.accuracy(
+    path = save_judge(judge, card)
+    card["test_accuracy"] = accuracy(
         judges.load_judge(key, "cpu"), test.images, test.labels
     )  # of the rounded weights, as they are shipped
-    judges.save_judge(judges.load_judge(key, "cpu"), card)
+    save_judge(judges.load_judge(key, "cpu"), card)
     print(f"{path.name}: test accuracy {card['test_accuracy']:.4f}")
+
+
+def accuracy(judge: judges.Judge, images: Tensor, labels: Tensor, batch_size: int = 100) -> float:
+    """The share of uint8 images (N, C, H, W) that the judge gives their label."""
+    device = next(judge.parameters()).device
+    right = 0
+    with torch.inference_mode():
+        for batch, wanted in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+            logits = judge(batch.to(device).float() / 127.5 - 1)
+            right += int((logits.argmax(dim=1).cpu() == wanted).sum())
+    return right / len(labels)
 
 
 def make_card(
@@ -219,7 +231,7 @@ def main() -> None:
             print(f"{key:8} not scored: {error}")
             continue
         n = 1000 if options.quick else len(test)
-        found[key] = judges.accuracy(judge, test.images[:n], test.labels[:n])
+        found[key] = accuracy(judge, test.images[:n], test.labels[:n])
         size = (judges.WEIGHTS / f"{judge.name}.safetensors").stat().st_size / 1e6
         print(f"{key:8} {found[key]:.4f} of {n:,} {test.title}; {size:.2f} MB")
     print(json.dumps(found))

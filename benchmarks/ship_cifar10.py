@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from cifar10_gans import build, load, settle
+from shipping import save_pair
 from torch import nn
 
 import gan_helpers as gh
@@ -99,7 +100,7 @@ def main() -> None:
         "log": [row for row in log if row["seen"] <= state["seen"]],
     }
     pair = pretrained.Pretrained(args.name, generator, transfer(D, build_d()), None, card)
-    print(pretrained.save(pair, args.out))
+    print(save_pair(pair, args.out))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ A checkpoint is a plain dictionary of tensors, numbers, strings, lists and dicts
 `torch.save` and read with `weights_only=True`, so a checkpoint from a stranger cannot run code.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -6,6 +6,7 @@ same seeds for the same number of steps, and what differs is shown with its spre
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from . import checkpoints, plotting
 from .callbacks import Scoring
 from .datasets import ImageDataset
 from .metrics.score import t_interval
 from .models import PAIRS, build_pair
+from .run_folder import write_json
 from .runs import TrainingDiverged, TrainingRun
 from .settings import set_seed
 from .training import train
@@ -84,12 +87,17 @@ def signs_of_convergence(run, scores: Sequence[tuple[int, float]] = ()) -> list[
             f"{before:.4g} at step {scores[-2][0]:,} and {now:.4g} at step {step:,} ({change:.0%})"
         )
         signs.append(Sign("score", change < 0.05, text))
-    lead = np.subtract(run.history["d_real"], run.history["d_fake"])
+    lead = _lead(run.history)
     if len(lead) >= 8:
         signs.append(_lead_sign(lead))
     if len(run.snapshots) >= 2:
         signs.append(_sample_sign(run.snapshots[-2], run.snapshots[-1]))
     return signs
+
+
+def _lead(history: dict[str, list[float]]) -> np.ndarray:
+    """The lead of D at each step: D(x) - D(G(z))."""
+    return np.subtract(history["d_real"], history["d_fake"])
 
 
 def _lead_sign(lead: np.ndarray) -> Sign:
@@ -152,31 +160,23 @@ def compare_runs(
     if better not in ("lower", "higher"):
         raise ValueError(f"better={better!r}; expected 'lower' or 'higher'")
     settings = {name: _settings(name, value) for name, value in configurations.items()}
-    places = [_slug(name) for name in settings]
-    if folder is not None and len(set(places)) < len(places):
+    if folder is not None and len(set(map(_slug, settings))) < len(settings):
         raise ValueError(f"the names {list(settings)} are too much alike for names of folders")
     jobs = [(name, seed) for name in settings for seed in seeds]
     moments = sorted({round(k * steps / looks) for k in range(1, looks + 1)})
     comparison = Comparison([], steps, better, dataset.title, getattr(score, "__name__", "score"))
-    with _bar(len(jobs) * steps, progress) as bar:
-        for name, seed in jobs:
+    with tqdm(total=len(jobs) * steps, unit="step", mininterval=0.5, disable=not progress) as bar:
+        for done, (name, seed) in enumerate(jobs):
             bar.set_description(f"{name}, seed {seed}")
+            bar.update(done * steps - bar.n)  # a run that diverged took fewer
             place = None if folder is None else Path(folder) / f"{_slug(name)}-seed{seed}"
             job = _Job(name, seed, steps, moments, dataset, score, settings[name], place)
-            result = job.finished() or job.train(bar)
+            result = job.train(bar)
             if result is None:
                 comparison.interrupted = True
                 break
             comparison.results.append(result)
-            bar.n = len(comparison.results) * steps
-            bar.refresh()
     return comparison
-
-
-def _bar(total: int, shown: bool):
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit="step", mininterval=0.5, disable=not shown)
 
 
 def _settings(name: str, value: str | dict | Callable[[], Pair]) -> dict:
@@ -196,7 +196,7 @@ def _slug(name: str) -> str:
 
 @dataclass
 class _Job:
-    """One run of a comparison."""
+    """One run of a comparison; one that is finished in `place` resumes at its end."""
 
     name: str
     seed: int
@@ -212,68 +212,54 @@ class _Job:
         pair = self.settings["pair"]
         return build_pair(pair, self.dataset.image_shape) if isinstance(pair, str) else pair()
 
-    def fingerprint(self) -> dict:
-        """What must be the same for a finished run to stand for this one, as texts."""
-        others = {key: _word(value) for key, value in self.settings.items() if key != "pair"}
-        data = f"{self.dataset.title}, {len(self.dataset)} images {self.dataset.image_shape}"
-        networks = self.build()
+    def claim(self) -> None:
+        """Note in `place` what is trained there; ValueError if it is something else."""
         # Two networks of the same layers may begin with other weights.
+        networks = self.build()
         size = sum(float(p.detach().abs().sum()) for part in networks for p in part.parameters())
-        return {"steps": self.steps, "seed": self.seed, "data": data, "scored at": self.moments,
+        data = f"{self.dataset.title}, {len(self.dataset)} images {self.dataset.image_shape}"
+        mine = {"steps": self.steps, "seed": self.seed, "data": data, "scored at": self.moments,
                 "score": _word(self.score), "networks": repr(networks),
-                "initial weights": f"{size:.4g}", **others}  # fmt: skip
-
-    def finished(self) -> RunResult | None:
-        """The result that lies in the folder; ValueError if it belongs to other settings."""
-        if self.place is None or not (self.place / "result.pt").exists():
-            return None
-        payload, mine = checkpoints.load(self.place / "result.pt"), self.fingerprint()
-        theirs = payload["fingerprint"]
+                "initial weights": f"{size:.4g}"}  # fmt: skip
+        mine |= {key: _word(value) for key, value in self.settings.items() if key != "pair"}
+        file = self.place / "compared.json"
+        theirs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else mine
         different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
         if different:
             raise ValueError(
-                f"{self.place} holds a finished run with other settings ({', '.join(different)}): "
-                "name another folder, or remove that one"
+                f"{self.place} holds a run with other settings ({', '.join(different)}): name "
+                "another folder, or remove that one"
             )
-        return _result(payload["result"])
+        write_json(mine, file)
 
     def train(self, bar) -> RunResult | None:
         """Train it, or what is left of it; None if it was interrupted."""
-        scoring = Scoring(self.score, self.moments)
+        if self.place is not None:
+            self.claim()
+        scoring, start, diverged = Scoring(self.score, self.moments), bar.n, ""
         settings = {key: value for key, value in self.settings.items() if key != "pair"}
-        make_callbacks = settings.pop("callbacks", list)
-        start = bar.n
+        own_callbacks = settings.pop("callbacks", list)()
 
         def move(run: TrainingRun) -> None:
             bar.update(start + run.step - bar.n)
 
-        diverged = ""
         try:
             run = train(
                 *self.build(), self.dataset, steps=self.steps, seed=self.seed, progress=False,
-                callbacks=[*make_callbacks(), scoring, move], run_dir=self.place,
+                callbacks=[*own_callbacks, scoring, move], run_dir=self.place,
                 resume=None if self.place is None else True, **settings,
             )  # fmt: skip
         except TrainingDiverged as error:
             run, diverged = error.run, str(error).split(". ")[0]
         if run.interrupted or (run.step < self.steps and not diverged):
             return None
-        result = RunResult(self.name, self.seed, run.step, run.seconds, run.history,
-                           scoring.scores, run.snapshots[-2:], diverged)  # fmt: skip
-        if self.place is not None:
-            payload = {"fingerprint": self.fingerprint(), "result": vars(result)}
-            checkpoints.write(payload, self.place / "result.pt")
-        return result
+        return RunResult(self.name, self.seed, run.step, run.seconds, run.history,
+                         scoring.scores, run.snapshots[-2:], diverged)  # fmt: skip
 
 
 def _word(value: object) -> str:
     """A value as text that is the same in the next session: functions by their names."""
     return getattr(value, "__qualname__", None) or repr(value)
-
-
-def _result(values: dict) -> RunResult:
-    values = {**values, "scores": [tuple(pair) for pair in values["scores"]]}
-    return RunResult(**{**values, "snapshots": [tuple(item) for item in values["snapshots"]]})
 
 
 # --- what came out -------------------------------------------------------------------------------
@@ -313,7 +299,8 @@ class Comparison:
         for name in self.names:
             runs, (mean, interval) = self.runs(name), self.mean(name)
             finite = [run.score for run in runs if not math.isnan(run.score)]
-            lead = np.mean([_lead(run.history) for run in runs])
+            leads = [_lead(run.history) for run in runs if run.history["step"]]
+            lead = np.mean([lead[-max(1, len(lead) // 4) :].mean() for lead in leads] or math.nan)
             signs = [sign.settled for run in runs for sign in run.signs]
             between = "{:.3g} to {:.3g}".format
             rows.append([
@@ -399,7 +386,9 @@ class Comparison:
         if "results" not in values:
             raise checkpoints.CheckpointError(f"{path} holds no comparison")
         del values["format"]
-        return Comparison(**{**values, "results": [_result(item) for item in values["results"]]})
+        return Comparison(
+            **{**values, "results": [RunResult(**item) for item in values["results"]]}
+        )
 
 
 def _mean(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
@@ -407,12 +396,6 @@ def _mean(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
     if len(finite) < 2:
         return (float(finite[0]) if len(finite) else math.nan), None
     return float(finite.mean()), t_interval(finite)
-
-
-def _lead(history: dict[str, list[float]]) -> float:
-    """Mean of D(x) - D(G(z)) over the last quarter."""
-    lead = np.subtract(history["d_real"], history["d_fake"])
-    return float(lead[-max(1, len(lead) // 4) :].mean()) if len(lead) else math.nan
 
 
 def _draw_scores(ax, runs: list[RunResult], name: str, color: str) -> None:

@@ -10,11 +10,9 @@ Every judge is a module with `name`, `feature_dim`, `num_classes`, `input_shape`
 any), `card`, and `features_and_logits(images)` for float images in [-1, 1].
 """
 
-from __future__ import annotations
-
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +24,13 @@ WEIGHTS = Path(__file__).resolve().parent / "weights"
 
 class InceptionUnavailable(RuntimeError):
     """Inception-v3 cannot be used here; the message says why, what to do, and what serves."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}. Meanwhile gh.judges.load_judge('cifar10') or ('mnist') serves: its "
+            "distances are called FD(cifar10-judge, ...) and compare with each other, not with "
+            "published FIDs."
+        )
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -81,17 +86,12 @@ class Judge(nn.Module):
         return self.features_and_logits(images)[1]
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A shipped judge's network; `title` is the data set's name as `ImageDataset` has it."""
 
     title: str
     input_shape: tuple[int, int, int]
     widths: tuple[int, ...]
-
-    def build(self, key: str) -> Judge:
-        """The untrained network."""
-        return Judge(f"{key}-judge", self.input_shape, self.widths)
 
 
 KINDS = {
@@ -102,38 +102,12 @@ KINDS = {
 }
 
 
-def accuracy(judge: Judge, images: Tensor, labels: Tensor, batch_size: int = 100) -> float:
-    """The share of uint8 images (N, C, H, W) that the judge gives their label."""
-    device = next(judge.parameters()).device
-    right = 0
-    with torch.inference_mode():
-        for batch, wanted in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-            logits = judge(batch.to(device).float() / 127.5 - 1)
-            right += int((logits.argmax(dim=1).cpu() == wanted).sum())
-    return right / len(labels)
+def build(key: str) -> Judge:
+    """The untrained network of the shipped judge `key`."""
+    return Judge(f"{key}-judge", KINDS[key].input_shape, KINDS[key].widths)
 
 
 # --- shipped weights -----------------------------------------------------------------------------
-
-
-def save_judge(judge: Judge, card: dict, folder: Path = WEIGHTS) -> Path:
-    """Write a judge's weights and card (data, epochs, seed, scores, ...)."""
-    return write_weights(judge.state_dict(), card, folder / f"{judge.name}.safetensors")
-
-
-def write_weights(state: dict[str, Tensor], card: dict, path: Path) -> Path:
-    """Write tensors (float16, safetensors) and beside them their card (JSON)."""
-    from safetensors.torch import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stored = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in state.items()
-    }
-    save_file(stored, path)
-    path.chmod(0o644)  # safetensors writes files that only their owner can read
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 def read_weights(path: Path, made_by: str) -> tuple[dict[str, Tensor], dict]:
@@ -163,7 +137,7 @@ def load_judge(name: str, device: str | torch.device | None = None) -> Judge:
             f"name={name!r} is not a shipped judge; expected one of {known}. For Inception-v3 use "
             "load_inception(); for data of your own, train one as benchmarks/judges.py does"
         )
-    judge = KINDS[key].build(key)
+    judge = build(key)
     state, judge.card = read_weights(
         WEIGHTS / f"{judge.name}.safetensors", f"python benchmarks/judges.py --train {key}"
     )
@@ -222,19 +196,15 @@ def load_inception(
     The file is torch-fidelity's `weights-inception-2015-12-05-6726825d.pth` (91 MB).
     Raises InceptionUnavailable with what to do, and which judge serves meanwhile.
     """
-    meanwhile = (
-        "Meanwhile gh.judges.load_judge('cifar10') or ('mnist') serves: its distances are called "
-        "FD(cifar10-judge, ...) and compare with each other, not with published FIDs."
-    )
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError as error:
         raise InceptionUnavailable(
             "torch-fidelity is not installed: pip install 'gan_helpers[inception]' (or pip "
-            f"install torch-fidelity). {meanwhile}"
+            "install torch-fidelity)"
         ) from error
     if weights is not None:
-        _check_inception_file(Path(weights), meanwhile)
+        _check_inception_file(Path(weights))
     try:
         network = FeatureExtractorInceptionV3(
             "inception-v3-compat",
@@ -245,23 +215,23 @@ def load_inception(
         raise InceptionUnavailable(
             f"the Inception-v3 weights could not be downloaded ({error}). On a machine with "
             "network, fetch weights-inception-2015-12-05-6726825d.pth from torch-fidelity's "
-            f"releases, copy it here and pass weights=PATH. {meanwhile}"
+            "releases, copy it here and pass weights=PATH"
         ) from error
     except RuntimeError as error:
         raise InceptionUnavailable(
             f"weights={str(weights)!r} does not fit torch-fidelity's Inception-v3: other ports of "
-            f"the network (torchvision's, say) give other scores. {meanwhile}"
+            "the network (torchvision's, say) give other scores"
         ) from error
     return Inception(network).eval().to(pick_device(device))
 
 
-def _check_inception_file(path: Path, meanwhile: str) -> None:
+def _check_inception_file(path: Path) -> None:
     """Refuse a missing file, and one that is no plain state dict, before torch-fidelity runs it."""
     if not path.is_file():
-        raise InceptionUnavailable(f"weights={str(path)!r}: there is no such file. {meanwhile}")
+        raise InceptionUnavailable(f"weights={str(path)!r}: there is no such file")
     try:
         torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
         raise InceptionUnavailable(
-            f"weights={str(path)!r} is not a readable file of plain tensors ({error}). {meanwhile}"
+            f"weights={str(path)!r} is not a readable file of plain tensors ({error})"
         ) from error

@@ -6,8 +6,6 @@ term, so that its value at equilibrium (all logits 0) is 2 log 2 = 1.386 for the
 objectives.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass

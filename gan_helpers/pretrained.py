@@ -1,14 +1,11 @@
 """GANs whose trained weights come with the package, each with a card that says how it was made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
-from .judges import WEIGHTS, read_weights, write_weights
+from .judges import WEIGHTS, read_weights
 from .models import (
     ConditionalDCGANGenerator,
     DCGANDiscriminator,
@@ -79,26 +76,8 @@ def load(name: str) -> Pretrained:
         WEIGHTS / f"{name}.safetensors", "python benchmarks/cifar10_gans.py (many CPU hours)"
     )
     build_g, build_d = PAIRS[name]
-    networks = {"generator": build_g(), "discriminator": build_d(), "averaged": None}
+    networks = nn.ModuleDict({"generator": build_g(), "discriminator": build_d()})
     if any(key.startswith("averaged.") for key in state):
         networks["averaged"] = build_g()
-    for part, network in networks.items():
-        if network is not None:
-            network.load_state_dict(_part(state, part))
-            network.eval()
-    return Pretrained(name, **networks, card=card)
-
-
-def save(pair: Pretrained, folder: Path = WEIGHTS) -> Path:
-    """Write a pair's weights (float16, safetensors) and its card into `folder`."""
-    state = {}
-    for part in ("generator", "discriminator", "averaged"):
-        network = getattr(pair, part)
-        if network is not None:
-            state |= {f"{part}.{name}": value for name, value in network.state_dict().items()}
-    return write_weights(state, pair.card, Path(folder) / f"{pair.name}.safetensors")
-
-
-def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    prefix = f"{part}."
-    return {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+    networks.load_state_dict(state)
+    return Pretrained(name, **networks.eval(), card=card)

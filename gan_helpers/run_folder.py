@@ -7,11 +7,7 @@ best/                the best one by a score, if the callback `KeepBest` looks f
 samples/             a grid an epoch of fixed noise and one of new: step_00000468_fixed.png
 """
 
-from __future__ import annotations
-
 import contextlib
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -71,15 +67,12 @@ def _clear_leftovers(folder: Path) -> None:
 
 def write_history(history: dict[str, list[float]], path: str | Path) -> None:
     """Write a history as CSV, one row a step; a reader never sees half a file."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(history)
-    writer.writerows(zip(*history.values(), strict=True))
+    rows = [history, *zip(*history.values(), strict=True)]  # its keys are the head
     with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+        file.write("".join(",".join(map(str, row)) + "\n" for row in rows).encode())
 
 
-def write_config(config: dict, folder: Path) -> None:
-    """Write `folder/config.json`."""
-    with whole_file(folder / "config.json") as file:
-        file.write((json.dumps(config, indent=2) + "\n").encode())
+def write_json(values: dict, path: Path) -> None:
+    """Write plain values as JSON; a reader never sees half a file."""
+    with whole_file(path) as file:
+        file.write((json.dumps(values, indent=2) + "\n").encode())

@@ -3,11 +3,8 @@
 `to_display` and `save_grid` make one picture of them.
 """
 
-from __future__ import annotations
-
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import whole_file
+from .models.layers import evaluating
 from .settings import step_generator
 
 
@@ -121,19 +119,6 @@ def save_grid(images: Tensor | np.ndarray, path: str | Path) -> None:
 def call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
     """network(x), or network(x, labels) in a conditional run."""
     return network(x) if labels is None else network(x, labels)
-
-
-@contextlib.contextmanager
-def evaluating(*networks: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the `with`; afterwards each layer is in the mode it was in."""
-    modes = [(module, module.training) for network in networks for module in network.modules()]
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def latent_size(generator: nn.Module, latent_dim: int | None) -> int:

@@ -1,7 +1,5 @@
 """Where a run happens and how long it takes: seeds, device, fast mode, the data folder."""
 
-from __future__ import annotations
-
 import os
 import random
 import zlib

@@ -4,8 +4,6 @@ Everything is a function of its seed and leaves the global random state alone. T
 copies of anything: each is a few pen strokes of our own, bent, slanted and inked differently.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ long run needs, and `train`, which checks what it is given and starts the loop. 
 how it is kept is in `runs`, the checks are in `verify`, what can be added to a run in `callbacks`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -91,6 +89,8 @@ def loop(run: TrainingRun, snapshots: int, checkpoint_every: int) -> None:
     run.generator.train(), run.discriminator.train()
     for callback in run.callbacks:
         callback.on_start(run)
+    if run.checkpoint is not None:  # resumed
+        runs.put_callbacks_back(run, run.checkpoint)
     if run.step == 0:
         runs.take_snapshot(run)
     if run.checkpoint is None:
@@ -237,7 +237,7 @@ def train(
         if payload is not None:
             runs.restore(run, payload)
         if run.run_dir is not None:
-            run_folder.write_config(runs.describe_setup(run), run.run_dir)
+            run_folder.write_json(runs.describe_setup(run), run.run_dir / "config.json")
         loop(run, snapshots, checkpoint_every)
     return run
 

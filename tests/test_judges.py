@@ -10,6 +10,7 @@ import urllib.error
 
 import judges as judge_training  # benchmarks/judges.py
 import pytest
+import shipping
 import torch
 from torch import nn
 
@@ -49,7 +50,7 @@ def test_what_the_cards_promise():
 def test_the_mnist_judge_is_as_good_as_its_card(mnist_root):
     test = load_dataset("mnist", "test", root=mnist_root)
     judge = judges.load_judge("mnist", "cpu")
-    assert judges.accuracy(judge, test.images, test.labels) >= 0.994
+    assert judge_training.accuracy(judge, test.images, test.labels) >= 0.994
 
 
 @pytest.mark.parametrize("key", ["digits", "shapes"])
@@ -57,7 +58,7 @@ def test_the_drawn_sets_judges_are_as_good_as_their_cards(key):
     test = load_dataset(key, "test").subset(n=500)
     judge = judges.judge_for(test, "cpu")
     assert judge.name == f"{key}-judge"
-    assert judges.accuracy(judge, test.images, test.labels) > 0.98
+    assert judge_training.accuracy(judge, test.images, test.labels) > 0.98
 
 
 def test_features_do_not_depend_on_the_batch():
@@ -101,11 +102,11 @@ def test_training_learns_and_repeats(tmp_path):
         )
 
     one, other = trained(), trained()
-    assert judges.accuracy(one, data.images, data.labels) > 0.9
+    assert judge_training.accuracy(one, data.images, data.labels) > 0.9
     for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
-    path = judges.save_judge(one, {"seed": 0}, tmp_path)
+    path = shipping.save_judge(one, {"seed": 0}, tmp_path)
     assert json.loads(path.with_suffix(".json").read_text()) == {"seed": 0}
     assert path.stat().st_size < 2.5 * sum(t.numel() for t in one.state_dict().values()) + 4000
 

@@ -3,6 +3,7 @@
 import cifar10_gans
 import pytest
 import ship_cifar10
+import shipping
 import torch
 
 import gan_helpers as gh
@@ -18,7 +19,7 @@ def test_what_is_saved_is_what_is_loaded(name, tmp_path, monkeypatch):
     build_g, build_d = pretrained.PAIRS[name]
     card = {"images_seen": 10, "score": "FD = 3", "log": []}
     pair = pretrained.Pretrained(name, build_g(), build_d(), build_g(), card)
-    pretrained.save(pair, tmp_path)
+    shipping.save_pair(pair, tmp_path)
     again = pretrained.load(name)
     label = 3 if pair.num_classes else None
     for averaged in (True, False):

@@ -1,7 +1,5 @@
 """Image data in memory: `load_dataset` gives an `ImageDataset`, a uint8 tensor with labels."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from dataclasses import replace
@@ -14,8 +12,6 @@ from ..synthetic import SHAPE_NAMES, draw_digits, draw_shapes
 from .folders import read_folder
 from .memory import SPLITS, DatasetUnavailable, ImageDataset
 from .real import DIGIT_NAMES, SOURCES, load_real
-
-__all__ = ["SPLITS", "DatasetUnavailable", "ImageDataset", "load_dataset", "stand_ins"]
 
 
 def load_dataset(

@@ -4,8 +4,6 @@ torchvision knows where the data are and checks what arrives. Added here: giving
 there is no network, and letting several kernels start at once without reading half a file.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import queue

@@ -1,7 +1,5 @@
 """The reader's own images: a folder, or a tar archive of one."""
 
-from __future__ import annotations
-
 import io
 import lzma
 import tarfile

@@ -4,20 +4,16 @@ A matplotlib figure takes 45 ms and more to redraw; these take about 10, so that
 training. Everything is drawn at twice the size and halved, which smooths the edges.
 """
 
-from __future__ import annotations
-
-import base64
 import functools
-import html
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..plotting import BLUE, GREEN, ORANGE, PINK
+from ..plotting import BLUE, GREEN, ORANGE, PINK, picture_output
 
 SIZE = 420  # pixels of a square picture as it is shown
 CHARTS = (400, SIZE)  # width and height of the charts beside it: both fit JupyterLab's column
@@ -28,21 +24,15 @@ _LABEL = "#606060"
 _COLORS = {"D": BLUE, "G": ORANGE, "modes covered": GREEN, "high-quality share": PINK}
 
 
-@dataclass
-class Curve:
-    """One line of a chart: values over xs, with its label written at the end."""
+class Chart(NamedTuple):
+    """Curves over the same xs on one pair of axes, each with its label and last value on top.
 
-    label: str
-    xs: Sequence[float]
-    values: Sequence[float]
-
-
-@dataclass
-class Chart:
-    """Curves on one pair of axes, fitted to the values; `log`: powers of ten; `share`: 0 to 1."""
+    The vertical axis is fitted to the values; `log`: powers of ten; `share`: 0 to 1.
+    """
 
     title: str
-    curves: list[Curve] = field(default_factory=list)
+    xs: Sequence[float]
+    curves: dict[str, Sequence[float]]  # label -> values
     log: bool = False
     share: bool = False
 
@@ -106,50 +96,6 @@ def draw_charts(charts: Sequence[Chart], size: tuple[int, int] = CHARTS) -> Imag
     return picture.reduce(_SHARP)
 
 
-def draw_legend(width: int) -> Image.Image:
-    """What the marks and colours of `draw_plane` mean, as a strip `width` pixels wide."""
-    height, font = 22, _font(12 * _SHARP)
-    picture = Image.new("RGB", (width * _SHARP, height * _SHARP), "white")
-    draw = ImageDraw.Draw(picture)
-    middle, x, gap = height * _SHARP / 2, 4.0 * _SHARP, 14 * _SHARP
-
-    def write(text: str) -> None:
-        nonlocal x
-        draw.text((x, middle), text, fill=_INK, font=font, anchor="lm")
-        x += draw.textlength(text, font=font) + gap
-
-    half = 3 * _SHARP
-    draw.rectangle((x, middle - half, x + 2 * half, middle + half), fill=BLUE)
-    x += 3 * half
-    write("real")
-    draw.ellipse((x, middle - half, x + 2 * half, middle + half), fill=ORANGE)
-    x += 3 * half
-    write("generated")
-    _draw_arrows(draw, np.array([[x, middle]]), np.array([[2.0, 0.0]]))
-    x += 28 * _SHARP
-    write("G's pull")
-    draw.line((x, middle, x + 22 * _SHARP, middle), fill=_NET, width=_SHARP)
-    x += 26 * _SHARP
-    write("G's grid")
-    write("D says:")
-    x -= gap / 2
-    for text, share in (("generated", 0.0), ("undecided", 0.5), ("real", 1.0)):
-        color = tuple(_verdict_colors()[3 * round(255 * share) :][:3])
-        box = (x, middle - 2 * half, x + 5 * half, middle + 2 * half)
-        draw.rectangle(box, fill=color, outline=_GREY)
-        x += 6.5 * half
-        write(text)
-    return picture.reduce(_SHARP)
-
-
-def below(picture: Image.Image, strip: Image.Image) -> Image.Image:
-    """The picture with a strip of the same width under it."""
-    whole = Image.new("RGB", (picture.width, picture.height + strip.height), "white")
-    whole.paste(picture, (0, 0))
-    whole.paste(strip, (0, picture.height))
-    return whole
-
-
 def side_by_side(pictures: Sequence[Image.Image], titles: Sequence[str] = ()) -> Image.Image:
     """Pictures of one height in a row, each under its title if titles are given."""
     gap, top = 8, 22 if titles else 0
@@ -171,10 +117,14 @@ def jpeg(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def output(picture: Image.Image, alt: str) -> dict[str, str]:
+    """What to `display(..., raw=True)` for a static picture with its alternative text."""
+    return picture_output(jpeg(picture), "jpeg", alt)
+
+
 def image_tag(picture: Image.Image, alt: str) -> str:
     """The picture as an HTML <img> that carries its own data and alternative text."""
-    data = base64.b64encode(jpeg(picture)).decode()
-    return f'<img src="data:image/jpeg;base64,{data}" alt="{html.escape(alt, quote=True)}">'
+    return output(picture, alt)["text/html"]
 
 
 # ---------------------------------------------------------------------------- the plane
@@ -241,15 +191,15 @@ def _draw_chart(
         draw.line((left, y, right, y), fill=_PALE, width=_SHARP)
         text = _power(value) if chart.log else f"{value:.0%}" if chart.share else f"{value:g}"
         draw.text((left - 5 * _SHARP, y), text, fill=_INK, font=small, anchor="rm")
-    end = max((curve.xs[-1] for curve in chart.curves if len(curve.xs)), default=1) or 1
-    for curve in chart.curves:
-        values = np.asarray(curve.values, float)
+    end = max(chart.xs, default=1) or 1
+    xs = left + np.asarray(chart.xs, float) / end * (right - left)
+    for label, values in chart.curves.items():
+        values = np.asarray(values, float)
         values = np.log10(values.clip(1e-12)) if chart.log else values
         ys = bottom - (values.clip(low, high) - low) / (high - low) * (bottom - top)
-        xs = left + np.asarray(curve.xs, float) / end * (right - left)
         points = np.stack([xs, ys], 1)[np.isfinite(ys)]
         if len(points) > 1:
-            draw.line(points.ravel().tolist(), fill=_COLORS[curve.label], width=2 * _SHARP)
+            draw.line(points.ravel().tolist(), fill=_COLORS[label], width=2 * _SHARP)
     for x, step, anchor in ((left, 0, "lt"), (right, end, "rt")):
         draw.text((x, bottom + 4 * _SHARP), f"{step:,.0f}", fill=_INK, font=small, anchor=anchor)
     if names_x:
@@ -262,11 +212,11 @@ def _draw_title(draw, chart: Chart, place: tuple[float, float], font) -> None:
     x, y = place
     draw.text((x, y), chart.title, fill=_INK, font=font)
     x += draw.textlength(chart.title, font=font) + 10 * _SHARP
-    for curve in chart.curves:
-        number = "{:.0%}" if chart.share else "{:.3g}"
-        known = len(curve.values) and math.isfinite(curve.values[-1])
-        text = f"{curve.label} {number.format(curve.values[-1])}" if known else curve.label
-        draw.text((x, y), text, fill=_COLORS[curve.label], font=font)
+    number = "{} {:.0%}" if chart.share else "{} {:.3g}"
+    for label, values in chart.curves.items():
+        known = len(values) and math.isfinite(values[-1])
+        text = number.format(label, values[-1]) if known else label
+        draw.text((x, y), text, fill=_COLORS[label], font=font)
         x += draw.textlength(text, font=font) + 10 * _SHARP
 
 
@@ -274,7 +224,7 @@ def _limits(chart: Chart) -> tuple[float, float]:
     """The range of the vertical axis; exponents of ten if the chart is logarithmic."""
     if chart.share:
         return 0.0, 1.02
-    values = np.concatenate([np.asarray(curve.values, float) for curve in chart.curves] or [[0.0]])
+    values = np.array([*chart.curves.values()], float)
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
@@ -287,14 +237,10 @@ def _limits(chart: Chart) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    if log:
-        every = max(1, math.ceil((high - low) / 4))
-        return [float(e) for e in range(int(low), int(high) + 1, every)]
-    raw = (high - low) / 3
-    unit = 10 ** math.floor(math.log10(raw))
-    step = min((unit * k for k in (1, 2, 5, 10)), key=lambda candidate: abs(candidate - raw))
-    first = math.ceil(low / step)
-    return [k * step for k in range(first, int(high / step + 1e-9) + 1)]
+    from matplotlib.ticker import MaxNLocator  # here: matplotlib takes a while to load
+
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10], integer=log).tick_values(low, high)
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def _power(exponent: float) -> str:

@@ -1,7 +1,5 @@
 """The playground without its widgets: settings, training and pictures of a GAN in the plane."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,8 +9,8 @@ import torch
 from PIL import Image
 
 from .. import synthetic, toys
-from ..losses import OBJECTIVES
-from .canvas import CHARTS, LIMIT, SIZE, Chart, Curve, draw_charts, draw_plane
+from ..losses import OBJECTIVES, get_objective
+from .canvas import CHARTS, LIMIT, SIZE, Chart, draw_charts, draw_plane
 
 TARGETS = {
     "gaussian": synthetic.gaussian,
@@ -46,9 +44,7 @@ class Settings:
         names = [*TARGETS, POINTS]
         if self.target not in names:
             raise ValueError(f"target={self.target!r} is unknown; choose one of {', '.join(names)}")
-        if self.objective not in OBJECTIVES:
-            names = ", ".join(OBJECTIVES)
-            raise ValueError(f"objective={self.objective!r} is unknown; choose one of {names}")
+        get_objective(self.objective)
         for name in ("lr_g", "lr_d", "r1"):
             if not getattr(self, name) >= 0:  # nan is not
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative")
@@ -221,17 +217,15 @@ class Plane:
         """Coverage, losses and gradient norms over the G steps."""
         steps = [moment["step"] for moment in self.moments]
 
-        def curve(label: str, key: str) -> Curve:
-            values = [moment[key] for moment in self.moments]
-            return Curve(label, steps, values)
+        def chart(title: str, keys: dict[str, str], **options: bool) -> Chart:
+            curves = {label: [m[key] for m in self.moments] for label, key in keys.items()}
+            return Chart(title, steps, curves, **options)
 
-        coverage = [curve("modes covered", "modes"), curve("high-quality share", "share")]
-        losses = [curve("D", "d_loss"), curve("G", "g_loss")]
-        norms = [curve("D", "d_norm"), curve("G", "g_norm")]
+        shares = {"modes covered": "modes", "high-quality share": "share"}
         charts = [
-            Chart("Share:", coverage, share=True),
-            Chart("Loss:", losses),
-            Chart("Gradient norm:", norms, log=True),
+            chart("Share:", shares, share=True),
+            chart("Loss:", {"D": "d_loss", "G": "g_loss"}),
+            chart("Gradient norm:", {"D": "d_norm", "G": "g_norm"}, log=True),
         ]
         return draw_charts(charts, size)
 

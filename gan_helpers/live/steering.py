@@ -8,14 +8,13 @@ import html
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-
-from PIL import Image
 
 from ..losses import OBJECTIVES
 from ..settings import budget
 from . import has_front_end
-from .canvas import CHARTS, LIMIT, SIZE, below, draw_legend, image_tag, jpeg, side_by_side
+from .canvas import CHARTS, LIMIT, SIZE, jpeg, output, side_by_side
 from .plane import POINTS, Plane, Settings
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100)  # training steps between two frames
@@ -33,9 +32,9 @@ _LEGEND = (
     "Blue squares: real points. Orange discs: generated points, drawn from the same latent points "
     "all the time. Colour: D's verdict, from orange (generated) over white (undecided) to blue "
     "(real). Arrows: where G's loss pulls each point. Thin lines: a square grid of latent points, "
-    "as G warps it. Settings marked * start the run over; "
-    "the others take effect at the next step."
+    "as G warps it."
 )
+_STARRED = " Settings marked * start the run over; the others take effect at the next step."
 # The pictures are images without mouse events and without alternative text. A transparent sheet
 # over each carries the text; the plane's also writes the place of a click into a hidden text field,
 # which Python observes. The last rule is for JupyterLab, which leaves cells that are out of sight
@@ -60,20 +59,16 @@ def playground(target: str = "ring", *, steps: int | None = None, **settings) ->
     global _current
     if _current is not None:
         _current.stop()
-    plane = Plane(_valid_settings(target, settings))
+    known = [field.name for field in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"{name}=... is no setting; choose from {', '.join(known)}")
+    plane = Plane(Settings(target, **settings))
     if has_front_end():
         _current = Playground(plane)
         return _current
     show_strip(plane, budget(1500, 60) if steps is None else steps)
     return Playground(plane, widgets=False)
-
-
-def _valid_settings(target: str, settings: dict) -> Settings:
-    known = Settings.__dataclass_fields__
-    for name in settings:
-        if name not in known:
-            raise ValueError(f"{name}=... is no setting; choose from {', '.join(known)}")
-    return Settings(target=target, **settings)
 
 
 def parse_points(text: str) -> tuple[tuple[float, float], ...]:
@@ -98,21 +93,15 @@ def show_strip(plane: Plane, steps: int) -> None:
             plane.advance(min(20, moment - plane.gan.g_count))
         titles.append(f"step {plane.gan.g_count:,}")
         frames.append(plane.picture(SIZE // 2 - 5))
+    display(_static_output(plane), raw=True)
     strip = side_by_side(frames, titles)
-    for picture, alt in (
-        (_static_picture(plane), plane.alt()),
-        (
-            below(strip, draw_legend(strip.width)),
-            f"The same plane at {', '.join(titles)}, left to right.",
-        ),
-    ):
-        display({"text/html": image_tag(picture, alt), "text/plain": f"[figure] {alt}"}, raw=True)
+    display(output(strip, f"The same plane at {', '.join(titles)}, left to right."), raw=True)
 
 
-def _static_picture(plane: Plane) -> Image.Image:
-    """The plane, its charts beside it, and the legend below."""
-    both = side_by_side([plane.picture(), plane.charts()])
-    return below(both, draw_legend(both.width))
+def _static_output(plane: Plane) -> dict[str, str]:
+    """The plane, its charts beside it, and what the marks mean below."""
+    shown = output(side_by_side([plane.picture(), plane.charts()]), plane.alt())
+    return {**shown, "text/html": f"{shown['text/html']}<p>{_LEGEND}</p>"}
 
 
 class Playground:
@@ -239,8 +228,7 @@ class Playground:
             (self._sheet, self.plane.alt(), click),
             (self._charts_sheet, self.plane.charts_alt(), ""),
         ):
-            label = html.escape(alt, quote=True)
-            words = f'role="img" aria-label="{label}"'
+            words = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
             sheet.value = f"<style>{_STYLE}</style><div {words} {attributes}></div>"
 
     def _keep_static(self) -> None:
@@ -249,18 +237,15 @@ class Playground:
         if not self._drawn or self._static is None:
             return
         self._drawn = False
-        tag = image_tag(_static_picture(self.plane), self.plane.alt())
+        shown = _static_output(self.plane)
         text = "The picture at the last pause, which stays when the notebook is saved"
-        folded = f"<details><summary>{text}</summary>{tag}</details>"
-        self._static.update({"text/html": folded, "text/plain": self.plane.alt()}, raw=True)
+        folded = f"<details><summary>{text}</summary>{shown['text/html']}</details>"
+        self._static.update({**shown, "text/html": folded}, raw=True)
 
     def _close(self) -> None:
         """Leave the static picture alone on the page."""
-        alt = self.plane.alt()
         if self._static is not None:
-            tag = image_tag(_static_picture(self.plane), alt)
-            bundle = {"text/html": tag, "text/plain": f"[figure] {alt}"}
-            self._static.update(bundle, raw=True)
+            self._static.update(_static_output(self.plane), raw=True)
         self._box.close()
 
     # ---- widgets
@@ -275,12 +260,8 @@ class Playground:
         self._tell_pictures()
         plane = w.Box([self._picture, self._sheet])
         charts = w.Box([self._charts, self._charts_sheet])
-        for box, name, cover in (
-            (plane, "gan-picture", "gan-sheet"),
-            (charts, "gan-charts", "gan-words"),
-        ):
-            box.add_class(name)
-            box.children[1].add_class(cover)
+        plane.add_class("gan-picture"), self._sheet.add_class("gan-sheet")
+        charts.add_class("gan-charts"), self._charts_sheet.add_class("gan-words")
         wrap = w.Layout(flex_flow="row wrap", align_items="center")
         self._box = w.VBox(
             [
@@ -288,7 +269,7 @@ class Playground:
                 w.HBox([plane, charts], layout=wrap),
                 self._status,
                 w.HBox(self._sliders(w), layout=wrap),
-                w.HTML(f'<div style="line-height: 1.4">{_LEGEND}</div>'),
+                w.HTML(f'<div style="line-height: 1.4">{_LEGEND}{_STARRED}</div>'),
             ]
         )
         self._box.add_class("gan-playground")
@@ -299,17 +280,14 @@ class Playground:
         self._run = w.ToggleButton(description="Run", icon="play", tooltip="Run or pause")
         self._run.observe(lambda change: self._toggled(change.new), "value")
         self._speed = w.SelectionSlider(
-            options=SPEEDS,
-            value=20,
-            description="steps a frame",
-            continuous_update=False,
-            style={"description_width": "initial"},
+            options=SPEEDS, value=20, description="steps a frame", continuous_update=False
         )
+        self._speed.style.description_width = "initial"
         buttons = [self._run]
         for name, note in (
-            ("One D step", lambda: self.plane.one_d_step()),
-            ("One G step", lambda: self.plane.one_g_step()),
-            ("Start over", lambda: self.plane.reset()),
+            ("One D step", self.plane.one_d_step),
+            ("One G step", self.plane.one_g_step),
+            ("Start over", self.plane.reset),
         ):
             button = w.Button(description=name)
             button.on_click(lambda _, note=note: self._ask(note))
@@ -324,17 +302,11 @@ class Playground:
         self._wake.set()
 
     def _sliders(self, w) -> list:
-        now, style = self.plane.settings, {"description_width": "11em"}
-        layout = w.Layout(width="29em")
+        now, labels = self.plane.settings, [(text, name) for name, text in _LABELS.items()]
+        look = {"style": {"description_width": "11em"}, "layout": w.Layout(width="29em")}
 
         def made(kind, name: str, description: str, **options):
-            widget = kind(
-                value=getattr(now, name),
-                description=description,
-                style=style,
-                layout=layout,
-                **options,
-            )
+            widget = kind(value=getattr(now, name), description=description, **look, **options)
             change = lambda new: self.plane.change(**{name: new})  # noqa: E731
             widget.observe(lambda event: self._ask(lambda: change(event.new)), "value")
             return widget
@@ -344,9 +316,8 @@ class Playground:
             return made(w.SelectionSlider, name, description, options=mine, continuous_update=False)
 
         rates = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-        names = [(text, name) for name, text in _LABELS.items()]
-        self._target = made(w.Dropdown, "target", "target", options=names)
-        self._points, mouse = self._point_fields(w, style, layout)
+        self._target = made(w.Dropdown, "target", "target", options=labels)
+        self._points, mouse = self._point_fields(w, look)
         return [
             self._target,
             made(w.Dropdown, "objective", "objective", options=list(OBJECTIVES)),
@@ -361,17 +332,11 @@ class Playground:
             mouse,
         ]
 
-    def _point_fields(self, w, style: dict, layout) -> tuple:
+    def _point_fields(self, w, look: dict) -> tuple:
         """The list of placed points, editable by hand, and the hidden field the mouse writes to."""
         text = "; ".join(f"{x:g}, {y:g}" for x, y in self.plane.settings.points)
-        field = w.Text(
-            value=text,
-            description="your points",
-            placeholder="0.5, -1; -0.5, 0.8",
-            style=style,
-            layout=layout,
-            continuous_update=False,
-        )
+        field = w.Text(value=text, description="your points", placeholder="0.5, -1; -0.5, 0.8",
+                       continuous_update=False, **look)  # fmt: skip
         field.observe(lambda event: self._place(event.new), "value")
         mouse = w.Text(layout=w.Layout(display="none"), continuous_update=False)
         mouse.add_class("gan-mouse")

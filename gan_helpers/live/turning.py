@@ -1,7 +1,5 @@
 """Knobs on a conditional generator: choose the class, turn z along given directions."""
 
-from __future__ import annotations
-
 import html
 
 import torch
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from ..plotting import to_display
 from ..sampling import draw
 from . import has_front_end
-from .canvas import image_tag, jpeg
+from .canvas import jpeg, output
 
 REACH = 3.0  # knobs turn from -REACH to REACH, in standard deviations of z
 _STOPS = 9  # pictures along each knob in the static strip
@@ -82,7 +80,7 @@ def _show_strip(made: Knobs) -> None:
         f"Images of class {made.label}: {len(made.directions)} rows, one for each direction of z, "
         f"turned from {-REACH:g} to {REACH:g} from left to right; the middle column is one image."
     )
-    display({"text/html": image_tag(grid, alt), "text/plain": f"[figure] {alt}"}, raw=True)
+    display(output(grid, alt), raw=True)
 
 
 def _show_widgets(made: Knobs, classes: int) -> None:
@@ -91,12 +89,8 @@ def _show_widgets(made: Knobs, classes: int) -> None:
 
     picture = w.Image(format="jpeg", width=280, height=280)
     words = w.HTML()
-    choice = w.ToggleButtons(
-        options=list(range(classes)),
-        value=made.label,
-        description="class",
-        style={"button_width": "2.6em"},
-    )
+    choice = w.ToggleButtons(options=range(classes), value=made.label, description="class")
+    choice.style.button_width = "2.6em"
     sliders = [
         w.FloatSlider(min=-REACH, max=REACH, step=0.1, description=f"knob {i + 1}")
         for i in range(len(made.directions))

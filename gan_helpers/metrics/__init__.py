@@ -13,7 +13,7 @@ Definitions and defaults follow torch-fidelity (seeds of the random subsets incl
 agree with it to rounding on the same features; all sums are in float64.
 """
 
-from .coverage import classes_covered, modes_covered
+from .coverage import classes_covered, effective, reverse_kl
 from .features import Features, check_images, look, reference
 from .frechet import frechet_distance, frechet_from_statistics
 from .inception import inception_score
@@ -21,25 +21,3 @@ from .kernel import kernel_distance, polynomial_mmd2
 from .neighbours import closer_to_train, density_coverage, nearest_neighbours, precision_recall
 from .report import course_scores, evaluate
 from .score import Score, wilson
-
-__all__ = [
-    "Features",
-    "Score",
-    "check_images",
-    "classes_covered",
-    "closer_to_train",
-    "course_scores",
-    "density_coverage",
-    "evaluate",
-    "frechet_distance",
-    "frechet_from_statistics",
-    "inception_score",
-    "kernel_distance",
-    "look",
-    "modes_covered",
-    "nearest_neighbours",
-    "polynomial_mmd2",
-    "precision_recall",
-    "reference",
-    "wilson",
-]

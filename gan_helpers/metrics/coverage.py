@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .features import as_features, check_matrix
-from .score import Score, wilson
+from .features import as_features
+from .score import Score
 
 
 def classes_covered(
@@ -29,26 +31,6 @@ def classes_covered(
     return _covered("classes", counts, len(seen), share, seen.judge, float(confidence))
 
 
-def modes_covered(
-    points: Tensor, centers: Tensor, sigma: float, *, share: float = 0.2, within: float = 3.0
-) -> tuple[Score, Score]:
-    """Modes of a 2-D mixture that get at least `share` of their fair part, and high-quality share.
-
-    points (N, 2), centers (M, 2). A point is of high quality if it lies within `within` * sigma of
-    its nearest centre, and only such points count for a mode. Ask for both: a uniform ring covers
-    all modes of a ring with a high-quality share below 40 %.
-    """
-    points, centers = torch.as_tensor(points), torch.as_tensor(centers)
-    check_matrix("points", points)
-    if centers.ndim != 2 or centers.shape[1] != points.shape[1]:
-        raise ValueError(f"centers are {tuple(centers.shape)} for points {tuple(points.shape)}")
-    counts = mode_counts(points.double(), centers.double(), within * sigma).numpy()
-    n, hits = len(points), int(counts.sum())
-    modes = _covered("modes", counts, n, share, "coordinates", None)
-    band = wilson(hits, n)
-    return modes, Score("high-quality share", hits / n, band, n, "coordinates", None, "higher")
-
-
 def mode_counts(
     points: Tensor, centers: Tensor, reach: float, mode_of: Tensor | None = None
 ) -> Tensor:
@@ -63,6 +45,19 @@ def mode_counts(
     return (which * (distance <= reach).unsqueeze(-1)).sum(-2)
 
 
+def effective(counts: Tensor) -> Tensor:
+    """exp of the entropy of counts (..., M): M if all are alike, 1 if one has all, 0 if none."""
+    counts = counts.double()
+    shares = counts / counts.sum(-1, keepdim=True).clamp_min(1)
+    entropy = -torch.special.xlogy(shares, shares).sum(-1)
+    return torch.where(counts.sum(-1) > 0, entropy.exp(), 0.0)
+
+
+def reverse_kl(counts: Tensor) -> Tensor:
+    """KL(generated || even) in nats over modes, from counts (..., M): log(M / effective)."""
+    return math.log(counts.shape[-1]) - effective(counts).log()
+
+
 def _covered(
     metric: str, counts: np.ndarray, n: int, share: float, features: str, confidence: float | None
 ) -> Score:
@@ -72,8 +67,7 @@ def _covered(
     rest = max(0.0, 1 - frequencies.sum())  # points that belong to no mode
     draws = np.random.default_rng(0).multinomial(n, [*frequencies, rest], size=1000)[:, :-1]
     low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
-    seen = frequencies[frequencies > 0] / max(frequencies.sum(), 1e-300)
-    details = {"counts": counts, "effective": float(np.exp(-(seen * np.log(seen)).sum()))}
+    details = {"counts": counts, "effective": float(effective(torch.as_tensor(counts)))}
     if confidence is not None:
         details["confidence"] = confidence
     band = (float(low), float(high))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints import whole_file
 from ..settings import data_dir
-from .score import count
+from .score import Score, count
 
 CACHE_FORMAT = 1  # part of every cache key: raise it when what is stored changes
 
@@ -211,9 +212,14 @@ def as_pair(generated: object, reference: object, judge: nn.Module | str | None)
     return fake, real
 
 
-def reference_name(fake: Features, real: Features) -> str:
-    """The reference in a score's name; its count is left out if it equals the generated one."""
-    return real.source if len(real) == len(fake) else f"{count(len(real))} {real.source}"
+def pair_score(
+    metric: str, value: float, interval: tuple | None, fake: Features, real: Features, better: str,
+    note: str = "", **details: object,
+) -> Score:  # fmt: skip
+    """A score of generated against reference features, whose names and counts it carries."""
+    # The reference's count is left out if it equals the generated one.
+    against = real.source if len(real) == len(fake) else f"{count(len(real))} {real.source}"
+    return Score(metric, value, interval, len(fake), fake.judge, against, better, note, details)
 
 
 def reference(
@@ -230,10 +236,11 @@ def reference(
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
         images = images[order[:n].sort().values]
     path = _cache_file(images, judge)
-    if path is not None and (found := _read_cache(path, judge.name, source)) is not None:
-        return found
-    seen = look(images, judge, source=source)
-    if path is not None:
+    if path is None:
+        return look(images, judge, source=source)
+    seen = _read_cache(path, judge.name, source)
+    if seen is None:
+        seen = look(images, judge, source=source)
         _write_cache(path, seen)
     return seen
 
@@ -283,14 +290,9 @@ def _write_cache(path: Path, seen: Features) -> None:
     from safetensors.torch import save
 
     tensors = {
-        "values": seen.values,
-        "logits": seen.logits,
-        "mean": seen.mean,
-        "covariance": seen.covariance,
+        name: getattr(seen, name).contiguous()
+        for name in ("values", "logits", "mean", "covariance")
     }
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(save({name: value.contiguous() for name, value in tensors.items()}))
-        os.replace(file.name, path)  # whole or not at all, also with several kernels at once
-    except OSError:
-        pass  # a full or read-only disk costs time at the next call, nothing else
+    # A full or read-only disk costs time at the next call, nothing else.
+    with contextlib.suppress(OSError), whole_file(path) as file:
+        file.write(save(tensors))

@@ -1,11 +1,9 @@
 """The Fréchet distance, exact and fast, from samples or from statistics."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
-from .features import Features, as_pair, check_matrix, reference_name
+from .features import Features, as_pair, check_matrix, pair_score
 from .score import Score, Z, standard_error
 
 
@@ -38,8 +36,7 @@ def frechet_distance(
     few = min(len(fake), len(real)) <= fake.dim
     note = f"fewer samples than the {fake.dim} features allow: biased far upward" if few else ""
     metric = "FID" if fake.judge == "inception-v3" else "FD"
-    against = reference_name(fake, real)
-    return Score(metric, value, band, len(fake), fake.judge, against, "lower", note)
+    return pair_score(metric, value, band, fake, real, "lower", note)
 
 
 def frechet_from_statistics(

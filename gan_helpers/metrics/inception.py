@@ -1,14 +1,12 @@
 """The Inception score."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .features import as_features, check_matrix
+from .features import Features, as_features, check_matrix
 from .score import Score, Z, standard_error, t_interval
 
 
@@ -27,8 +25,8 @@ def inception_score(
     see few classes and score far too low. The interval is a t interval over the parts, or, with
     splits=1, the delta method's. Salimans et al., 2016, arXiv:1606.03498.
     """
-    logits, judge_name = _logits(generated, judge)
-    n = len(logits)
+    seen = _with_logits(generated, judge)
+    logits, n = seen.logits.double(), len(seen)
     if not 1 <= splits <= n // 2:
         raise ValueError(f"splits={splits} with {n:,} samples; each part needs at least 2")
     if shuffle:
@@ -43,25 +41,21 @@ def inception_score(
     else:
         interval = t_interval(scores)
     details = {"splits": scores, "std": float(scores.std())}
-    return Score("IS", value, interval, n, judge_name, None, "higher", "", details)
+    return Score("IS", value, interval, n, seen.judge, None, "higher", "", details)
 
 
-def _logits(generated: object, judge: nn.Module | None) -> tuple[Tensor, str]:
+def _with_logits(generated: object, judge: nn.Module | None) -> Features:
     if getattr(generated, "ndim", 0) == 2:
         logits = torch.as_tensor(generated)
         check_matrix("logits", logits)
         sums = logits.double().sum(dim=1)
         if logits.min() >= 0 and (sums - 1).abs().max() < 1e-3:
             raise ValueError("every row sums to 1: these are probabilities; logits are expected")
-        name = "given logits"
-    else:
-        seen = as_features(generated, judge)
-        if seen.logits is None:
-            raise ValueError(f"{seen.judge} gives no class logits; the Inception score needs them")
-        logits, name = seen.logits, seen.judge
-    if len(logits) < 2:
-        raise ValueError("one sample has no spread: a score needs at least 2, and a few thousand")
-    return logits.double(), name
+        generated = Features(logits, logits, "given logits")
+    seen = as_features(generated, judge)
+    if seen.logits is None:
+        raise ValueError(f"{seen.judge} gives no class logits; the Inception score needs them")
+    return seen
 
 
 def _mean_kl(log_p: Tensor) -> Tensor:

@@ -1,13 +1,11 @@
 """The kernel distance (squared MMD with a polynomial kernel)."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 from torch import Tensor, nn
 
-from .features import as_pair, reference_name
+from .features import as_pair, pair_score
 from .score import Score, Z
 
 
@@ -44,9 +42,8 @@ def kernel_distance(
     value, spread = float(values.mean()), float(values.std(ddof=1))
     error = Z * spread * math.sqrt(subset_size / smallest + 1 / subsets)
     metric = "KID" if fake.judge == "inception-v3" else "KD"
-    details = {"subsets": values, "std": float(values.std())}
-    band, against = (value - error, value + error), reference_name(fake, real)
-    return Score(metric, value, band, len(fake), fake.judge, against, "lower", "", details)
+    band, std = (value - error, value + error), float(values.std())
+    return pair_score(metric, value, band, fake, real, "lower", subsets=values, std=std)
 
 
 def polynomial_mmd2(x: Tensor, y: Tensor) -> float:

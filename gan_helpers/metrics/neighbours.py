@@ -1,13 +1,11 @@
 """Scores from neighbours: precision and recall, density and coverage, copies of training images."""
 
-from __future__ import annotations
-
 import math
 
 import torch
 from torch import Tensor, nn
 
-from .features import Features, as_pair, reference_name
+from .features import Features, as_pair, pair_score
 from .score import Score, Z, count, standard_error, wilson
 
 
@@ -52,8 +50,7 @@ def density_coverage(
     value, error = float(each.mean()), Z * standard_error(each)
     # No spread at all (all in no ball) says nothing about the error.
     band = (max(0.0, value - error), value + error) if error > 0 else None
-    against = reference_name(fake, real)
-    density = Score("density", value, band, len(fake), fake.judge, against, "higher")
+    density = pair_score("density", value, band, fake, real, "higher")
     return density, _share("coverage", hit, fake, real)
 
 
@@ -79,9 +76,8 @@ def _inside(samples: Features, centers: Features, radii: Tensor) -> tuple[Tensor
 
 
 def _share(metric: str, hits: Tensor, fake: Features, real: Features) -> Score:
-    value = float(hits.double().mean())
     band = wilson(int(hits.sum()), len(hits))
-    return Score(metric, value, band, len(fake), fake.judge, reference_name(fake, real), "higher")
+    return pair_score(metric, float(hits.double().mean()), band, fake, real, "higher")
 
 
 def nearest_neighbours(
@@ -98,16 +94,15 @@ def nearest_neighbours(
     found = [
         torch.cdist(block, real.double).topk(k, largest=False) for block in fake.double.split(1000)
     ]
-    distances = torch.cat([part.values for part in found])
-    details = {"distances": distances, "indices": torch.cat([part.indices for part in found])}
+    distances, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
     nearest = distances[:, 0].sort().values
     n = len(nearest)
     # The ranks between which the median of new draws falls: binomial(n, 1/2), as a normal.
     low = max(0, math.floor(n / 2 - Z * math.sqrt(n) / 2))
     high = min(n - 1, math.ceil(n / 2 + Z * math.sqrt(n) / 2))
     band = (float(nearest[low]), float(nearest[high]))
-    value, against = float(nearest.quantile(0.5)), reference_name(fake, real)
-    return Score("NN distance", value, band, n, fake.judge, against, "higher", "", details)
+    return pair_score("NN distance", float(nearest.quantile(0.5)), band, fake, real, "higher",
+                      distances=distances, indices=indices)  # fmt: skip
 
 
 def closer_to_train(

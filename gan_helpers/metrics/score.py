@@ -1,7 +1,5 @@
 """What a score is: a value with its interval and its full name."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 

@@ -6,8 +6,6 @@ label, (N,) int64. `PAIRS` names those that belong together, for the command lin
 benchmarks; `wrappers` change what a discriminator sees.
 """
 
-from __future__ import annotations
-
 from torch import nn
 
 from .compact import CompactDiscriminator, CompactGenerator
@@ -45,8 +43,6 @@ PAIRS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "5x5": (Transposed5x5Generator, Convolution5x5Discriminator),
     "small-kernels": (SmallKernelGenerator, SmallKernelDiscriminator),
 }
-
-
 # What a pair is made for; "mlp" and "dcgan" are made for the images that they are told of.
 _MADE_FOR = {
     **dict.fromkeys(("wide", "compact", "small-kernels"), (1, 28, 28)),
@@ -64,9 +60,7 @@ def build_pair(
     """
     if name not in PAIRS:
         raise ValueError(f"{name!r} is no pair of networks; choose one of {', '.join(PAIRS)}")
-    options = {}
-    if image_shape is not None:
-        options = _options(name, tuple(image_shape))
+    options = {} if image_shape is None else _options(name, tuple(image_shape))
     G, D = (build(**options) for build in PAIRS[name])
     return (dcgan_init(G), dcgan_init(D)) if name == "dcgan" else (G, D)
 
@@ -79,43 +73,9 @@ def _options(name: str, shape: tuple[int, int, int]) -> dict:
         return {"size": height, "channels": channels}
     if shape == _MADE_FOR.get(name):
         return {}
-    made = (
-        "x".join(map(str, _MADE_FOR[name])) if name in _MADE_FOR else "28, 32 or 64 pixels square"
-    )
+    made = "x".join(map(str, _MADE_FOR.get(name, ()))) or "28, 32 or 64 pixels square"
     raise ValueError(
         f"the pair {name!r} is made for images of {made}, and these are "
         f"{'x'.join(map(str, shape))} (channels, height, width). The pair 'dcgan' takes 28, 32 or "
         "64 pixels square, such as image_size=64 makes them, and 'mlp' any size"
     )
-
-
-__all__ = [
-    "PAIRS",
-    "CompactDiscriminator",
-    "CompactGenerator",
-    "ConditionalDCGANGenerator",
-    "Convolution5x5Discriminator",
-    "DCGANDiscriminator",
-    "DCGANGenerator",
-    "EmbeddingDiscriminator",
-    "EmbeddingGenerator",
-    "InstanceNoise",
-    "MLPDiscriminator",
-    "MLPGenerator",
-    "Packing",
-    "ProjectionDiscriminator",
-    "SmallKernelDiscriminator",
-    "SmallKernelGenerator",
-    "Transposed5x5Generator",
-    "TwoBranchDiscriminator",
-    "TwoBranchGenerator",
-    "UpsampleDiscriminator",
-    "UpsampleGenerator",
-    "WideDiscriminator",
-    "WideGenerator",
-    "build_pair",
-    "conv_output_size",
-    "count_parameters",
-    "dcgan_init",
-    "describe",
-]

@@ -5,8 +5,6 @@ rearranging 2x2 pixels into channels is free; D has no BatchNorm and is held in 
 `callbacks.SpectralProjection`; both use Adam with betas (0, 0.99).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -3,13 +3,11 @@
 Each generator is called G(z, y), each discriminator D(images, y), y int64 of shape (N,).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .dcgan import DCGANDiscriminator, DCGANGenerator, small_kernel_end
+from .dcgan import DCGANDiscriminator, DCGANGenerator, small_kernel_end, small_kernel_up
 from .mlp import IMAGE_SHAPE, WideDiscriminator, WideGenerator
 
 
@@ -52,11 +50,10 @@ class TwoBranchGenerator(nn.Module):
     def __init__(self, latent_dim: int = 100, num_classes: int = 10):
         super().__init__()
         self.latent_dim, self.num_classes = latent_dim, num_classes
-        self.from_z = _up(latent_dim, 256, 3)
-        self.from_label = _up(num_classes, 256, 3)
-        self.net = nn.Sequential(
-            _up(512, 128, 3), _up(128, 64, 2), nn.ConvTranspose2d(64, 1, 2, stride=2), nn.Tanh()
-        )
+        self.from_z = small_kernel_up(latent_dim, 256, 3)
+        self.from_label = small_kernel_up(num_classes, 256, 3)
+        layers = [small_kernel_up(512, 128, 3), small_kernel_up(128, 64, 2)]
+        self.net = nn.Sequential(*layers, nn.ConvTranspose2d(64, 1, 2, stride=2), nn.Tanh())
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         label = F.one_hot(y, self.num_classes).to(z.dtype)
@@ -88,14 +85,11 @@ class TwoBranchDiscriminator(nn.Module):
         return self.net(both).squeeze(1)
 
 
-def _up(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, kernel, stride=2), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
 class ConditionalDCGANGenerator(nn.Module):
-    """(z (N, latent_dim), y) -> images in [-1, 1]: DCGAN's generator on [z, embedding]."""
+    """(z (N, latent_dim), y) -> images in [-1, 1]: DCGAN's generator on [z, embedding].
+
+    y may also be float weights (N, num_classes), for what lies between two classes.
+    """
 
     def __init__(self, size: int = 32, channels: int = 3, latent_dim: int = 100,
                  num_classes: int = 10, label_dim: int = 20, width: int = 64):  # fmt: skip
@@ -105,7 +99,8 @@ class ConditionalDCGANGenerator(nn.Module):
         self.net = DCGANGenerator(size, channels, latent_dim + label_dim, width)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        return self.net(torch.cat((z, self.label(y)), dim=1))
+        code = y @ self.label.weight if y.is_floating_point() else self.label(y)
+        return self.net(torch.cat((z, code), dim=1))
 
 
 class ProjectionDiscriminator(nn.Module):

@@ -1,7 +1,5 @@
 """Convolutional pairs: DCGAN for 28, 32 and 64 pixels, and three relatives to compare it with."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor, nn
@@ -210,14 +208,9 @@ class SmallKernelGenerator(nn.Module):
     def __init__(self, latent_dim: int = 100):
         super().__init__()
         self.latent_dim = latent_dim
-        layers: list[nn.Module] = []
-        for inputs, outputs, kernel in ((latent_dim, 256, 3), (256, 128, 3), (128, 64, 2)):
-            layers += [
-                nn.ConvTranspose2d(inputs, outputs, kernel, stride=2),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(),
-            ]
-        self.net = nn.Sequential(*layers, nn.ConvTranspose2d(64, 1, 2, stride=2), nn.Tanh())
+        layers = [*small_kernel_up(latent_dim, 256, 3), *small_kernel_up(256, 128, 3)]
+        layers += [*small_kernel_up(128, 64, 2), nn.ConvTranspose2d(64, 1, 2, stride=2), nn.Tanh()]
+        self.net = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.net(z.view(len(z), -1, 1, 1))
@@ -238,6 +231,13 @@ class SmallKernelDiscriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images).squeeze(1)
+
+
+def small_kernel_up(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """Twice as large, about: (N, inputs, H, W) -> (N, outputs, 2 (H - 1) + kernel, ...)."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, kernel, stride=2), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
 
 
 def small_kernel_end(inputs: int) -> list[nn.Module]:

@@ -1,7 +1,5 @@
 """Fully connected pairs for 28x28 images: the one of notebook 02 and a wider one."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Wrappers that change what a discriminator sees: several images at once, or images with noise."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
