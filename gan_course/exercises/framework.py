@@ -84,7 +84,7 @@ class Exercise:
 
     uses_optimizers: a session's first optimiser makes torch load for some seconds. Set this and
     that happens before the clock of the time limit starts. adapt: makes of an answer to an older
-    contract one that can be called by today's.
+    contract one that can be called by today's. seconds: the time limit, for a check that trains.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Exercise:
     accepts: str = ""
     uses_optimizers: bool = False
     adapt: Callable[[Any], Any] | None = None
+    seconds: float = SECONDS
 
     @property
     def kind(self) -> str:

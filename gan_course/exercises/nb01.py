@@ -14,7 +14,7 @@ from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, opt
 
 from .catalogue import MISTAKES
 from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, off_by, solve
-from .framework import describe_value, exercise, need, wrong
+from .framework import describe_value, exercise, wrong
 
 MISTAKES.update(
     {
@@ -281,7 +281,6 @@ def _which_term(loss: _Loss, logits: tuple[Tensor, ...]) -> str:
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------
 
-_DSTAR_CALL = "optimal_discriminator(p_data, p_g)"
 _POINTS = [  # (p_data, p_g): both below and above 1, one of them 0, and a single point
     ([0.8, 0.5, 0.1, 0.3, 0.02], [0.2, 0.5, 0.4, 0.0, 0.7]),
     ([0.0, 3.2, 0.6, 1.5], [0.4, 0.8, 2.4, 1.1]),
@@ -337,10 +336,11 @@ def check_optimal_discriminator(answer: Callable) -> None:
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
-    got = ask(answer, _DSTAR_CALL + where, p_data, p_g)
+    call = f"optimal_discriminator(p_data, p_g){where}"
+    got = ask(answer, call, p_data, p_g)
     if isinstance(got, Tensor) and got.dtype == torch.bool:
         got = got.float()
-    need_tensor(got, _DSTAR_CALL + where, shape=tuple(p_data.shape), finite=False)
+    need_tensor(got, call, shape=tuple(p_data.shape), finite=False)
     return got.detach()
 
 
