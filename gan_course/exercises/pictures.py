@@ -120,12 +120,10 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
             images are in the grid.""")
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
-    wrong(
-        "The grey levels are there, but no image stands in the grid in one piece: its pixels are "
-        "interleaved with those of others, or in another order. A reshape does not swap axes; "
-        "which axes have to be neighbours first?"
-        if same
-        else "The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): "
-        f"its mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from "
-        f"{picture.min()} to {picture.max()}."
-    )
+    if same:
+        wrong("""The grey levels are there, but no image stands in the grid in one piece: its pixels
+            are interleaved with those of others, or in another order. A reshape does not swap axes;
+            which axes have to be neighbours first?""")
+    wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
+        mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from {picture.min()} to
+        {picture.max()}.""")
