@@ -86,8 +86,7 @@ _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
     (None, lambda x, low, high: 255 - levels(x),
      "The images are in the grid as negatives: -1 should be black and 1 white."),
     (None, lambda x, low, high: np.trunc((x + 1) * 128) % 256,
-     "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends "
-     "at 255."),
+     "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends at 255."),
     (None, lambda x, low, high: levels(x)[::-1],
      "The grey levels are right, but each image stands upside down: the first row of an "
      "image belongs at its top."),
