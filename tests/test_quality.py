@@ -15,7 +15,7 @@ LAYERS = {
     "gan_helpers": [
         "settings", "synthetic", "datasets", "models", "losses", "checkpoints", "sampling",
         "run_folder", "runs", "callbacks", "verify", "training", "judges", "pretrained", "metrics",
-        "diagnostics", "toys", "plotting", "experiments", "live", "__main__",
+        "diagnostics", "toys", "plotting", "experiments", "failures", "live", "__main__",
     ],
     "gan_course": ["kernel", "quiz", "exercises", "release", "minutes", "run", "__main__"],
 }  # fmt: skip

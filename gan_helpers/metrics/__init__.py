@@ -13,7 +13,7 @@ Definitions and defaults follow torch-fidelity (seeds of the random subsets incl
 agree with it to rounding on the same features; all sums are in float64.
 """
 
-from .coverage import classes_covered
+from .coverage import classes_covered, effective, reverse_kl
 from .features import Features, check_images, look, reference
 from .frechet import frechet_distance, frechet_from_statistics
 from .inception import inception_score

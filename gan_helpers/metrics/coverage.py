@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -43,6 +45,19 @@ def mode_counts(
     return (which * (distance <= reach).unsqueeze(-1)).sum(-2)
 
 
+def effective(counts: Tensor) -> Tensor:
+    """exp of the entropy of counts (..., M): M if all are alike, 1 if one has all, 0 if none."""
+    counts = counts.double()
+    shares = counts / counts.sum(-1, keepdim=True).clamp_min(1)
+    entropy = -torch.special.xlogy(shares, shares).sum(-1)
+    return torch.where(counts.sum(-1) > 0, entropy.exp(), 0.0)
+
+
+def reverse_kl(counts: Tensor) -> Tensor:
+    """KL(generated || even) in nats over modes, from counts (..., M): log(M / effective)."""
+    return math.log(counts.shape[-1]) - effective(counts).log()
+
+
 def _covered(
     metric: str, counts: np.ndarray, n: int, share: float, features: str, confidence: float | None
 ) -> Score:
@@ -52,8 +67,7 @@ def _covered(
     rest = max(0.0, 1 - frequencies.sum())  # points that belong to no mode
     draws = np.random.default_rng(0).multinomial(n, [*frequencies, rest], size=1000)[:, :-1]
     low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
-    seen = frequencies[frequencies > 0] / max(frequencies.sum(), 1e-300)
-    details = {"counts": counts, "effective": float(np.exp(-(seen * np.log(seen)).sum()))}
+    details = {"counts": counts, "effective": float(effective(torch.as_tensor(counts)))}
     if confidence is not None:
         details["confidence"] = confidence
     band = (float(low), float(high))
