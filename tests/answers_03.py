@@ -613,7 +613,7 @@ UNFORESEEN["3.5"] = {
     "no column": (verify(logits=((4,),)), "(N, 1)"),
     "three channels": (
         lambda G, D, n, channels=3, latent_dim=100: verify_shapes(G, D, n, 3, latent_dim),
-        "number of channels",
+        "the channels",
     ),
     "latent size written in": (
         lambda G, D, n, channels=3, latent_dim=100: verify_shapes(G, D, n, channels, 100),
