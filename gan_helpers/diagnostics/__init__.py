@@ -11,21 +11,3 @@ from .instruments import Instruments, gradient_norms
 from .pair import Check, PairReport, verify_pair
 from .reading import Signs, judged, spread
 from .ward import Patient, ward
-
-__all__ = [
-    "NAMES",
-    "Check",
-    "Diagnosis",
-    "Finding",
-    "Instruments",
-    "PairReport",
-    "Patient",
-    "Signs",
-    "collapse_detectors",
-    "diagnose",
-    "gradient_norms",
-    "judged",
-    "spread",
-    "verify_pair",
-    "ward",
-]

@@ -21,24 +21,3 @@ from .games import (
 )
 from .modes import Coverage, coverage, mode_count
 from .plane import ToyGAN, anneal
-
-__all__ = [
-    "UPDATES",
-    "Coverage",
-    "Game",
-    "ToyGAN",
-    "anneal",
-    "bilinear_game",
-    "coverage",
-    "dirac_game",
-    "effective",
-    "gaussian_density",
-    "js_divergence",
-    "kl_divergence",
-    "mode_count",
-    "optimal_discriminator",
-    "orbit",
-    "radius_ratio",
-    "reverse_kl",
-    "wasserstein_1",
-]
