@@ -69,7 +69,7 @@ def test_a_sure_d_leaves_the_saturating_loss_without_a_gradient(notebook, seed):
     images = G(z).detach().requires_grad_(True)
     slopes = [
         torch.autograd.grad(loss(D(images)).sum(), images)[0].flatten(1).norm(dim=1)
-        for loss in (lambda l: F.softplus(-l), lambda l: -F.softplus(l))
+        for loss in (lambda x: F.softplus(-x), lambda x: -F.softplus(x))
     ]
     expected = (-D(images.detach())).exp()  # (1 - D) / D
     torch.testing.assert_close(slopes[0] / slopes[1], expected, rtol=1e-3, atol=0)
