@@ -228,7 +228,7 @@ def _hopping(signs: Signs, r: dict) -> Iterator[str]:
 
 
 def _total(signs: Signs, r: dict) -> Iterator[str]:
-    if r["diversity"] < 0.15:
+    if r["diversity"] < 0.3 and r["modes"] <= 0.25 * signs.kinds:
         yield (
             f"The samples lie {r['diversity']:.2f} as far apart as real ones: all are nearly the "
             "same."
@@ -277,8 +277,8 @@ RULES = {
     "memorisation": _memorisation,
     "G overpowers D": _g_overpowers,
     "hopping collapse": _hopping,
-    "total collapse": _total,
     "D overpowers G": _d_overpowers,
+    "total collapse": _total,
     "few images": _few_images,
     "class collapse": _class_collapse,
     "healthy": _healthy,
