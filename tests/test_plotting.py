@@ -198,3 +198,18 @@ def test_rates_have_a_row_each_with_wilson_s_interval_and_the_count(monkeypatch)
     assert [text.get_text() for text in ax.texts] == ["19 of 20", "0 of 20"] and alt == "two rates"
     with pytest.raises(ValueError, match="hits"):
         plotting.rates({"broken": (3, 2)}, alt="wrong")
+
+
+def read_out(seeds, looks=4):
+    """A history as instruments write it: lists of numbers, or (looks, seeds)."""
+    shape = (looks,) if seeds is None else (looks, seeds)
+    names = [name for pair in plotting.INSTRUMENTS.values() for name in pair]
+    return {"step": list(range(looks)), **{name: torch.rand(shape) for name in names}}
+
+
+@pytest.mark.parametrize("samples", [None, torch.randn(9, 2), torch.rand(9, 1, 8, 8)])
+def test_instruments_of_many_seeds_and_of_one_run(shown, samples):
+    gh.plot_instruments({"ten": read_out(10)}, alt="a", samples=samples)
+    gh.plot_instruments({"one": read_out(None), "two": read_out(3)}, alt="b", samples=samples)
+    assert [alt for _, alt in shown] == ["a", "b"]
+    assert not np.array_equal(shown[0][0], shown[1][0])

@@ -85,8 +85,8 @@ def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple
 def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
     """Reject what no network should be, whatever it is for."""
     _need_function(network, inputs, call)
-    _need_rows_alone(network, inputs, call)
     _need_registered(network, inputs, call)
+    _need_rows_alone(network, inputs, call)
     _need_all_used(network.eval(), inputs, call)
     network.train()
     _need_free_dice(network, inputs, call)

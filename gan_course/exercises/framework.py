@@ -95,6 +95,7 @@ class Exercise:
     check: Callable[[Any], None]
     uses_optimizers: bool = False
     adapt: Callable[[Any], Any] | None = None
+    seconds: float = SECONDS
 
     @property
     def kind(self) -> str:
@@ -164,6 +165,7 @@ def exercise(
     mistakes: str | tuple[str, ...] = (),
     uses_optimizers: bool = False,
     adapt: Callable[[Any], Any] | None = None,
+    seconds: float = SECONDS,
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
@@ -171,7 +173,7 @@ def exercise(
 
     `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
     that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
-    contract one that can be called by today's.
+    contract one that can be called by today's. `seconds`: the time limit, for a check that trains.
     """
     if isinstance(mistakes, str):
         mistakes = tuple(mistakes.split())
@@ -182,7 +184,7 @@ def exercise(
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
         _exercises[id] = Exercise(
             id, title, signature, takes, returns, accepts, mistakes, reference, check,
-            uses_optimizers, adapt,
+            uses_optimizers, adapt, seconds,
         )  # fmt: skip
         return check
 
@@ -295,13 +297,15 @@ def all_exercises() -> list[Exercise]:
     return sorted(_exercises.values(), key=_order)
 
 
-def evaluate(id: str, answer: Any, *, seconds: float = SECONDS) -> Result:
+def evaluate(id: str, answer: Any, *, seconds: float | None = None) -> Result:
     """Check an answer and say what was found, without printing or remembering anything.
 
     Random states, dtypes, grad mode, the reader's networks and so on are left as they were; code
-    that runs longer than `seconds` is stopped. Raises ValueError for an unknown id.
+    that runs longer than `seconds` (default: what the exercise allows) is stopped. Raises
+    ValueError for an unknown id.
     """
     found = get_exercise(id)
+    seconds = seconds or found.seconds
     global _device
     _tried.clear()
     try:

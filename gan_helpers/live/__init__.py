@@ -1,13 +1,17 @@
-"""Widgets: the 2-D playground, which trains as one watches, and knobs on a trained generator."""
+"""Widgets: the 2-D playground, knobs on a trained generator, slides of a training."""
 
 from __future__ import annotations
 
 import importlib
 import os
 
-_EXPORTS = {"steering": ["Playground", "playground"], "turning": ["Knobs", "knobs"]}
+_EXPORTS = {
+    "moments": ["Slides", "slides"],
+    "steering": ["Playground", "playground"],
+    "turning": ["Knobs", "knobs"],
+}
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
-__all__ = ["Knobs", "Playground", "has_front_end", "knobs", "playground", "runs_in_cell"]
+__all__ = sorted([*_HOME, "has_front_end", "runs_in_cell"])
 
 
 def runs_in_cell() -> bool:
