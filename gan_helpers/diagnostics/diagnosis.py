@@ -13,20 +13,6 @@ import torch
 from ..metrics.coverage import effective
 from .reading import Signs
 
-NAMES = (
-    "healthy",
-    "total collapse",
-    "class collapse",
-    "few images",
-    "hopping collapse",
-    "D overpowers G",
-    "G overpowers D",
-    "vanishing gradients",
-    "divergence",
-    "memorisation",
-    "too early to tell",
-    "unclear",
-)
 EARLY = 1000  # steps before which a young run and a collapsed one look alike
 
 
@@ -283,3 +269,4 @@ RULES = {
     "class collapse": _class_collapse,
     "healthy": _healthy,
 }
+NAMES = (*RULES, "unclear")
