@@ -6,8 +6,6 @@ failed or cured. Cases of the plane are settings of `toys.ToyGAN`, those of imag
 `python benchmarks/failures.py`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """From the signs to the disease: a list of rules, each with what it goes by, tried in order."""
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Iterator
