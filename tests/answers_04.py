@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_course.exercises.nb04 import MinibatchDiscrimination, my_break
+from gan_course.exercises.nb04 import MinibatchDiscrimination, charts, my_break
 from gan_helpers.toys import anneal, coverage
 
 CORRECT: dict[str, dict] = {}
@@ -178,6 +178,10 @@ MUTANTS["4.2"] = {
         "mbd-l2",
     ),
     "squares": (layer(lambda d: torch.exp(-d.square().sum(-1)).sum(1)), "mbd-l2"),
+    "differences detached": (
+        layer(lambda d: torch.exp(-d.detach().abs().sum(-1)).sum(1)),
+        "mbd-t-not-learned",
+    ),
     "similarities alone": (layer(join=False), "mbd-no-features"),
     "no minus": (layer(lambda d: torch.exp(d.abs().sum(-1)).sum(1)), "mbd-no-minus"),
     "sizes written in": (layer(size=(8, 4)), "hardcoded-size"),
@@ -187,6 +191,7 @@ UNFORESEEN["4.2"] = {
     "exponential first": (layer(lambda d: torch.exp(-d.abs()).sum((-1, 1))), "only then"),
     "kernels first": (BackwardsLayer, "first 7 columns"),
     "a square root of it": (layer(lambda d: torch.exp(-d.abs().sum(-1)).sum(1).sqrt()), "by hand"),
+    "half": (layer(lambda d: (torch.exp(-d.abs().sum(-1)).sum(1) - 1) / 2), "half as large"),
     "max": (layer(lambda d: torch.exp(-d.abs().amax(-1)).sum(1)), "by hand"),
 }
 
@@ -401,6 +406,47 @@ UNFORESEEN["4.5"] = {
 
 # --- 4.6 -----------------------------------------------------------------------------------------
 
+
+def charted(**changes):
+    """A factory of charts: right but for the patients who have one of these diseases.
+
+    changes: the disease, with _ for blanks -> what to write into the chart instead.
+    """
+
+    def made():
+        found = {}
+        for number, (disease, prescription) in charts().items():
+            found[number] = changes.get(disease.replace(" ", "_"), (disease, prescription))
+        return found
+
+    return made
+
+
+def first(change):
+    """A factory of charts: right but for patient 1."""
+    return lambda: {**charts(), 1: change(*charts()[1])}
+
+
+CORRECT["4.6"] = {
+    "four": charted(),
+    "as lists": lambda: {n: list(chart) for n, chart in charts().items()},
+    "the other way round": lambda: dict(reversed(charts().items())),
+}
+MUTANTS["4.6"] = {
+    "half right is healthy": (charted(G_overpowers_D=("healthy", "-")), "accuracy-threshold"),
+    "never wrong is healthy": (
+        charted(vanishing_gradients=("healthy", "-"), D_overpowers_G=("healthy", "-")),
+        "d-loss-zero-goal",
+    ),
+}
+UNFORESEEN["4.6"] = {
+    "another disease": (first(lambda d, p: ("memorisation", p)), "does not fit"),
+    "no disease": (first(lambda d, p: ("measles", p)), "none of the names"),
+    "no treatment": (first(lambda d, p: (d, "more data")), "does not treat it"),
+    "one patient": (lambda: {1: charts()[1]}, "nothing on patient 2"),
+    "diseases alone": (lambda: {n: (d,) for n, (d, _) in charts().items()}, "2 things"),
+    "words as keys": (lambda: {str(n): c for n, c in charts().items()}, "its keys are"),
+}
 
 # --- 4.8 -----------------------------------------------------------------------------------------
 
