@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from types import SimpleNamespace
 
@@ -228,7 +229,21 @@ def backwards(losses=losses_of, clear=True, norm=None, network=lambda G, D: G):
     return both_gradients
 
 
+def on_copies(G, D, z):
+    return backwards()(copy.deepcopy(G), copy.deepcopy(D), z)
+
+
+def put_back(G, D, z):
+    parameters = [*G.parameters(), *D.parameters()]
+    before = [None if p.grad is None else p.grad.clone() for p in parameters]
+    found = backwards()(G, D, z)
+    for p, slope in zip(parameters, before, strict=True):
+        p.grad = slope
+    return found
+
+
 def by_bce(G, D, z):
+    G, D = copy.deepcopy(G), copy.deepcopy(D)
     bce = nn.BCEWithLogitsLoss()
     found = []
     for target, sign in ((0.0, -1), (1.0, 1)):
@@ -266,7 +281,8 @@ def stepping(G, D, z):
 
 CORRECT["4.3"] = {
     "one long vector, a list": by_cat,
-    "backward": backwards(),
+    "backward on copies": on_copies,
+    "backward, put back": put_back,
     "cross-entropy, clip_grad_norm_": by_bce,
     "logsigmoid, norm of norms": by_logsigmoid,
 }
@@ -279,6 +295,7 @@ MUTANTS["4.3"] = {
         "grad-sum-of-norms",
     ),
     "never cleared": (backwards(clear=False), "grad-accumulated"),
+    "backward": (backwards(), "grad-left-behind"),
     "exchanged": (lambda G, D, z: by_cat(G, D, z)[::-1], "grad-exchanged"),
     "summed": (
         backwards(lambda x: (-F.softplus(x).sum(), F.softplus(-x).sum())),

@@ -56,6 +56,7 @@ MISTAKES.update(
         "fm-pairs": "pairs of images are compared where their means were asked",
         "grad-accumulated": "the gradient holds an earlier one as well",
         "grad-exchanged": "the two losses are exchanged",
+        "grad-left-behind": "an instrument leaves its gradients in .grad",
         "grad-of-d": "D's gradient where G's was asked",
         "grad-sum-of-norms": "norms of single parameters are added",
         "mbd-l2": "another distance where the sum of absolute differences was asked",
@@ -336,10 +337,10 @@ _WRONG_GRADIENTS = [
     takes="a generator, a discriminator that gives logits, noise z (N, latent_dim)",
     returns="(saturating, non_saturating), two numbers: the norm, over all parameters of G "
     "together, of the gradient of the mean of log(1 - D(G(z))) and of that of -log D(G(z))",
-    accepts="autograd.grad or backward; any way to write the losses that is finite at logits of "
-    "some hundreds",
+    accepts="any way to write the losses that is finite at logits of some hundreds; backward on "
+    "copies, since what stands in .grad is to stay",
     mistakes="loss-log-sigmoid-nan grad-of-d grad-sum-of-norms grad-accumulated grad-exchanged "
-    "loss-sum-not-mean",
+    "grad-left-behind loss-sum-not-mean",
     reference=both_gradients,
 )
 def check_both_gradients(answer: Callable) -> None:
@@ -361,6 +362,8 @@ def check_both_gradients(answer: Callable) -> None:
         after = (*G.parameters(), *D.parameters())
         if not all(map(torch.equal, before, after)):
             wrong(f"`{call}` changes weights; it should only look.")
+        stands = [torch.zeros_like(p) if p.grad is None else p.grad for p in after]
+        left = not all(map(torch.equal, stands, [*old, *map(torch.zeros_like, D.parameters())]))
         problems.append((n, old, *_gradients(G, D, z)))
         right.append(both_gradients(G, D, z))
     if not all(map(all_near, got[:2], right[:2])):
@@ -377,6 +380,10 @@ def check_both_gradients(answer: Callable) -> None:
     if not all_near(got[2], right[2]):
         wrong(f"""At ordinary logits both are right, but at logits of some hundreds a norm is not:
             {got[2]} came back, {list(right[2])} was expected. What is cut off on the way?""")
+    if left:
+        wrong("""grad-left-behind: Both norms are right, but what stood in `.grad` of G or D has
+            changed: read between `backward` and `step`, this instrument would spoil the step. Which
+            function returns gradients and stores none?""")
 
 
 # --- 4.4: feature matching -----------------------------------------------------------------------
