@@ -187,10 +187,11 @@ def _numbers(network: nn.Module, x: Tensor, training: bool) -> dict[str, Tensor]
             part.register_forward_pre_hook(
                 lambda part, given: seen.update({part.weight.numel(): given[0].detach()})
             )
+    x = x.clone().requires_grad_()
     seen["output"] = run(network, x, "the network").flatten()
     mix = torch.linspace(-1, 1, len(seen["output"]), device=x.device)
-    weights = list(_weights(network).values())
-    slopes = torch.autograd.grad(seen["output"] @ mix, weights, allow_unused=True)
+    by = [x, *_weights(network).values()]
+    slopes = torch.autograd.grad(seen["output"] @ mix, by, allow_unused=True)
     seen["slopes"] = torch.stack([0 * mix[0] if s is None else s.norm() for s in slopes])
     return seen
 
@@ -450,7 +451,7 @@ def check_verify_shapes(answer: Callable) -> None:
     need(
         not blamed,
         f"Pairs that fit {' and '.join(map(str, blamed))} pixels are reported as broken. Where is "
-        "a size or a number of channels written down, and may logits also be (N, 1)?",
+        "a size, that of z or the channels written as a number, and may logits also be (N, 1)?",
         "hardcoded-size" if fitting == ["", "DG", "DG"] else None,
     )
     G, D = _pair(32)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gan_helpers import synthetic
+from gan_helpers.diagnostics import NAMES, Patient, diagnose, ward
+from gan_helpers.failures import RING
 from gan_helpers.losses import feature_matching_loss
 from gan_helpers.metrics.coverage import mode_counts
-from gan_helpers.toys import ToyGAN, anneal
+from gan_helpers.toys import ToyGAN
 
 from .architecture import build
 from .catalogue import MISTAKES
@@ -35,6 +36,7 @@ from .guard import seed_torch
 
 MISTAKES.update(
     {
+        "accuracy-threshold": "an accuracy of one half is taken for equilibrium",
         "break-not-learned": "the GAN has never learned, so it cannot have collapsed",
         "break-nothing": "no setting is changed",
         "cover-any": "one sample is enough to cover a mode",
@@ -42,6 +44,7 @@ MISTAKES.update(
         "cover-one-sigma": "within one sigma where three were asked",
         "cover-share-of-good": "the fair share is one of the good samples, not of all",
         "cover-squared": "squared distances are compared with a distance",
+        "d-loss-zero-goal": "a D that makes no mistakes is taken for success",
         "dist-diagonal": "the distance of a sample to itself is counted",
         "dist-inverted": "the ratio is upside down",
         "dist-mean-over-std": "mean over standard deviation of the samples' own distances",
@@ -53,6 +56,7 @@ MISTAKES.update(
         "fm-pairs": "pairs of images are compared where their means were asked",
         "grad-accumulated": "the gradient holds an earlier one as well",
         "grad-exchanged": "the two losses are exchanged",
+        "grad-left-behind": "an instrument leaves its gradients in .grad",
         "grad-of-d": "D's gradient where G's was asked",
         "grad-sum-of-norms": "norms of single parameters are added",
         "mbd-l2": "another distance where the sum of absolute differences was asked",
@@ -69,13 +73,16 @@ def _cloud(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(probe_device())
 
 
-def _reject(got: list, right: list, known: list, problems: list, what: Sequence[str]) -> None:
+def _reject(
+    got: Sequence[float], right: Sequence[float], known: list, problems: Sequence,
+    what: Sequence[str], hint: str,
+) -> None:  # fmt: skip
     """Reject answers to several problems that are not right: by name, or by how they differ."""
     if all_near(got, right):
         return
     name_wrong(got, known, problems)
     i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not all_near(*zip(pair)))
-    wrong(f"{what[i]}: {off_by(got[i], right[i])}. {explain(got, right)}")
+    wrong(f"{what[i]}: {off_by(got[i], right[i])}. {explain(got, right) or hint}")
 
 
 # --- 4.1: modes and quality ----------------------------------------------------------------------
@@ -160,7 +167,9 @@ def check_modes_and_quality(answer: Callable) -> None:
         return
     name_wrong(got, _WRONG_COVER, problems, all_near)
     for i, what in enumerate(("The number of modes", "The quality")):
-        _reject([g[i] for g in got], [r[i] for r in right], [], [], [f"{what} is off"] * 3)
+        pair = [[row[i] for row in rows] for rows in (got, right)]
+        hint = "Which points are good, and for which mode does each count? Of how many is a share?"
+        _reject(*pair, [], [], [f"{what} is off"] * 3, hint)
 
 
 # --- 4.2: minibatch discrimination ---------------------------------------------------------------
@@ -238,7 +247,9 @@ def check_minibatch_discrimination(make: Callable[..., nn.Module]) -> None:
                 what?""")
         need_tensor(out, f"{call}(features) of shape ({n}, {a})", (n, a + k))
         need(close(out[:, :a], x), f"The first {a} columns should be the features themselves.")
-        (slope,) = torch.autograd.grad(out[:, a:].sum(), weights, allow_unused=True)
+        slope = None
+        if out.requires_grad:
+            (slope,) = torch.autograd.grad(out[:, a:].sum(), weights, allow_unused=True)
         if slope is None or not slope.any():
             wrong(f"""mbd-t-not-learned: No gradient gets to T of `{call}`: is something detached or
                 made under `no_grad`?""")
@@ -250,13 +261,19 @@ def check_minibatch_discrimination(make: Callable[..., nn.Module]) -> None:
     def fits(formula: Callable[[Tensor], Tensor]) -> bool:
         return any(all(close(o, formula(d[i])) for o, d in found) for i in (0, 1))
 
-    with_self, alone = (lambda d, less=s: torch.exp(-d.abs().sum(-1)).sum(1) - less for s in (0, 1))
-    if not (fits(with_self) or fits(alone)):
-        for mistake, formula, message in _WRONG_SIMILARITY:
-            variants = (formula, lambda d, f=formula: f(d) - f(0 * d) / len(d))
-            need(not any(map(fits, variants)), message, mistake)
-        wrong("""Shapes are right, but the similarities are not those of the formula. Compare two
-            samples by hand: how far apart are they in kernel 0, and what does exp(-...) give?""")
+    def similar(d: Tensor, itself: int = 0) -> Tensor:
+        return torch.exp(-d.abs().sum(-1)).sum(1) - itself
+
+    if fits(similar) or fits(functools.partial(similar, itself=1)):
+        return
+    for mistake, formula, message in _WRONG_SIMILARITY:
+        variants = (formula, lambda d, f=formula: f(d) - f(0 * d) / len(d))
+        need(not any(map(fits, variants)), message, mistake)
+    got = torch.cat([o.flatten() for o, _ in found]).tolist()
+    right = [torch.cat([similar(d[i], 1).flatten() for _, d in found]).tolist() for i in (0, 1)]
+    said = explain(got, right[0]) or explain(got, right[1])
+    wrong(f"""Shapes are right, but the similarities are not those of the formula. {said} Compare
+        two samples by hand: how far apart are they in kernel 0, and what does exp(-...) give?""")
 
 
 # --- 4.3: the gradients of both losses -----------------------------------------------------------
@@ -320,10 +337,10 @@ _WRONG_GRADIENTS = [
     takes="a generator, a discriminator that gives logits, noise z (N, latent_dim)",
     returns="(saturating, non_saturating), two numbers: the norm, over all parameters of G "
     "together, of the gradient of the mean of log(1 - D(G(z))) and of that of -log D(G(z))",
-    accepts="autograd.grad or backward; any way to write the losses that is finite at logits of "
-    "some hundreds",
+    accepts="any way to write the losses that is finite at logits of some hundreds; backward on "
+    "copies, since what stands in .grad is to stay",
     mistakes="loss-log-sigmoid-nan grad-of-d grad-sum-of-norms grad-accumulated grad-exchanged "
-    "loss-sum-not-mean",
+    "grad-left-behind loss-sum-not-mean",
     reference=both_gradients,
 )
 def check_both_gradients(answer: Callable) -> None:
@@ -345,6 +362,8 @@ def check_both_gradients(answer: Callable) -> None:
         after = (*G.parameters(), *D.parameters())
         if not all(map(torch.equal, before, after)):
             wrong(f"`{call}` changes weights; it should only look.")
+        stands = [torch.zeros_like(p) if p.grad is None else p.grad for p in after]
+        left = not all(map(torch.equal, stands, [*old, *map(torch.zeros_like, D.parameters())]))
         problems.append((n, old, *_gradients(G, D, z)))
         right.append(both_gradients(G, D, z))
     if not all(map(all_near, got[:2], right[:2])):
@@ -352,7 +371,8 @@ def check_both_gradients(answer: Callable) -> None:
         flat = [[x for pair in pairs[:2] for x in pair] for pairs in (got, right)]
         i = next(i for i in range(4) if not all_near(flat[0][i : i + 1], flat[1][i : i + 1]))
         which = ("saturating", "non-saturating")[i % 2]
-        wrong(f"The {which} norm: {off_by(flat[0][i], flat[1][i])}. {explain(*flat)}")
+        said = explain(*flat) or "Which loss, of what, and which norm of which parameters is it?"
+        wrong(f"The {which} norm: {off_by(flat[0][i], flat[1][i])}. {said}")
     if not all(map(math.isfinite, got[2])):
         wrong("""loss-log-sigmoid-nan: At ordinary logits both are right, but at logits of some
             hundreds a norm is not finite: the sigmoid has rounded to 0 or 1 before the logarithm.
@@ -360,6 +380,10 @@ def check_both_gradients(answer: Callable) -> None:
     if not all_near(got[2], right[2]):
         wrong(f"""At ordinary logits both are right, but at logits of some hundreds a norm is not:
             {got[2]} came back, {list(right[2])} was expected. What is cut off on the way?""")
+    if left:
+        wrong("""grad-left-behind: Both norms are right, but what stood in `.grad` of G or D has
+            changed: read between `backward` and `step`, this instrument would spoil the step. Which
+            function returns gradients and stores none?""")
 
 
 # --- 4.4: feature matching -----------------------------------------------------------------------
@@ -399,35 +423,33 @@ _WRONG_MATCHING = [
     reference=feature_matching,
 )
 def check_feature_matching(answer: Callable) -> None:
-    problems, got, slopes, right, right_slopes = [], [], [], [], []
+    rows = []
     for seed, n, m, d in ((0, 6, 6, 5), (1, 4, 4, 3), (2, 5, 8, 4)):
         seed_torch(seed)
         features = nn.Sequential(nn.Flatten(), nn.Linear(12, d), nn.Tanh()).to(probe_device())
         real, fake = _cloud(n, 3, 2, 2, seed=seed), 1 + _cloud(m, 3, 2, 2, seed=9).abs()
         call = f"feature_matching(features, real, fake) with {n} real and {m} generated images"
-        drawn = fake.clone().requires_grad_()
-        with calling(call):
-            value = answer(features, real.clone(), drawn)
+        fake.requires_grad_()
+        value, slope = ask(answer, call, features, real, fake), None
         need_tensor(value, call, ())
-        slope = None
         if value.requires_grad:
-            (slope,) = torch.autograd.grad(value, drawn, allow_unused=True)
-        if not (slope is not None and slope.any()):
+            (slope,) = torch.autograd.grad(value, fake, allow_unused=True)
+        if slope is None or not slope.any():
             wrong(f"""fm-from-d-step: From `{call}` no gradient gets to the generated images, so
                 that G cannot learn from it. Are their features detached, made under `no_grad`, or
                 those of D's step?""")
-        wanted = feature_matching(features, real, drawn)
-        problems.append((features(real).detach(), features(fake).detach()))
-        got.append(value.item())
-        right.append(wanted.item())
-        slopes.append(slope)
-        right_slopes.append(torch.autograd.grad(wanted, drawn)[0])
-    factors = [1.0] * 3 if all_near(got, right) else [1 / r.shape[1] for r, _ in problems]
+        wanted = feature_matching(features, real, fake)
+        (right_slope,) = torch.autograd.grad(wanted, fake, retain_graph=True)
+        rows.append(
+            (value.item(), wanted.item(), slope, right_slope, (features(real), features(fake)))
+        )
+    got, right, slopes, right_slopes, problems = zip(*rows, strict=True)
+    factors = [1.0 if all_near(got, right) else 1 / r.shape[1] for r, _ in problems]
     if not all_near(got, [a * b for a, b in zip(factors, right, strict=True)]):
-        _reject(got, right, _WRONG_MATCHING, problems, ["The value is off"] * 3)
+        hint = "What is averaged, over the batch or over the features, and what is squared?"
+        _reject(got, right, _WRONG_MATCHING, problems, ["The value is off"] * 3, hint)
     if not all(close(a, f * b) for a, b, f in zip(slopes, right_slopes, factors, strict=True)):
-        wrong("""The value is right, but its gradient is not: something on the way to `fake` is
-            detached.""")
+        wrong("The value is right, but its gradient is not: is something on its way detached?")
 
 
 # --- 4.5: a detector -----------------------------------------------------------------------------
@@ -496,19 +518,25 @@ def check_distance_ratio(answer: Callable) -> None:
     calls = [f"distance_ratio(samples, real) of {len(s)} and {len(r)}" for s, r in problems]
     got = [ask_number(answer, c, *p) for c, p in zip(calls, problems, strict=True)]
     right = [distance_ratio(*problem) for problem in problems]
-    _reject(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls])
+    hint = "Take three samples by hand: which distances are there, and what is divided by what?"
+    _reject(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
 
 
-# --- 4.8: a break of one's own -------------------------------------------------------------------
+# --- 4.6: the ward -------------------------------------------------------------------------------
 
-HEALTHY = {"lr": 5e-4, "betas": (0.5, 0.999), "r1": anneal(1, 0.01)}
-SEEDS, STEPS, LOOKS = range(1000, 1010), 1000, 3
-FIXED = ("target", "seeds", "hidden", "layers", "latent_dim")
+BEDS = (1, 2, 3, 4)  # the patients of the notebook; others may be named too
 
 
-def my_break() -> dict[str, Any]:
-    """No penalty, a hasty G, a slow D, small batches."""
-    return {"r1": 0.0, "lr": (2e-3, 1e-4), "batch_size": 8}
+def charts() -> dict[int, tuple[str, str]]:
+    """Each patient's disease and a prescription for it."""
+    beds = [patient for patient in ward() if patient.number in BEDS]
+    return {p.number: (_key(p, "disease")[0], _key(p, "cabinet")[0]) for p in beds}
+
+
+def _key(patient: Patient, what: str) -> list[str]:
+    """What counts as right: one name or several; empty if anything does."""
+    found = patient.reveal().get(what, [])
+    return [found] if isinstance(found, str) else found
 
 
 def _returned_dict(answer: Callable, call: str) -> dict:
@@ -518,10 +546,60 @@ def _returned_dict(answer: Callable, call: str) -> dict:
     return given
 
 
+_NOT_HEALTHY = {
+    "G overpowers D": """accuracy-threshold: Patient {} is not healthy, though D(x) and D(G(z)) lie
+        near one half: they do so too for a D that has learned nothing. {}""",
+    "D overpowers G": """d-loss-zero-goal: Patient {} is not healthy, though D makes hardly a
+        mistake: its loss near 0 is no aim, for what can G still learn from such a D? {}""",
+}
+_NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
+
+
+@exercise(
+    "4.6",
+    "The ward",
+    signature="charts()",
+    takes="nothing; the patients are those of gh.diagnostics.ward()",
+    returns="a dict: the number of each patient from 1 to 4 -> (disease, prescription), one of "
+    "gh.diagnostics.NAMES and one from the notebook's cabinet",
+    accepts="lists in place of tuples; further patients of the ward",
+    mistakes="accuracy-threshold d-loss-zero-goal",
+    reference=charts,
+)
+def check_charts(answer: Callable) -> None:
+    given = _returned_dict(answer, "charts()")
+    patients = [p for p in ward() if p.number in BEDS or p.number in given]
+    for n, patient in ((p.number, p) for p in patients):
+        need(n in given, f"`charts()` has nothing on patient {n}; its keys are {list(given)}.")
+        disease, prescription = need_parts(given[n], f"charts()[{n}]", "disease", "prescription")
+        truth, seen = _key(patient, "disease"), " ".join(diagnose(patient.signs).evidence)
+        if disease not in NAMES:
+            wrong(f"Patient {n}: {disease!r} is none of the names {', '.join(NAMES)}.")
+        if disease == "healthy" and truth[0] in _NOT_HEALTHY:
+            wrong(_NOT_HEALTHY[truth[0]].format(n, seen))
+        if disease not in truth:
+            wrong(f"Patient {n}: {disease!r} does not fit what the instruments read. {seen}")
+        if prescription not in (_key(patient, "cabinet") or [prescription]):
+            wrong(f"""The disease of patient {n} is named, but {prescription!r} does not treat it.
+                What made this run sick, and what acts on that?""")
+
+
+# --- 4.8: a break of one's own -------------------------------------------------------------------
+
+HEALTHY = {name: value for name, value in RING.cured.items() if name != "steps"}
+SEEDS, STEPS, LOOKS = range(1000, 1010), 1000, 3
+FIXED = ("target", "seeds", "hidden", "layers", "latent_dim")
+
+
+def my_break() -> dict[str, Any]:
+    """No penalty, a hasty G, a slow D, small batches."""
+    return {"r1": 0.0, "lr": (2e-3, 1e-4), "batch_size": 8}
+
+
 @functools.lru_cache(maxsize=16)
 def _collapses(settings: tuple) -> tuple[list[bool], list[bool]]:
     """Which of the ten runs ended alike, and which had learned before; always in full length."""
-    gan = ToyGAN(synthetic.ring(), seeds=SEEDS, **{**HEALTHY, **dict(settings)}).train(STEPS)
+    gan = ToyGAN(RING.target(), seeds=SEEDS, **{**HEALTHY, **dict(settings)}).train(STEPS)
     alike = gan.history["diversity"][-LOOKS:].mean(0) < 0.5
     return alike.tolist(), (gan.history["quality"].amax(0) > 0.1).tolist()
 
