@@ -8,6 +8,7 @@ failed or cured. Cases of the plane are settings of `toys.ToyGAN`, those of imag
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,7 @@ from . import synthetic
 from .callbacks import AnnealPenalty, Averaging, LRSchedule
 from .datasets import ImageDataset
 from .diagnostics import Instruments, Signs
+from .judges import WEIGHTS
 from .losses import PENALTIES
 from .models.mlp import IMAGE_SHAPE
 from .runs import TrainingRun
@@ -226,3 +228,77 @@ CASES: dict[str, Case] = {
         RING, GRID, G_OVERPOWERS, VANISHING, D_OVERPOWERS, MNIST_COLLAPSE, MEMORISATION,
     )
 }  # fmt: skip
+
+
+# --- what is recommended against collapse ---------------------------------------------------------
+
+# Each is laid over RING.broken: one change, untuned but for the penalties.
+TREATMENTS: dict[str, dict] = {
+    "plain GAN": {},
+    "R1, annealed 1 to 0.01": {"r1": anneal(1, 0.01)},
+    "R1, constant 1": {"r1": 1.0},
+    "relativistic + R1 + R2, annealed": {
+        "objective": "relativistic", "r1": anneal(1, 0.01), "r2": anneal(1, 0.01),
+    },
+    "relativistic alone": {"objective": "relativistic"},
+    "WGAN-GP, 5 D steps": {
+        "objective": "wasserstein", "gp": 1.0, "d_steps": 5, "betas": (0.0, 0.9),
+    },
+    "instance noise, 1 to 0": {"instance_noise": anneal(1, 0)},
+    "PacGAN, 4 points": {"pack": 4},
+    "minibatch discrimination": {"minibatch": "discrimination"},
+    "minibatch stddev": {"minibatch": "stddev"},
+    "feature matching": {"feature_matching": True},
+    "spectral norm": {"spectral": "norm"},
+    "spectral projection to 2": {"spectral": 2.0},
+    "one-sided smoothing, 0.9": {"real_target": 0.9},
+    "TTUR, D four times faster": {"lr": (5e-4, 2e-3)},
+    "averaged weights": {"average": 0.999},
+    "dropout 0.3 in D": {"dropout": 0.3},
+}  # fmt: skip
+
+
+def treatments() -> dict[str, dict]:
+    """How often each of TREATMENTS worked on the ring: name -> settings, seeds, modes, quality.
+
+    One value a seed, of the last look; measured by `python benchmarks/treatments.py --write`.
+    """
+    stored = json.loads((WEIGHTS / "treatments.json").read_text(encoding="utf-8"))
+    return {name: {"settings": TREATMENTS[name], **row} for name, row in stored.items()}
+
+
+def confusion() -> dict[str, dict[str, int]]:
+    """What runs are -> what `diagnose` called them -> how many: of `benchmarks/failures.py`."""
+    return json.loads((WEIGHTS / "confusion.json").read_text(encoding="utf-8"))
+
+
+# --- the medicine cabinet of the ward -------------------------------------------------------------
+
+# Prescription -> what it changes; a function of both rates where it scales them.
+CABINET: dict[str, dict] = {
+    "annealed R1": {"r1": anneal(1, 0.01)},
+    "relativistic, R1 and R2": {
+        "objective": "relativistic", "r1": anneal(1, 0.01), "r2": anneal(1, 0.01),
+    },
+    "faster D and annealed R1": {"lr": (1e-3, 5e-4), "r1": anneal(1, 0.01)},
+    "slower D": {"lr": lambda g, d: (g, d / 10)},
+    "lower rates": {"lr": lambda g, d: (g / 10, d / 10)},
+    "non-saturating loss": {"objective": "non-saturating"},
+    "more data": {"images": 10_000},
+}  # fmt: skip
+
+
+def prescribed(case: Case, prescription: str) -> dict:
+    """The broken settings of a case with what a prescription of CABINET changes.
+
+    On images R1 and R2 are a `penalty` that falls from 10 to 0.1, with G averaged and the rates
+    falling, as in MNIST_COLLAPSE. Raises KeyError for an unknown prescription.
+    """
+    change = dict(CABINET[prescription])
+    if callable(change.get("lr")):
+        lr = case.broken["lr"]
+        change["lr"] = change["lr"](*(lr if isinstance(lr, tuple) else (lr, lr)))
+    if case.target is None and change.pop("r1", None) is not None:
+        change["penalty"] = "r1+r2" if change.pop("r2", None) is not None else "r1"
+        change |= {"weight": (10, 0.1), "average": 0.995, "lr_decay": 0.3}
+    return {**case.broken, **change}

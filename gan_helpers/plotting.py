@@ -85,7 +85,7 @@ def show(fig: Figure, alt: str) -> None:
     _write_notes(fig)
     if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
         sys.modules["matplotlib.pyplot"].close(fig)
-    if not _in_notebook():
+    if not in_notebook():
         print(f"[figure] {alt}")
         return
     from IPython.display import display
@@ -113,7 +113,8 @@ def figure_png(fig: Figure) -> bytes:
     return small.getvalue()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """True in the kernel of a notebook, where more can be shown than text."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
@@ -167,10 +168,9 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or window <= 1:
         return values
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    low, high = np.maximum(at - window // 2, 0), np.minimum(at + (window + 1) // 2, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    kernel = np.ones(min(window, len(values)))
+    counts = np.convolve(np.ones(len(values)), kernel, "same")
+    return np.convolve(values, kernel, "same") / counts
 
 
 def draw_curves(ax: Axes, curves: dict[str, Sequence[float]], colors: Sequence[str], steps=None):
@@ -330,3 +330,68 @@ def rates(
     ax.set_yticks(range(len(counts)), list(counts))
     ax.grid(axis="y", visible=False)
     show(fig, alt)
+
+
+# Title -> what of a history it shows; the second is dashed.
+INSTRUMENTS = {
+    "scores: D(x), dashed D(G(z))": ("d_real", "d_fake"),
+    "right on real, dashed on generated": ("right_real", "right_fake"),
+    "gradient norm of G, dashed D": ("g_norm", "d_norm"),
+    "{kinds} covered, dashed effective": ("modes", "effective"),
+    "quality": ("quality",),
+    "diversity, 1 is the data's": ("diversity",),
+}
+
+
+def plot_instruments(
+    histories: dict[str, dict], *, alt: str, kinds: str = "modes", samples=None, title: str = ""
+) -> None:
+    """Six instruments over the steps of one run or several, and perhaps the last samples.
+
+    histories: label -> history of a `toys.ToyGAN` (a line for the median of its seeds, a band from
+    lowest to highest), of `Instruments` or of `Signs`; at most eight. samples: points (n, 2) or
+    images, shown at the right. kinds: what is covered, modes or classes.
+    """
+    layout = [["0", "1", "2"], ["3", "4", "5"]]
+    if samples is not None:
+        layout = [[*row, "samples"] for row in layout]
+    fig, ax = subplots(size=(10 if samples is None else 12.5, 5))
+    ax.remove()
+    axes = fig.subplot_mosaic(layout)
+    for place, (heading, names) in enumerate(INSTRUMENTS.items()):
+        ax = axes[str(place)]
+        for history, color in zip(histories.values(), PALETTE, strict=False):
+            for name, style in zip(names, ("-", "--"), strict=False):
+                _draw_seeds(ax, history["step"], history[name], color, style)
+        ax.set_title(heading.format(kinds=kinds), fontsize=9)
+        ax.set_ylim(bottom=0)
+        if place in (0, 1, 4):
+            ax.set_ylim(0, 1.02)
+    axes["2"].set_yscale("log")
+    for place in ("3", "4", "5"):
+        axes[place].set_xlabel("step")
+    if len(histories) > 1:
+        for row, (label, color) in enumerate(zip(histories, PALETTE, strict=False)):
+            axes["5"].text(0.98, 0.04 + 0.1 * row, label, color=color, ha="right", fontsize=9,
+                           transform=axes["5"].transAxes)  # fmt: skip
+    if samples is not None:
+        _draw_samples(axes["samples"], samples)
+    if title:
+        fig.suptitle(title, x=0.01, ha="left", fontsize=11)
+    show(fig, alt)
+
+
+def _draw_seeds(ax: Axes, steps, values, color: str, style: str) -> None:
+    values = np.asarray(values, dtype=float).reshape(len(steps), -1)
+    ax.plot(steps, np.median(values, axis=1), style, color=color)
+    if values.shape[1] > 1:
+        band = values.min(axis=1), values.max(axis=1)
+        ax.fill_between(steps, *band, color=color, alpha=0.12, linewidth=0)
+
+
+def _draw_samples(ax: Axes, samples: torch.Tensor) -> None:
+    if samples.dim() == 4:
+        draw_grid(ax, to_display(samples[:25], 5), "last samples")
+        return
+    ax.plot(*samples.T, ".", color=ORANGE, markersize=2)
+    ax.set(title="last samples", aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source
+from gan_course.exercises.nb02_loops import CLINIC_BUGS, clinic_source
 from gan_helpers.plotting import to_display
 
 CORRECT: dict[str, dict] = {}

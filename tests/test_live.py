@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gan_helpers import live, models
-from gan_helpers.live import canvas, steering, turning
+from gan_helpers.live import canvas, moments, steering, turning
 from gan_helpers.live.plane import Plane, Settings
 from gan_helpers.losses import OBJECTIVES
 from gan_helpers.sampling import draw
@@ -217,9 +217,10 @@ def test_a_static_picture_says_what_its_marks_mean(monkeypatch):
 
 def test_a_chart_stays_inside_its_picture_whatever_the_values():
     for values in ([], [1.0], [math.nan, 2.0, math.inf], [0.0, 0.0], [1e-9, 1e9], [-3.0, -2.0]):
-        curves = [canvas.Curve("D", list(range(len(values))), values)]
+        xs = list(range(len(values)))
         for options in ({}, {"log": True}, {"share": True}):
-            picture = canvas.draw_charts([canvas.Chart("Loss:", curves, **options)], (300, 100))
+            chart = canvas.Chart("Loss:", xs, {"D": values}, **options)
+            picture = canvas.draw_charts([chart], (300, 100))
             assert picture.size == (300, 100)
 
 
@@ -395,3 +396,41 @@ def test_knobs_with_widgets_follow_them(monkeypatch):
 def test_knobs_need_a_conditional_generator():
     with pytest.raises(ValueError, match="no num_classes"):
         live.knobs(models.CompactGenerator(), torch.eye(64)[:3])
+
+
+# --- slides of a training ------------------------------------------------------------------------
+
+
+def made_slides(monkeypatch, frames, widgets, **options):
+    monkeypatch.setattr(moments, "has_front_end", lambda: widgets)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
+    return live.slides(frames, alt="points that hop", **options), shown[0]
+
+
+POINTS = {f"step {k}": torch.full((5, 2), k / 10) for k in range(9)}
+
+
+def test_slides_without_a_front_end_are_a_strip_with_the_first_and_the_last(monkeypatch):
+    made, shown = made_slides(monkeypatch, POINTS, widgets=False, real=torch.eye(2), shown=4)
+    assert shown["text/plain"] == "[figure] points that hop" and "<img" in shown["text/html"]
+    narrow, wide = made.strip(2), made.strip(4)
+    assert narrow.width < wide.width and narrow.height == wide.height
+    assert made.strip(99).width == made.strip(9).width  # no moment twice
+    assert made.picture(0).tobytes() != made.picture(8).tobytes()
+
+
+def test_slides_with_widgets_follow_the_slider_also_with_images(monkeypatch):
+    frames = {"early": -torch.ones(4, 1, 8, 8), "late": torch.zeros(4, 1, 8, 8)}
+    made, box = made_slides(monkeypatch, frames, widgets=True)
+    slider, picture, words = box.children
+    before = picture.value
+    slider.value = 1
+    assert made.place == 1 and picture.value != before
+    assert "points that hop" in words.value
+    assert made.picture(0, size=60).size == (60, 60)
+
+
+def test_slides_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="frames is empty"):
+        live.slides({}, alt="nothing")

@@ -24,6 +24,7 @@ from .verdicts import assess_step
 MISTAKES.update(
     {
         "cond-g-blind": "G does not see the label",
+        "cond-label-only-shifts": "the label shifts D's logit by the same amount for every image",
         "cond-other-labels": "D judges fakes under other labels than they were drawn for",
         "cond-uniform-labels": "the fakes have other class shares than the real batch",
         "sample-train-mode": "samples are drawn in training mode",
@@ -65,14 +66,15 @@ class ConditionalDiscriminator(nn.Module):
 
 
 class _InTurn(nn.Module):
-    """A conditional network as one of its first argument alone: row i has class i, in turn."""
+    """A conditional network as one of its first argument alone: each row has a fixed class."""
 
     def __init__(self, network: nn.Module, classes: int):
         super().__init__()
         self.network, self.classes = network, classes
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(x, torch.arange(len(x), device=x.device) % self.classes)
+        # 7 has no divisor in common with 10 and 12: all classes occur, and not in their order.
+        return self.network(x, (7 * torch.arange(len(x), device=x.device) + 3) % self.classes)
 
 
 _AS_NUMBER = (
@@ -128,30 +130,69 @@ def _need_rows_for_all(network: nn.Module, classes: int, call: str) -> None:
 def _need_labels_used(network: nn.Module, x: Tensor, classes: int, call: str, blind: str) -> None:
     """Reject a network that ignores the label or takes its index for a number."""
     network.eval()
-    same = x[:1].expand(classes, *x.shape[1:])
+    n = min(len(x), 24)
+    each = x[:n].repeat_interleave(classes, 0)  # every input under every class in turn
     with torch.no_grad():
-        out = _call(network, same, classes, call).reshape(classes, -1)
+        out = _call(network, each, classes, call).reshape(n, classes, -1).double()
+    by_class = out.transpose(0, 1).flatten(1)
+    gaps = torch.cdist(by_class, by_class, compute_mode="donot_use_mm_for_euclid_dist")
     need(
-        any((row - out[0]).norm() > 1e-6 for row in out[1:]),
+        gaps.max() > 1e-6,
         f"The shapes are right, but {_BLIND[blind]}. Where does y enter the layers?",
         blind,
     )
-    for k, row in enumerate(out[1:], start=1):
-        need(
-            (row - out[k - 1]).norm() > 1e-6,
-            f"The classes {k - 1} and {k} lead to the same result: their codes are alike. How is "
-            "the code of a class made?",
-        )
+    first, second = divmod(int(gaps.fill_diagonal_(float("inf")).argmin()), classes)
+    need(
+        gaps.min() > 1e-6,
+        f"The classes {first} and {second} lead to the same result. How is the code of a class "
+        "made, and does each row get that of its own label?",
+    )
+    if blind == "cond-d-blind":
+        _need_label_meets_image(out[..., 0])
     rows = [part.num_embeddings for part in network.modules() if isinstance(part, nn.Embedding)]
     first = max([classes, *rows])
     try:  # a table has no row for a class that does not exist; a number goes in anyway
         with torch.no_grad():
-            beyond = network(same[:2], torch.tensor([first, first + 9], device=x.device))
+            beyond = network(each[:2], torch.tensor([first, first + 9], device=x.device))
     except Exception:
         return
     finally:
         network.train()
-    need(close(beyond[0], beyond[1], 1e-6), f"It runs, but {_AS_NUMBER}", "cond-index-as-float")
+    known = any(close(beyond[0].flatten(), row.flatten(), 1e-6) for row in out[0])  # y % classes
+    need(
+        known or close(beyond[0], beyond[1], 1e-6),
+        f"It runs, but {_AS_NUMBER}",
+        "cond-index-as-float",
+    )
+
+
+def _need_label_meets_image(logits: Tensor) -> None:
+    """Reject logits (images, classes) that are a part of the image plus a part of the label."""
+    by_label = logits - logits.mean(1, keepdim=True)
+    need(
+        (by_label - by_label.mean(0)).norm() > 1e-3 * by_label.norm(),
+        "The label moves the logit by the same amount whatever the image shows: this D can say "
+        "that a class is rare, but never that an image does not fit its label. Where do image and "
+        "label meet, and is there anything after that which is not linear?",
+        "cond-label-only-shifts",
+    )
+
+
+def _need_way_to_the_image(network: nn.Module, images: Tensor, call: str) -> None:
+    """Reject a D that no gradient passes on its way to the image: G would learn nothing from it."""
+    images = images.clone().requires_grad_()
+    logits = _call(network.eval(), images, 10, call)
+    (slope,) = torch.autograd.grad(logits.sum(), images, allow_unused=True)
+    share = 0.0 if slope is None else (slope.abs().amax(0) > 0).double().mean().item()
+    need(
+        share > 0,
+        "The logit depends on the image, but no gradient gets back to it, so that G could learn "
+        "nothing from this D. Is the image detached or rounded on the way?",
+    )
+    need(
+        share > 0.9,
+        f"Only {share:.0%} of the pixels have a part in the logit. What happens to the others?",
+    )
 
 
 def _assess_network(make: Callable, name: str, x: Tensor, network, classes: int, call: str) -> None:
@@ -187,6 +228,7 @@ def check_conditional_generator(make: Callable[..., nn.Module]) -> None:
             _call(G, z, classes, call)
             assess_outputs(_InTurn(G, classes), z, f"{call}(z, y)", (n, 1, 28, 28))
         _need_labels_used(G, z, classes, call, "cond-g-blind")
+    z = torch.randn(24, 5, device=probe_device())
     _assess_network(make, "ConditionalGenerator", z, G, 12, call)
     assess_range(_InTurn(G, 12), 5, call)
 
@@ -198,7 +240,8 @@ def check_conditional_generator(make: Callable[..., nn.Module]) -> None:
     takes="images (N, 1, 28, 28) in [-1, 1] and y (N,), int64 class indices",
     returns="logits (N,) or (N, 1): any number, above 0 for 'a real image of this class'",
     accepts="embedding, one-hot or label planes; joined to the pixels or a projection; any depth",
-    mistakes="cond-d-blind cond-index-as-float hardcoded-size loss-double-sigmoid",
+    mistakes="cond-d-blind cond-label-only-shifts cond-index-as-float hardcoded-size "
+    "loss-double-sigmoid",
     reference=ConditionalDiscriminator,
     uses_optimizers=True,
 )
@@ -211,6 +254,7 @@ def check_conditional_discriminator(make: Callable[..., nn.Module]) -> None:
             _call(D, images, classes, call)
             assess_outputs(_InTurn(D, classes), images, f"{call}(images, y)", (n,), (n, 1))
         _need_labels_used(D, images, classes, call, "cond-d-blind")
+        _need_way_to_the_image(D, images, call)
     _assess_network(make, "ConditionalDiscriminator", images, D, 12, call)
     assess_logits(_InTurn(D, 12), images, call)
 
@@ -331,17 +375,18 @@ class _Order(nn.Module):
             f"shape ({len(z)},) was expected: one class for each row of z.",
             "cond-index-as-float",
         )
-        self.calls.append((z.detach(), y.detach(), self.training))
-        return torch.tanh(self.scale * z[:, :1, None, None] + y[:, None, None, None]).expand(
-            -1, 1, 28, 28
-        )
+        logit = self.scale * z[:, :1, None, None] + 0.1 * y[:, None, None, None]
+        images = torch.tanh(logit).expand(-1, 1, 28, 28)
+        self.calls.append((z.detach(), y.detach(), images.detach(), self.training))
+        return images
 
 
 @exercise(
     "5.4",
     "Any digit on demand",
     signature="generate_digit(G, digit, n, latent_dim=64)",
-    takes="a conditional generator G(z, y), a digit from 0 to 9, how many images, the size of z",
+    takes="a conditional generator G(z, y), z standard normal, a digit from 0 to 9, how many "
+    "images, the size of z",
     returns="n different images (n, 1, 28, 28) of that digit, without a graph; G is used in "
     "evaluation mode and left in the mode it was in",
     accepts="no_grad, inference_mode or detach; a helper such as gh.generate",
@@ -350,14 +395,14 @@ class _Order(nn.Module):
     reference=generate_digit,
 )
 def check_generate_digit(answer: Callable) -> None:
-    for digit, n, training in ((7, 6, True), (0, 1, True), (3, 9, False)):
+    for digit, n, training in ((7, 6, True), (0, 1, True), (3, 200, False)):
         G = _Order().to(probe_device()).train(training)
         call = f"generate_digit(G, {digit}, {n}, latent_dim=23)"
         with calling(call):
             images = answer(G, digit, n, latent_dim=23)
         need_tensor(images, call, (n, 1, 28, 28))
         need(G.calls, f"`{call}` never calls the generator that it is given.")
-        z, y = (torch.cat([c[i] for c in G.calls]) for i in (0, 1))
+        z, y, drawn = (torch.cat([c[i] for c in G.calls]) for i in (0, 1, 2))
         need(
             (y == digit).all(),
             f"`{call}` asks G for the classes {sorted(set(y.tolist()))}. Which class was ordered?",
@@ -371,22 +416,44 @@ def check_generate_digit(answer: Callable) -> None:
             "step-same-noise",
         )
         need(
-            not any(c[2] for c in G.calls),
+            not any(c[3] for c in G.calls),
             f"`{call}` draws in training mode: BatchNorm then uses the batch's own mean, and an "
             "image depends on those beside it. Which mode is for drawing?",
             "sample-train-mode",
         )
         need(
-            G.training == training,
-            f"`{call}` leaves G in another mode than it was in, so that its next training steps "
-            "would run in evaluation mode. Who puts the mode back?",
+            G.training or not training,
+            f"`{call}` leaves G in evaluation mode, in which its next training steps would run. "
+            "Who puts the mode back?",
             "sample-leaves-eval",
+        )
+        need(
+            training or not G.training,
+            f"G was in evaluation mode before `{call}`, and is in training mode after it. Where is "
+            "the mode remembered in which it was?",
+        )
+        need(
+            all(p.requires_grad for p in G.parameters()),
+            f"`{call}` leaves G's parameters frozen, so that it could not be trained on.",
         )
         need(
             not images.requires_grad,
             f"`{call}` returns images with a graph behind them, which keeps memory and fails at "
             "`.numpy()`. What switches the graph off?",
         )
+        need(
+            len(drawn) != n or close(images, drawn, 1e-5),
+            f"What `{call}` returns is not what G drew: its images reach from "
+            f"{images.min().item():.2f} to {images.max().item():.2f}, G's from "
+            f"{drawn.min().item():.2f} to {drawn.max().item():.2f}.",
+        )
+        if n > 100:
+            mean, spread = z.mean().item(), z.std().item()
+            need(
+                abs(mean) < 0.1 and abs(spread - 1) < 0.1,
+                f"`{call}` draws z with mean {mean:.2f} and standard deviation {spread:.2f}, and G "
+                "was trained on standard normal z (0 and 1). Which function draws it?",
+            )
 
 
 # --- 5.6: K + 1 outputs --------------------------------------------------------------------------
@@ -482,6 +549,9 @@ def check_kplus1_losses(answer: Callable) -> None:
         if not close(mine, wanted):
             name_wrong(mine, _KNOWN[name], problems, lambda a, b: close([a], [b.item()]))
             said = f"The {name} term is off: {off_by(mine[0], wanted[0])}."
+            for j, other in enumerate(_KNOWN):
+                if close(mine, [row[j].item() for row in right]):
+                    wrong(f"{said} It is the {other} term. In which order are the three asked for?")
             wrong(f"{said} {explain(mine, wanted)}".strip())
     a, y, r, f = problems[0]
     far = (300 * a, y, 300 * r, 300 * f)
@@ -489,7 +559,8 @@ def check_kplus1_losses(answer: Callable) -> None:
     need(
         all(close([got.item()], [want.item()]) for got, want in parts),
         "At ordinary logits all is right, but at logits of a few hundred a term is not finite or "
-        "not right: an exponential overflows. Which functions take logits as they are?",
+        "not right. Does an exponential overflow, or is something cut off? Which functions take "
+        "logits as they are?",
         "loss-log-sigmoid-nan",
     )
 
@@ -520,6 +591,7 @@ def check_class_accuracy(answer: Callable) -> None:
         seed_torch(seed)
         asked = torch.cat([torch.arange(classes), torch.randint(classes, (n,)) // 2])
         said = torch.where(torch.rand(len(asked)) < 0.6, asked, torch.randint(classes, asked.shape))
+        said[asked == 1] = 0  # one class is mostly taken for another
         said[:classes] = torch.arange(classes)  # every class is seen at least once
         problems.append((said.to(probe_device()), asked.to(probe_device()), classes))
         call = f"class_accuracy(said, asked, num_classes={classes})"

@@ -34,23 +34,27 @@ def evaluate(generated: object, reference: object, judge: nn.Module) -> list[Sco
 
 
 def course_scores() -> str:
-    """The scores of the course's own models as a table: medians over seeds, for FD the range too.
+    """The scores of the course's own models, a table a data set: medians over seeds, for FD ranges.
 
-    Made by `python benchmarks/scores.py`; the scores' full names stand below the table.
+    Made by `python benchmarks/scores.py`; the scores' full names stand below each table.
     """
     path = WEIGHTS / "scores.json"
-    table = json.loads(path.read_text(encoding="utf-8"))
-    short = {"KD": "KD", "precision": "prec.", "recall": "recall", "density": "dens.",
-             "coverage": "cover.", "IS": "IS"}  # fmt: skip
-    lines = [
-        f"{'':23}{'FD: median (range)':>21}" + "".join(f"{name:>7}" for name in short.values())
-    ]
-    for model, row in table["rows"].items():
+    tables = json.loads(path.read_text(encoding="utf-8"))["tables"]
+    return "\n\n".join(_table(**table) for table in tables.values())
+
+
+_SHORT = {"KD": "KD", "precision": "prec.", "recall": "recall", "density": "dens.",
+          "coverage": "cover.", "IS": "IS"}  # fmt: skip
+
+
+def _table(data: str, rows: dict[str, dict]) -> str:
+    heads = "".join(f"{name:>7}" for name in _SHORT.values())
+    lines = [f"{data:23}{'FD: median (range)':>21}{heads}"]
+    for model, row in rows.items():
         middle = {name: float(np.median(values)) for name, values in row["scores"].items()}
         low, high = min(row["scores"]["FD"]), max(row["scores"]["FD"])
-        cell = f"{digits(middle['FD'])} ({digits(low)} to {digits(high)})"
-        rest = "".join(f"{middle[name]:z7.2f}" for name in short)
-        lines.append(f"{model:23}{cell:>21}{rest}")
-    names = ", ".join(row["names"][name] for name in ("FD", *short))
-    lines += ["", f"Medians over the training seeds {', '.join(map(str, row['seeds']))}."]
+        spread = "one training" if low == high else f"{digits(low)} to {digits(high)}"
+        cell = f"{digits(middle['FD'])} ({spread})"
+        lines.append(f"{model:23}{cell:>21}" + "".join(f"{middle[name]:z7.2f}" for name in _SHORT))
+    names = ", ".join(row["names"][name] for name in ("FD", *_SHORT))
     return "\n".join([*lines, *textwrap.wrap(f"In full: {names}.", 90, break_on_hyphens=False)])
