@@ -346,6 +346,11 @@ class MaxDiscriminator(FunctionalDiscriminator):
         return (x.flatten(1) * self.d.weight[0]).sum(1) + self.d.bias
 
 
+class DetachedDiscriminator(FunctionalDiscriminator):
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
 class HiddenDiscriminator(FunctionalDiscriminator):
     def __init__(self, width=64):
         super().__init__(width)
@@ -383,6 +388,7 @@ MUTANTS["3.3"] = {
     "pooling": (discriminator(down=pooled), "dcgan-pooling"),
 }
 UNFORESEEN["3.3"] = {
+    "images detached": (DetachedDiscriminator, "its gradient is not"),
     "dropout": (discriminator(first=lambda n: [nn.Dropout(0.3)]), "in training mode"),
     "norm after the activation": (
         discriminator(
@@ -607,7 +613,11 @@ UNFORESEEN["3.5"] = {
     "no column": (verify(logits=((4,),)), "(N, 1)"),
     "three channels": (
         lambda G, D, n, channels=3, latent_dim=100: verify_shapes(G, D, n, 3, latent_dim),
-        "number of channels",
+        "the channels",
+    ),
+    "latent size written in": (
+        lambda G, D, n, channels=3, latent_dim=100: verify_shapes(G, D, n, channels, 100),
+        "of z",
     ),
     "D unlooked at": (
         lambda G, D, n, channels=3, latent_dim=100: verify_shapes(

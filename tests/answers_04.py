@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from types import SimpleNamespace
 
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_course.exercises.nb04 import MinibatchDiscrimination, my_break
+from gan_course.exercises.nb04 import charts, my_break
+from gan_course.exercises.nb04_losses import MinibatchDiscrimination
 from gan_helpers.toys import anneal, coverage
 
 CORRECT: dict[str, dict] = {}
@@ -178,6 +180,10 @@ MUTANTS["4.2"] = {
         "mbd-l2",
     ),
     "squares": (layer(lambda d: torch.exp(-d.square().sum(-1)).sum(1)), "mbd-l2"),
+    "differences detached": (
+        layer(lambda d: torch.exp(-d.detach().abs().sum(-1)).sum(1)),
+        "mbd-t-not-learned",
+    ),
     "similarities alone": (layer(join=False), "mbd-no-features"),
     "no minus": (layer(lambda d: torch.exp(d.abs().sum(-1)).sum(1)), "mbd-no-minus"),
     "sizes written in": (layer(size=(8, 4)), "hardcoded-size"),
@@ -187,6 +193,7 @@ UNFORESEEN["4.2"] = {
     "exponential first": (layer(lambda d: torch.exp(-d.abs()).sum((-1, 1))), "only then"),
     "kernels first": (BackwardsLayer, "first 7 columns"),
     "a square root of it": (layer(lambda d: torch.exp(-d.abs().sum(-1)).sum(1).sqrt()), "by hand"),
+    "half": (layer(lambda d: (torch.exp(-d.abs().sum(-1)).sum(1) - 1) / 2), "half as large"),
     "max": (layer(lambda d: torch.exp(-d.abs().amax(-1)).sum(1)), "by hand"),
 }
 
@@ -223,7 +230,21 @@ def backwards(losses=losses_of, clear=True, norm=None, network=lambda G, D: G):
     return both_gradients
 
 
+def on_copies(G, D, z):
+    return backwards()(copy.deepcopy(G), copy.deepcopy(D), z)
+
+
+def put_back(G, D, z):
+    parameters = [*G.parameters(), *D.parameters()]
+    before = [None if p.grad is None else p.grad.clone() for p in parameters]
+    found = backwards()(G, D, z)
+    for p, slope in zip(parameters, before, strict=True):
+        p.grad = slope
+    return found
+
+
 def by_bce(G, D, z):
+    G, D = copy.deepcopy(G), copy.deepcopy(D)
     bce = nn.BCEWithLogitsLoss()
     found = []
     for target, sign in ((0.0, -1), (1.0, 1)):
@@ -261,7 +282,8 @@ def stepping(G, D, z):
 
 CORRECT["4.3"] = {
     "one long vector, a list": by_cat,
-    "backward": backwards(),
+    "backward on copies": on_copies,
+    "backward, put back": put_back,
     "cross-entropy, clip_grad_norm_": by_bce,
     "logsigmoid, norm of norms": by_logsigmoid,
 }
@@ -274,6 +296,7 @@ MUTANTS["4.3"] = {
         "grad-sum-of-norms",
     ),
     "never cleared": (backwards(clear=False), "grad-accumulated"),
+    "backward": (backwards(), "grad-left-behind"),
     "exchanged": (lambda G, D, z: by_cat(G, D, z)[::-1], "grad-exchanged"),
     "summed": (
         backwards(lambda x: (-F.softplus(x).sum(), F.softplus(-x).sum())),
@@ -401,6 +424,47 @@ UNFORESEEN["4.5"] = {
 
 # --- 4.6 -----------------------------------------------------------------------------------------
 
+
+def charted(**changes):
+    """A factory of charts: right but for the patients who have one of these diseases.
+
+    changes: the disease, with _ for blanks -> what to write into the chart instead.
+    """
+
+    def made():
+        found = {}
+        for number, (disease, prescription) in charts().items():
+            found[number] = changes.get(disease.replace(" ", "_"), (disease, prescription))
+        return found
+
+    return made
+
+
+def first(change):
+    """A factory of charts: right but for patient 1."""
+    return lambda: {**charts(), 1: change(*charts()[1])}
+
+
+CORRECT["4.6"] = {
+    "four": charted(),
+    "as lists": lambda: {n: list(chart) for n, chart in charts().items()},
+    "the other way round": lambda: dict(reversed(charts().items())),
+}
+MUTANTS["4.6"] = {
+    "half right is healthy": (charted(G_overpowers_D=("healthy", "-")), "accuracy-threshold"),
+    "never wrong is healthy": (
+        charted(vanishing_gradients=("healthy", "-"), D_overpowers_G=("healthy", "-")),
+        "d-loss-zero-goal",
+    ),
+}
+UNFORESEEN["4.6"] = {
+    "another disease": (first(lambda d, p: ("memorisation", p)), "does not fit"),
+    "no disease": (first(lambda d, p: ("measles", p)), "none of the names"),
+    "no treatment": (first(lambda d, p: (d, "more data")), "does not treat it"),
+    "one patient": (lambda: {1: charts()[1]}, "nothing on patient 2"),
+    "diseases alone": (lambda: {n: (d,) for n, (d, _) in charts().items()}, "2 things"),
+    "words as keys": (lambda: {str(n): c for n, c in charts().items()}, "its keys are"),
+}
 
 # --- 4.8 -----------------------------------------------------------------------------------------
 

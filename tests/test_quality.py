@@ -18,7 +18,8 @@ LAYERS = {
         "diagnostics", "toys", "plotting", "experiments", "failures", "live", "__main__",
     ],
     "gan_course": [
-        "kernel", "quiz", "exercises", "notebook", "release", "gate", "minutes", "run", "__main__",
+        "kernel", "quiz", "scores", "exercises", "notebook", "release", "gate", "minutes", "run",
+        "__main__",
     ],
 }  # fmt: skip
 

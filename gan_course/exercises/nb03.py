@@ -15,7 +15,7 @@ from gan_helpers.models import DCGANDiscriminator, DCGANGenerator, conv_output_s
 
 from .architecture import assess_network, assess_outputs, build, run
 from .catalogue import MISTAKES
-from .compare import ask, close, explain, name_wrong, need_number, off_by, times
+from .compare import all_near, ask, close, explain, name_wrong, need_number, off_by, times
 from .framework import Raised, calling, describe_value, exercise, need, probe_device, wrong
 from .ranges import assess_logits, assess_range
 
@@ -187,10 +187,11 @@ def _numbers(network: nn.Module, x: Tensor, training: bool) -> dict[str, Tensor]
             part.register_forward_pre_hook(
                 lambda part, given: seen.update({part.weight.numel(): given[0].detach()})
             )
+    x = x.clone().requires_grad_()
     seen["output"] = run(network, x, "the network").flatten()
     mix = torch.linspace(-1, 1, len(seen["output"]), device=x.device)
-    weights = list(_weights(network).values())
-    slopes = torch.autograd.grad(seen["output"] @ mix, weights, allow_unused=True)
+    by = [x, *_weights(network).values()]
+    slopes = torch.autograd.grad(seen["output"] @ mix, by, allow_unused=True)
     seen["slopes"] = torch.stack([0 * mix[0] if s is None else s.norm() for s in slopes])
     return seen
 
@@ -203,7 +204,7 @@ def _assess_same(
     for mode in ("training", "evaluation"):
         own, asked = (_numbers(net, x, mode == "training") for net in (network, reference))
         if close(own["output"], asked["output"]):
-            if not close(own["slopes"], asked["slopes"], 1e-2):
+            if not all_near(own["slopes"].tolist(), asked["slopes"].tolist(), 1e-2):
                 wrong("""What the network returns is right, but its gradient is not that of what it
                     computes. Is something detached on the way, or made under `no_grad`?""")
             continue
@@ -450,7 +451,7 @@ def check_verify_shapes(answer: Callable) -> None:
     need(
         not blamed,
         f"Pairs that fit {' and '.join(map(str, blamed))} pixels are reported as broken. Where is "
-        "a size or a number of channels written down, and may logits also be (N, 1)?",
+        "a size, that of z or the channels written as a number, and may logits also be (N, 1)?",
         "hardcoded-size" if fitting == ["", "DG", "DG"] else None,
     )
     G, D = _pair(32)
