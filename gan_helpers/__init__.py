@@ -22,16 +22,17 @@ _EXPORTS = {
         "AnnealNoise", "AnnealPenalty", "Averaging", "KeepBest", "LRSchedule", "SpectralProjection",
     ],
     "training": ["train"],
-    "diagnostics": ["verify_pair"],
+    "diagnostics": ["Instruments", "diagnose", "verify_pair"],
+    "toys": ["anneal"],
     "plotting": [
-        "plot_comparison", "plot_history", "show", "show_grids", "show_images", "show_snapshots",
-        "subplots",
+        "plot_comparison", "plot_history", "plot_instruments", "rates", "show", "show_grids",
+        "show_images", "show_snapshots", "subplots",
     ],
     "experiments": ["Comparison", "compare_runs", "signs_of_convergence"],
 }  # fmt: skip
 _MODULES = [
-    *_EXPORTS, "losses", "checkpoints", "run_folder", "verify", "toys", "live", "judges", "metrics",
-    "pretrained",
+    *_EXPORTS, "losses", "checkpoints", "run_folder", "verify", "failures", "live", "judges",
+    "metrics", "pretrained",
 ]  # fmt: skip
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from .datasets import stand_ins
+from .metrics.score import wilson
 from .sampling import to_display
 
 if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
@@ -84,7 +85,7 @@ def show(fig: Figure, alt: str) -> None:
     _write_notes(fig)
     if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
         sys.modules["matplotlib.pyplot"].close(fig)
-    if not _in_notebook():
+    if not in_notebook():
         print(f"[figure] {alt}")
         return
     from IPython.display import display
@@ -112,7 +113,8 @@ def figure_png(fig: Figure) -> bytes:
     return small.getvalue()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """True in the kernel of a notebook, where more can be shown than text."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
@@ -297,3 +299,99 @@ def show_snapshots(run, count: int = 5, *, images: int = 16, alt: str, width: fl
         panels = {f"{first}, averaged G" if k == first else k: v for k, v in panels.items()}
     # A run that was stopped early has one or two: they must not grow to fill the width.
     show_grids(panels, alt=alt, per_row=len(panels), width=min(width, 3.0 * len(panels)))
+
+
+def rates(
+    counts: dict[str, tuple[int, int]],
+    *,
+    alt: str,
+    title: str = "",
+    xlabel: str = "share of runs",
+    goal: float | None = None,
+) -> None:
+    """How often something happened: a dot and Wilson's 95 % interval a row, with its count.
+
+    counts: label -> (hits, runs), drawn from the top down. goal: a share to mark by a line.
+    """
+    wrong = {label: pair for label, pair in counts.items() if not 0 <= pair[0] <= pair[1] > 0}
+    if wrong or not counts:
+        raise ValueError(f"expected label -> (hits, runs) with 0 <= hits <= runs, got {wrong}")
+    fig, ax = subplots(size=(7, 0.5 + 0.3 * (len(counts) + 1)))
+    for row, (hits, runs) in enumerate(counts.values()):
+        low, high = wilson(hits, runs)
+        ax.plot([low, high], [row, row], color=BLUE, linewidth=2.5, alpha=0.45)
+        ax.plot(hits / runs, row, "o", color=BLUE, markersize=6)
+        ax.annotate(
+            f"{hits} of {runs}", (1.03, row), va="center", fontsize=9, annotation_clip=False
+        )
+    if goal is not None:
+        ax.axvline(goal, color=BLACK, linestyle="--", linewidth=0.8)
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xlabel=xlabel, title=title)
+    ax.set_yticks(range(len(counts)), list(counts))
+    ax.grid(axis="y", visible=False)
+    show(fig, alt)
+
+
+# Title -> what of a history it shows; the second is dashed.
+INSTRUMENTS = {
+    "scores: D(x), dashed D(G(z))": ("d_real", "d_fake"),
+    "right on real, dashed on generated": ("right_real", "right_fake"),
+    "gradient norm of G, dashed D": ("g_norm", "d_norm"),
+    "{kinds} covered, dashed effective": ("modes", "effective"),
+    "quality": ("quality",),
+    "diversity, 1 is the data's": ("diversity",),
+}
+
+
+def plot_instruments(
+    histories: dict[str, dict], *, alt: str, kinds: str = "modes", samples=None, title: str = ""
+) -> None:
+    """Six instruments over the steps of one run or several, and perhaps the last samples.
+
+    histories: label -> history of a `toys.ToyGAN` (a line for the median of its seeds, a band from
+    lowest to highest), of `Instruments` or of `Signs`; at most eight. samples: points (n, 2) or
+    images, shown at the right. kinds: what is covered, modes or classes.
+    """
+    layout = [["0", "1", "2"], ["3", "4", "5"]]
+    if samples is not None:
+        layout = [[*row, "samples"] for row in layout]
+    fig, ax = subplots(size=(10 if samples is None else 12.5, 5))
+    ax.remove()
+    axes = fig.subplot_mosaic(layout)
+    for place, (heading, names) in enumerate(INSTRUMENTS.items()):
+        ax = axes[str(place)]
+        for history, color in zip(histories.values(), PALETTE, strict=False):
+            for name, style in zip(names, ("-", "--"), strict=False):
+                _draw_seeds(ax, history["step"], history[name], color, style)
+        ax.set_title(heading.format(kinds=kinds), fontsize=9)
+        if names == ("g_norm", "d_norm"):
+            ax.set_yscale("log")
+        else:
+            ax.set_ylim(0, 1.02 if place in (0, 1, 4) else None)
+    for place in ("3", "4", "5"):
+        axes[place].set_xlabel("step")
+    if len(histories) > 1:
+        for row, (label, color) in enumerate(zip(histories, PALETTE, strict=False)):
+            axes["4"].text(0.03, 0.97 - 0.1 * row, label, color=color, va="top", fontsize=9,
+                           transform=axes["4"].transAxes)  # fmt: skip
+    if samples is not None:
+        _draw_samples(axes["samples"], samples)
+    if title:
+        fig.suptitle(title, x=0.01, ha="left", fontsize=11)
+    show(fig, alt)
+
+
+def _draw_seeds(ax: Axes, steps, values, color: str, style: str) -> None:
+    values = np.asarray(values, dtype=float).reshape(len(steps), -1)
+    ax.plot(steps, np.median(values, axis=1), style, color=color)
+    if values.shape[1] > 1:
+        band = values.min(axis=1), values.max(axis=1)
+        ax.fill_between(steps, *band, color=color, alpha=0.12, linewidth=0)
+
+
+def _draw_samples(ax: Axes, samples: torch.Tensor) -> None:
+    if samples.dim() == 4:
+        draw_grid(ax, to_display(samples[:25], 5), "last samples")
+        return
+    ax.plot(*samples.T, ".", color=ORANGE, markersize=2)
+    ax.set(title="last samples", aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))

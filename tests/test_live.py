@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gan_helpers import live, models
-from gan_helpers.live import canvas, steering, turning
+from gan_helpers.live import canvas, moments, steering, turning
 from gan_helpers.live.plane import Plane, Settings
 from gan_helpers.losses import OBJECTIVES
 from gan_helpers.sampling import draw
@@ -19,7 +19,7 @@ SMALL = {"hidden": 8}
 
 
 def weights(plane):
-    return torch.cat([w.detach().flatten() for w in (*plane.gan._G, *plane.gan._D)])
+    return torch.cat([w.detach().flatten() for w in (*plane.gan.G, *plane.gan.D)])
 
 
 def wait_until(condition, seconds=20.0):
@@ -225,7 +225,7 @@ def test_a_chart_stays_inside_its_picture_whatever_the_values():
 
 
 def test_an_image_tag_carries_its_picture_and_escaped_alt_text():
-    tag = canvas.image_tag(Image.new("RGB", (4, 4)), 'a "ring" <b>')
+    tag = canvas.output(Image.new("RGB", (4, 4)), 'a "ring" <b>')["text/html"]
     assert 'alt="a &quot;ring&quot; &lt;b&gt;"' in tag and "base64," in tag
 
 
@@ -396,3 +396,41 @@ def test_knobs_with_widgets_follow_them(monkeypatch):
 def test_knobs_need_a_conditional_generator():
     with pytest.raises(ValueError, match="no num_classes"):
         live.knobs(models.CompactGenerator(), torch.eye(64)[:3])
+
+
+# --- slides of a training ------------------------------------------------------------------------
+
+
+def made_slides(monkeypatch, frames, widgets, **options):
+    monkeypatch.setattr(moments, "has_front_end", lambda: widgets)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
+    return live.slides(frames, alt="points that hop", **options), shown[0]
+
+
+POINTS = {f"step {k}": torch.full((5, 2), k / 10) for k in range(9)}
+
+
+def test_slides_without_a_front_end_are_a_strip_with_the_first_and_the_last(monkeypatch):
+    made, shown = made_slides(monkeypatch, POINTS, widgets=False, real=torch.eye(2), shown=4)
+    assert shown["text/plain"] == "[figure] points that hop" and "<img" in shown["text/html"]
+    narrow, wide = made.strip(2), made.strip(4)
+    assert narrow.width < wide.width and narrow.height == wide.height
+    assert made.strip(99).width == made.strip(9).width  # no moment twice
+    assert made.picture(0).tobytes() != made.picture(8).tobytes()
+
+
+def test_slides_with_widgets_follow_the_slider_also_with_images(monkeypatch):
+    frames = {"early": -torch.ones(4, 1, 8, 8), "late": torch.zeros(4, 1, 8, 8)}
+    made, box = made_slides(monkeypatch, frames, widgets=True)
+    slider, picture, words = box.children
+    before = picture.value
+    slider.value = 1
+    assert made.place == 1 and picture.value != before
+    assert "points that hop" in words.value
+    assert made.picture(0, size=60).size == (60, 60)
+
+
+def test_slides_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="frames is empty"):
+        live.slides({}, alt="nothing")

@@ -71,7 +71,7 @@ def test_show_puts_an_image_with_its_text_into_a_notebook(monkeypatch):
     from IPython import display as ipython_display
 
     sent = []
-    monkeypatch.setattr(plotting, "_in_notebook", lambda: True)
+    monkeypatch.setattr(plotting, "in_notebook", lambda: True)
     monkeypatch.setattr(ipython_display, "display", lambda bundle, raw: sent.append(bundle))
     fig, _ = gh.subplots()
     gh.show(fig, alt='a "quoted" <b>')
@@ -184,3 +184,32 @@ def test_a_history_says_where_the_objective_was_changed(shown, monkeypatch):
     assert figures[-1][1][0][1].get_ylabel() == "mean output of D"
     gh.plot_history(Run(0))
     assert figures[-1][1][0][1].get_ylabel() == "probability of real"
+
+
+def test_rates_have_a_row_each_with_wilson_s_interval_and_the_count(monkeypatch):
+    seen = []
+    monkeypatch.setattr(plotting, "show", lambda fig, alt: seen.append((fig, alt)))
+    plotting.rates({"broken": (19, 20), "cured": (0, 20)}, alt="two rates", goal=0.95)
+    ((fig, alt),) = seen
+    ax = fig.axes[0]
+    bars = [line for line in ax.lines if len(line.get_xdata()) == 2][:2]
+    for bar, hits in zip(bars, (19, 0), strict=True):
+        assert tuple(bar.get_xdata()) == gh.metrics.wilson(hits, 20)
+    assert [text.get_text() for text in ax.texts] == ["19 of 20", "0 of 20"] and alt == "two rates"
+    with pytest.raises(ValueError, match="hits"):
+        plotting.rates({"broken": (3, 2)}, alt="wrong")
+
+
+def read_out(seeds, looks=4):
+    """A history as instruments write it: lists of numbers, or (looks, seeds)."""
+    shape = (looks,) if seeds is None else (looks, seeds)
+    names = [name for pair in plotting.INSTRUMENTS.values() for name in pair]
+    return {"step": list(range(looks)), **{name: torch.rand(shape) for name in names}}
+
+
+@pytest.mark.parametrize("samples", [None, torch.randn(9, 2), torch.rand(9, 1, 8, 8)])
+def test_instruments_of_many_seeds_and_of_one_run(shown, samples):
+    gh.plot_instruments({"ten": read_out(10)}, alt="a", samples=samples)
+    gh.plot_instruments({"one": read_out(None), "two": read_out(3)}, alt="b", samples=samples)
+    assert [alt for _, alt in shown] == ["a", "b"]
+    assert not np.array_equal(shown[0][0], shown[1][0])

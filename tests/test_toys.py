@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from gan_helpers import losses, synthetic, toys
+from gan_helpers.settings import step_generator
+from gan_helpers.toys.networks import forward
 
 LINE = torch.linspace(-8, 8, 3201, dtype=torch.float64)
 DX = float(LINE[1] - LINE[0])
@@ -236,14 +238,14 @@ def test_a_step_is_the_step_of_plain_torch():
     G, D = as_modules(gan)
     opt_d = torch.optim.Adam(D.parameters(), lr=2e-3, betas=(0.5, 0.999))
     opt_g = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))
-    generator = toys.step_generator(11, 0, "D step")
+    generator = step_generator(11, 0, "D step")
     real = gan.target.sample(128, generator)
     fake = G(torch.randn(128, 2, generator=generator))
     objective = losses.OBJECTIVES["non-saturating"]
     loss = objective.d_loss(D(real), D(fake.detach()))
     (loss + losses.r1_penalty(0.5)(D, real, fake, None)).backward()
     opt_d.step()
-    latent = torch.randn(128, 2, generator=toys.step_generator(11, 0, "G step"))
+    latent = torch.randn(128, 2, generator=step_generator(11, 0, "G step"))
     opt_g.zero_grad()
     objective.g_loss(D(G(latent))).backward()
     opt_g.step()
@@ -251,13 +253,13 @@ def test_a_step_is_the_step_of_plain_torch():
     points = torch.randn(50, 2)
     torch.testing.assert_close(gan.logits(points)[0], D(points).detach()[:, 0])
     latent = torch.randn(50, 2)
-    torch.testing.assert_close(toys._forward(gan._G, latent[None])[0], G(latent))
+    torch.testing.assert_close(forward(gan.G, latent[None])[0], G(latent))
 
 
 def as_modules(gan):
     """The one G and D of a toy GAN as ordinary modules with copies of its weights."""
     networks = []
-    for weights in (gan._G, gan._D):
+    for weights in (gan.G, gan.D):
         layers = []
         for weight, bias in zip(weights[::2], weights[1::2], strict=True):
             linear = nn.Linear(*weight.shape[1:])

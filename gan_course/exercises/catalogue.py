@@ -76,13 +76,6 @@ MISTAKES: dict[str, str] = {
 
 # id -> (the notebook whose exercises will name it, what it is)
 WAITING: dict[str, tuple[int, str]] = {
-    "arch-kernel-stride": (3, "kernel size not a multiple of the stride (a warning)"),
-    "data-normalize-channels": (3, "three-channel normalisation of one-channel images"),
-    "init-bn-gamma": (3, "BatchNorm's scale drawn around 0 where 1 was asked"),
-    "init-not-applied": (3, "the initialisation is defined but never applied"),
-    "init-wrong-std": (3, "initial weights ten times too large or too small"),
-    "repro-late-seed": (3, "the seed is set after the networks are built"),
-    "resume-no-optimizer": (3, "resumed without optimiser or random state"),
     "gp-alpha-normal": (7, "the mixing factor is drawn from a normal distribution"),
     "gp-alpha-shape": (7, "the mixing factor is drawn per pixel, or once for the batch"),
     "gp-batchnorm": (7, "BatchNorm in a critic under a gradient penalty"),

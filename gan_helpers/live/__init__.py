@@ -1,13 +1,19 @@
-"""Widgets: the 2-D playground, which trains as one watches, and knobs on a trained generator."""
+"""Widgets: the 2-D playground, knobs on a trained generator, slides of a training."""
 
 from __future__ import annotations
 
 import importlib
 import os
 
-_EXPORTS = {"steering": ["Playground", "playground"], "turning": ["Knobs", "knobs"]}
+from ..plotting import in_notebook
+
+_EXPORTS = {
+    "moments": ["Slides", "slides"],
+    "steering": ["Playground", "playground"],
+    "turning": ["Knobs", "knobs"],
+}
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
-__all__ = ["Knobs", "Playground", "has_front_end", "knobs", "playground", "runs_in_cell"]
+__all__ = sorted([*_HOME, "has_front_end", "runs_in_cell"])
 
 
 def runs_in_cell() -> bool:
@@ -16,19 +22,12 @@ def runs_in_cell() -> bool:
 
 
 def has_front_end() -> bool:
-    """Whether widgets make sense here: a notebook kernel, ipywidgets installed, not `sync`.
+    """Whether widgets make sense here: a notebook's kernel, and not `sync`.
 
     A kernel cannot know whether somebody is looking at it; batch tools (nbclient, nbval) set
     GAN_HELPERS_LIVE=sync, and without it their output holds an unused widget, nothing worse.
     """
-    if runs_in_cell():
-        return False
-    try:
-        import ipywidgets  # noqa: F401
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return getattr(get_ipython(), "kernel", None) is not None
+    return in_notebook() and not runs_in_cell()
 
 
 def __getattr__(name: str):

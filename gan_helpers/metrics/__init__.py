@@ -13,11 +13,11 @@ Definitions and defaults follow torch-fidelity (seeds of the random subsets incl
 agree with it to rounding on the same features; all sums are in float64.
 """
 
-from .coverage import classes_covered
+from .coverage import classes_covered, effective, reverse_kl
 from .features import Features, check_images, look, reference
 from .frechet import frechet_distance, frechet_from_statistics
 from .inception import inception_score
 from .kernel import kernel_distance, polynomial_mmd2
 from .neighbours import closer_to_train, density_coverage, nearest_neighbours, precision_recall
-from .report import course_scores, evaluate
+from .report import evaluate
 from .score import Score, wilson

@@ -1,6 +1,6 @@
 """What is covered: classes by a judge's word, modes of a mixture by position."""
 
-from __future__ import annotations
+import math
 
 import numpy as np
 import torch
@@ -23,10 +23,17 @@ def classes_covered(
     seen = as_features(generated, judge)
     if seen.logits is None:
         raise ValueError(f"{seen.judge} gives no class logits; classes cannot be counted")
-    classes = seen.logits.shape[1]
-    counts = torch.bincount(seen.logits.argmax(dim=1), minlength=classes).numpy()
+    n, classes = seen.logits.shape
+    counts = torch.bincount(seen.logits.argmax(dim=1), minlength=classes)
     confidence = seen.logits.double().softmax(dim=1).amax(dim=1).mean()
-    return _covered("classes", counts, len(seen), share, seen.judge, float(confidence))
+    threshold = share * n / classes
+    shares = [*(counts.numpy() / n), 0.0]  # the last one takes up what rounding leaves
+    draws = np.random.default_rng(0).multinomial(n, shares, size=1000)[:, :-1]
+    low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
+    details = {"counts": counts.numpy(), "effective": float(effective(counts)),
+               "confidence": float(confidence)}  # fmt: skip
+    value, band = float((counts >= threshold).sum()), (float(low), float(high))
+    return Score("classes", value, band, n, seen.judge, None, "higher", "", details)
 
 
 def mode_counts(
@@ -43,18 +50,14 @@ def mode_counts(
     return (which * (distance <= reach).unsqueeze(-1)).sum(-2)
 
 
-def _covered(
-    metric: str, counts: np.ndarray, n: int, share: float, features: str, confidence: float | None
-) -> Score:
-    threshold = share * n / len(counts)
-    value = int((counts >= threshold).sum())
-    frequencies = counts / n
-    rest = max(0.0, 1 - frequencies.sum())  # points that belong to no mode
-    draws = np.random.default_rng(0).multinomial(n, [*frequencies, rest], size=1000)[:, :-1]
-    low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
-    seen = frequencies[frequencies > 0] / max(frequencies.sum(), 1e-300)
-    details = {"counts": counts, "effective": float(np.exp(-(seen * np.log(seen)).sum()))}
-    if confidence is not None:
-        details["confidence"] = confidence
-    band = (float(low), float(high))
-    return Score(metric, float(value), band, n, features, None, "higher", "", details)
+def effective(counts: Tensor) -> Tensor:
+    """exp of the entropy of counts (..., M): M if all are alike, 1 if one has all, 0 if none."""
+    counts = counts.double()
+    shares = counts / counts.sum(-1, keepdim=True).clamp_min(1)
+    entropy = -torch.special.xlogy(shares, shares).sum(-1)
+    return torch.where(counts.sum(-1) > 0, entropy.exp(), 0.0)
+
+
+def reverse_kl(counts: Tensor) -> Tensor:
+    """KL(generated || even) in nats over modes, from counts (..., M): log(M / effective)."""
+    return math.log(counts.shape[-1]) - effective(counts).log()

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import verify
-from .datasets import ImageDataset
-from .models import count_parameters
-from .sampling import call, evaluating, latent_size
-from .settings import step_generator
+from .. import verify
+from ..datasets import ImageDataset
+from ..models import count_parameters
+from ..sampling import call, evaluating, latent_size
+from ..settings import step_generator
 
 
 @dataclass(frozen=True)

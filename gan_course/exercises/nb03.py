@@ -1,0 +1,485 @@
+"""Exercises of notebook 03, DCGAN on CIFAR-10: references, checks, named mistakes."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from gan_helpers.models import DCGANDiscriminator, DCGANGenerator, conv_output_size, dcgan_init
+
+from .architecture import assess_network, assess_outputs, build, run
+from .catalogue import MISTAKES
+from .compare import all_near, ask, close, explain, name_wrong, need_number, off_by, times
+from .framework import Raised, calling, describe_value, exercise, need, probe_device, wrong
+from .ranges import assess_logits, assess_range
+
+MISTAKES.update(
+    {
+        "arch-kernel-stride": "kernel size not a multiple of the stride",
+        "arch-size-floor": "the stride alone decides: kernel and padding are left out",
+        "dcgan-activation": "another activation than DCGAN's between the layers",
+        "dcgan-no-batchnorm": "no BatchNorm in the hidden layers",
+        "dcgan-pooling": "pooling where strides were asked",
+        "dcgan-upsampling": "upsampling where strides were asked",
+        "init-bn-gamma": "BatchNorm's scale drawn around 0 where 1 was asked",
+        "init-not-applied": "the initialisation does not get to all layers",
+        "init-wrong-std": "initial weights of another standard deviation",
+        "size-no-one": "the first place of the kernel is not counted",
+        "size-not-floored": "the division is not rounded down",
+        "size-padding-once": "padding is counted on one side only",
+        "size-transposed-as-conv": "the formulas of the two kinds of convolution are exchanged",
+        "verify-first-only": "only the first problem is reported",
+        "verify-pair-only": "D is only shown what G draws, not images of the size asked for",
+        "verify-stops": "an error in a network is passed on instead of reported",
+    }
+)
+
+# --- 3.1: output sizes ---------------------------------------------------------------------------
+
+
+def output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, transposed: bool = False
+) -> int:
+    """The side of a (transposed) convolution's output for an input of side `size`."""
+    return conv_output_size(size, kernel, stride, padding, transposed)
+
+
+_ALONE = (
+    "Here the stride alone decides. With kernel 4, stride 2, padding 1 that fits, and hardly "
+    "elsewhere: in how many places does a kernel fit, or how far do its copies reach?"
+)
+_ROUNDINGS = (float, math.ceil, round)
+_SIDES = "Padding lies on two sides, and here only one of them counts."
+_WRONG_SIZES = {
+    False: [
+        ("arch-size-floor", (lambda n, k, s, p: n // s, lambda n, k, s, p: -(-n // s)), _ALONE),
+        ("size-no-one", lambda n, k, s, p: (n + 2 * p - k) // s,
+         "Everywhere 1 is missing. The quotient says how often the kernel moves on; how many "
+         "places is that, with the first?"),
+        ("size-padding-once", lambda n, k, s, p: (n + p - k) // s + 1, _SIDES),
+        ("size-not-floored",
+         tuple(lambda n, k, s, p, f=f: f((n + 2 * p - k) / s) + 1 for f in _ROUNDINGS),
+         "It is right where the stride divides evenly. Elsewhere the last step would leave the "
+         "image and is not made. Which way is the quotient rounded?"),
+        ("size-transposed-as-conv", lambda n, k, s, p: (n - 1) * s - 2 * p + k,
+         "This is the size after a *transposed* convolution. Which of the two shrinks images?"),
+    ],
+    True: [
+        ("arch-size-floor", lambda n, k, s, p: n * s, _ALONE),
+        ("size-transposed-as-conv", lambda n, k, s, p: (n + 2 * p - k) // s + 1,
+         "With transposed=True this is still the size after a plain convolution. Transposed, each "
+         "input pixel lays down a copy of the kernel, `stride` apart: how far do they reach?"),
+        ("size-padding-once", lambda n, k, s, p: (n - 1) * s - p + k, _SIDES),
+        (None, lambda n, k, s, p: n * s - 2 * p + k,
+         "Transposed, each value is too large by the stride. Between n copies of the kernel, how "
+         "many steps are there?"),
+    ],
+}  # fmt: skip
+
+
+@exercise(
+    "3.1",
+    "How large is what comes out?",
+    signature="output_size(size, kernel, stride=1, padding=0, transposed=False)",
+    takes="the side of a square input, and what the layer was made with; the kernel fits",
+    returns="the side of the output, a whole number: of a convolution, or with transposed=True of "
+    "a transposed one",
+    accepts="any way to count it",
+    mistakes="arch-size-floor size-no-one size-padding-once size-not-floored "
+    "size-transposed-as-conv",
+    reference=output_size,
+)
+def check_output_size(answer: Callable) -> None:
+    rows = [(32, 4, 2, 1), (28, 5, 3, 2), (13, 3, 1, 0), (7, 4, 4, 1), (9, 2, 4, 0), (64, 6, 3, 4)]
+    for transposed, known in _WRONG_SIZES.items():
+        calls, values = [], []
+        for size, kernel, stride, padding in rows:
+            options = {"kernel": kernel, "stride": stride, "padding": padding}
+            options["transposed"] = transposed
+            said = ", ".join(f"{name}={value}" for name, value in options.items())
+            calls.append(f"output_size({size}, {said})")
+            values.append(ask(answer, calls[-1], size, **options))
+        got = [need_number(*pair, plain=False) for pair in zip(values, calls, strict=True)]
+        right = [output_size(*row, transposed=transposed) for row in rows]
+        if got != right:
+            name_wrong(got, known, rows)
+            i = next(i for i, value in enumerate(got) if value != right[i])
+            wrong(f"`{calls[i]}`: {off_by(got[i], right[i])}. {explain(got, right)}")
+        if any(isinstance(value, float) for value in values):
+            wrong(f"""The numbers are right, but `{calls[0]}` gives {values[0]!r}, a float, and
+                layers want whole numbers. Which division stays whole?""")
+
+
+# --- 3.2 and 3.3: the networks -------------------------------------------------------------------
+
+
+def _weights(network: nn.Module) -> dict[int, Tensor]:
+    """The weights of the layers by how many numbers each holds, which differs for all of them."""
+    return dict(sorted((p.numel(), p) for p in network.parameters() if p.dim() > 1))
+
+
+def _need_arguments_used(network: nn.Module, kind: type[nn.Module], call: str, given: dict) -> None:
+    """Name the argument without which the reference would have the sizes of this network."""
+    for n in range(1, len(given) + 1):
+        for ignored in itertools.combinations(given, n):
+            other = kind(**{name: given[name] for name in given if name not in ignored})
+            if [*_weights(network)] == [*_weights(other)]:
+                wrong(f"""hardcoded-size: `{call}` has the layers that it has without
+                    {" and ".join(ignored)}: there the argument has no effect. Where is a size
+                    written as a number?""")
+
+
+def _need_plan(network: nn.Module, reference: nn.Module, call: str) -> None:
+    """Reject a network whose layers have other sizes than the plan's."""
+    kinds = {"dcgan-upsampling": nn.Upsample, "dcgan-pooling": nn.MaxPool2d | nn.AvgPool2d}
+    for part in network.modules():
+        if isinstance(part, nn.ConvTranspose2d) and part.kernel_size[0] % part.stride[0]:
+            wrong(f"""arch-kernel-stride: `{call}` has the layer {part}. Where the stride does not
+                divide the kernel, neighbouring pixels are made by different numbers of weights:
+                checkerboards. Which kernel was asked for?""")
+        for mistake, kind in kinds.items():
+            if isinstance(part, kind):
+                wrong(f"""{mistake}: `{call}` changes the size with {part}. In a DCGAN the
+                    convolutions do this themselves, so that how is learned too. By which of their
+                    arguments?""")
+    own, asked = (
+        ["x".join(map(str, p.shape)) for p in net.parameters() if p.dim() > 1]
+        for net in (network, reference)
+    )
+    if len(own) != len(asked) or [*_weights(network)] != [*_weights(reference)]:
+        wrong(f"""Inputs and outputs have the right shapes, but the layers of `{call}` are not those
+            of the plan. Their weights are {", ".join(own)}, and {", ".join(asked)} were expected.
+            Compare channels and kernels.""")
+
+
+def _exchanged(network: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """A copy of a network with its layers changed."""
+    network = copy.deepcopy(network)
+    for part in list(network.modules()):
+        for name, child in list(part.named_children()):
+            setattr(part, name, change(child))
+    return network.to(probe_device())
+
+
+def _give_weights(network: nn.Module, reference: nn.Module) -> None:
+    """Draw weights anew, the same for both; scales become 1, and biases 0, which are idle."""
+    for part in network.modules():
+        if hasattr(part, "reset_running_stats"):
+            part.reset_running_stats()
+    with torch.no_grad():
+        for p in network.parameters():
+            p.normal_(0, 0.2) if p.dim() > 1 else p.fill_(float(p.mean() > 0.5))
+        for own, p in zip(_weights(network).values(), _weights(reference).values(), strict=True):
+            p.copy_((own.T if own.dim() == 2 and len(own) != len(p) else own).reshape(p.shape))
+
+
+def _numbers(network: nn.Module, x: Tensor, training: bool) -> dict[str, Tensor]:
+    """What a network makes of x: what goes into each layer with weights, the output, the slopes."""
+    network, seen = copy.deepcopy(network).train(training), {}
+    for part in network.modules():
+        if isinstance(weight := getattr(part, "weight", None), Tensor) and weight.dim() > 1:
+            part.register_forward_pre_hook(
+                lambda part, given: seen.update({part.weight.numel(): given[0].detach()})
+            )
+    x = x.clone().requires_grad_()
+    seen["output"] = run(network, x, "the network").flatten()
+    mix = torch.linspace(-1, 1, len(seen["output"]), device=x.device)
+    by = [x, *_weights(network).values()]
+    slopes = torch.autograd.grad(seen["output"] @ mix, by, allow_unused=True)
+    seen["slopes"] = torch.stack([0 * mix[0] if s is None else s.norm() for s in slopes])
+    return seen
+
+
+def _assess_same(
+    network: nn.Module, reference: nn.Module, x: Tensor, known: list, assess: Callable[[], None]
+) -> None:
+    """Reject a network that computes other numbers from its weights than the reference does."""
+    _give_weights(network, reference)
+    for mode in ("training", "evaluation"):
+        own, asked = (_numbers(net, x, mode == "training") for net in (network, reference))
+        if close(own["output"], asked["output"]):
+            if not all_near(own["slopes"].tolist(), asked["slopes"].tolist(), 1e-2):
+                wrong("""What the network returns is right, but its gradient is not that of what it
+                    computes. Is something detached on the way, or made under `no_grad`?""")
+            continue
+        for change, message in known:
+            variant = _numbers(_exchanged(reference, change), x, mode == "training")
+            need(not close(own["output"], variant["output"]), message)
+        assess()
+        layers = [n for n in asked if isinstance(n, int)]
+        parted = [i for i, n in enumerate(layers) if not close(own.get(n, ()), asked[n])]
+        place = f"between layer {parted[0]} and layer {parted[0] + 1}" if parted else "at the end"
+        wrong(f"""All sizes are right, but with the same weights the network computes something else
+            than the plan in {mode} mode: counting layers with weights, they part {place}. Which
+            normalisation, activation, stride and padding belong there?""")
+
+
+def _check_network(
+    make: Callable, name: str, kind: type[nn.Module], small: dict[str, int], rest: tuple,
+    shapes: Sequence[tuple], known: list, assess: Callable,
+) -> None:  # fmt: skip
+    for given in ({}, small):
+        call = f"{name}({', '.join(f'{k}={v}' for k, v in given.items())})"
+        network, reference = build(make, call, **given), kind(**given).to(probe_device())
+        if not any(map(is_lazy, network.parameters())):
+            _need_arguments_used(network, kind, call, given)
+        for n in (5, 6):
+            x = torch.randn(n, *(rest or (given.get("latent_dim", 100),)), device=probe_device())
+            shown = f"{call}(...) with an input of shape {tuple(x.shape)}"
+            assess_outputs(network, x, shown, *[(n, *shape) for shape in shapes])
+    assess_network(network, x, call)
+    _need_plan(network, reference, call)
+    if not any(map(is_lazy, build(make, call, **given).parameters())):
+        network = build(make, call, **given)  # with fresh statistics
+    _assess_same(network, reference, x, known, lambda: assess(network, call))
+
+
+def _variant(kind: type, instead: nn.Module, message: str) -> tuple:
+    """For `_assess_same`: a change of the reference's layers, and what to say if that explains."""
+    return lambda m: copy.deepcopy(instead) if isinstance(m, kind) else m, message
+
+
+_NO_NORM = _variant(
+    nn.BatchNorm2d, nn.Identity(), """dcgan-no-batchnorm: All sizes are right, but BatchNorm is
+    missing: a DCGAN without it computes exactly this from the same weights. Which layers have
+    one?"""
+)  # fmt: skip
+_ACTIVATION = """dcgan-activation: All sizes are right, but between the layers stands {}, where {}
+    was asked for."""
+
+
+def _other_activations(kind: type, asked: str, *others: nn.Module) -> list[tuple]:
+    return [_variant(kind, other, _ACTIVATION.format(other, asked)) for other in others]
+
+
+@exercise(
+    "3.2",
+    "The generator of a DCGAN",
+    signature="class Generator(latent_dim=100, width=64)",
+    takes="z (N, latent_dim), standard normal",
+    returns="images (N, 3, 32, 32) in [-1, 1] by 4 width @ 4, 2 width @ 8, width @ 16, 3 @ 32: "
+    "transposed convolutions of kernel 4 (stride 1, padding 0, then 2 and 1), BatchNorm and ReLU "
+    "after all but the last, tanh after the last",
+    accepts="a class, an nn.Sequential inside, a function that builds one; biases; a linear first "
+    "layer",
+    mistakes="arch-no-output-activation arch-sigmoid-output arch-relu-output arch-bn-output "
+    "arch-bn-eps arch-z-shape arch-unregistered arch-kernel-stride hardcoded-size "
+    "dcgan-no-batchnorm dcgan-activation dcgan-upsampling",
+    reference=DCGANGenerator,
+    uses_optimizers=True,
+)
+def check_generator(make: Callable[..., nn.Module]) -> None:
+    leaky = [nn.LeakyReLU(slope) for slope in (0.2, 0.01)]
+    known = [_NO_NORM, *_other_activations(nn.ReLU, "ReLU", *leaky)]
+    _check_network(
+        make, "Generator", DCGANGenerator, {"latent_dim": 10, "width": 8}, (), [(3, 32, 32)], known,
+        lambda G, call: assess_range(G, 10, call),
+    )  # fmt: skip
+
+
+@exercise(
+    "3.3",
+    "The discriminator of a DCGAN",
+    signature="class Discriminator(width=64)",
+    takes="images (N, 3, 32, 32) in [-1, 1]",
+    returns="logits (N,) or (N, 1) by width @ 16, 2 width @ 8, 4 width @ 4, 1: convolutions of "
+    "kernel 4 (stride 2, padding 1, at last 1 and 0), LeakyReLU(0.2) after all but the last, "
+    "BatchNorm before it in all but the first",
+    accepts="a class, an nn.Sequential inside, a function that builds one; biases; a linear last "
+    "layer",
+    mistakes="loss-double-sigmoid arch-bn-output arch-bn-eps arch-64-on-32 arch-unregistered "
+    "hardcoded-size dcgan-no-batchnorm dcgan-activation dcgan-pooling",
+    reference=DCGANDiscriminator,
+    uses_optimizers=True,
+)
+def check_discriminator(make: Callable[..., nn.Module]) -> None:
+    def norm_first(part: nn.Module) -> nn.Module:
+        first = isinstance(part, nn.Conv2d) and part.in_channels == 3
+        return nn.Sequential(part, nn.BatchNorm2d(part.out_channels)) if first else part
+
+    known = [
+        _NO_NORM,
+        *_other_activations(nn.LeakyReLU, "LeakyReLU(0.2)", nn.ReLU(), nn.LeakyReLU(0.01)),
+        (norm_first, """arch-bn-output: BatchNorm stands in the first layer too, and takes away the
+            brightness and contrast of the batch before D can look at them. Which layers may be
+            normalised?"""),
+    ]  # fmt: skip
+    _check_network(
+        make, "Discriminator", DCGANDiscriminator, {"width": 8}, (3, 32, 32), [(), (1,)], known,
+        lambda D, call: assess_logits(D, torch.randn(64, 3, 32, 32, device=probe_device()), call),
+    )  # fmt: skip
+
+
+# --- 3.4: initialisation -------------------------------------------------------------------------
+
+
+def _untrained() -> nn.Module:
+    """Layers at three depths, whose numbers say that nobody has been here."""
+    deep = nn.Sequential(nn.ConvTranspose2d(48, 64, 4, bias=False), nn.BatchNorm2d(4096))
+    inner = nn.ModuleDict({"deep": deep, "other": nn.ConvTranspose2d(48, 64, 4)})
+    network = nn.Sequential(nn.Conv2d(64, 48, 4, bias=False), nn.BatchNorm2d(4096), inner)
+    for p in network.parameters():
+        nn.init.constant_(p, 0.3)
+    return network.to(probe_device())
+
+
+@exercise(
+    "3.4",
+    "The weights of a DCGAN",
+    signature="dcgan_init(network)",
+    takes="a network, whatever it consists of",
+    returns="the same network, changed in place: the weights of all Conv2d and ConvTranspose2d "
+    "from N(0, 0.02), those of all BatchNorm2d from N(1, 0.02), BatchNorm's biases 0",
+    accepts="a loop over modules() or network.apply; anything for other layers and biases",
+    mistakes="init-bn-gamma init-not-applied init-wrong-std",
+    reference=dcgan_init,
+)
+def check_dcgan_init(answer: Callable) -> None:
+    network = _untrained()
+    before = dict(network.named_parameters())
+    why = "a parameter is changed in sight of autograd. The functions of `nn.init` look away."
+    with calling("dcgan_init(network)", [("leaf Variable that requires grad", None, why)]):
+        returned = answer(network)
+    if returned is not network:
+        wrong(f"""`dcgan_init(network)` returned {describe_value(returned)}; the network that went
+            in was expected, so that `G = dcgan_init(Generator())` works.""")
+    for name, p in network.named_parameters():
+        if p is not before.get(name) or not p.requires_grad:
+            wrong(f"""`{name}` is another parameter now, or one that no longer learns: an optimiser
+                made before would move the old one. What changes a tensor in place?""")
+    parts = {k: m for k, m in network.named_modules() if hasattr(m, "weight")}
+    idle = [f"{k} ({type(m).__name__})" for k, m in parts.items() if (m.weight == 0.3).all()]
+    if idle:
+        wrong(f"""init-not-applied: After `dcgan_init(network)`, {len(idle)} of {len(parts)} layers
+            have the weights that they had: {", ".join(idle)}. The dots in a name say how deep a
+            layer sits. What walks through all layers, and is every kind asked about?""")
+    for name, part in parts.items():
+        norm = isinstance(part, nn.BatchNorm2d)
+        _need_normal(f"`{name}` ({type(part).__name__})", part.weight.detach().double(), norm)
+        need(not norm or not part.bias.any(), f"The bias of `{name}` is not 0 as was asked.")
+    if torch.equal(parts["2.deep.0"].weight, parts["2.other"].weight):
+        wrong("""Two layers of one size get the very same weights. Is a seed set inside, or a draw
+            reused?""")
+
+
+def _need_normal(what: str, w: Tensor, norm: bool) -> None:
+    """Reject weights that do not look like a draw from N(0, 0.02), or N(1, 0.02) if `norm`."""
+    mean, std = w.mean().item(), w.std().item()
+    if norm and abs(mean) <= 0.1:
+        wrong(f"""init-bn-gamma: The scale of {what} is drawn around {mean:.2g}. It multiplies what
+            passes, and near 0 the signal dies. Around which number should it lie?""")
+    need(abs(mean - norm) < 0.002, f"{what} has mean {mean:.3g}; {norm:d} was asked for.")
+    if not (0.95 < std / 0.02 < 1.05):
+        wrong(f"""init-wrong-std: The weights of {what} have standard deviation {std:.3g}, where
+            0.02 was asked for: it is {times(std / 0.02)}.""")
+    peak = ((w - mean) / std).pow(4).mean().item()
+    if not (2.5 < peak < 3.6):
+        wrong(f"""Mean and standard deviation of {what} are right, but the weights are not normal:
+            their fourth moment is {peak:.2f} (normal: 3, uniform: 1.8).""")
+
+
+# --- 3.5: shapes verified ------------------------------------------------------------------------
+
+
+def verify_shapes(
+    G: nn.Module, D: nn.Module, size: int, channels: int = 3, latent_dim: int = 100
+) -> list[str]:
+    """What does not fit, in words: G's images (N, channels, size, size), D's logits of such."""
+    problems, images = [], torch.zeros(2, channels, size, size)
+    z = torch.randn(2, latent_dim)
+    for name, network, given, shapes in (
+        ("G", G, z, [images.shape]),
+        ("D", D, images, [(2,), (2, 1)]),
+    ):
+        try:
+            made = tuple(network(given).shape)
+            if made not in shapes:
+                problems.append(f"{name} makes {made} of {tuple(given.shape)}")
+        except RuntimeError as error:
+            problems.append(f"{name} stops: {error}")
+    return problems
+
+
+def _pair(size: int, channels: int = 3, G: int = 0, D: int = 0) -> tuple[nn.Module, nn.Module]:
+    """Small DCGANs for these sizes; a D for 28 pixels returns a column."""
+    last = nn.Unflatten(0, (-1, 1)) if size == 28 else nn.Identity()
+    return (
+        DCGANGenerator(G or size, channels, latent_dim=7, width=4),
+        nn.Sequential(DCGANDiscriminator(D or size, channels, width=4), last),
+    )
+
+
+def _ask_pair(answer: Callable, what: str, pair: Sequence[nn.Module], size: int, n: int) -> str:
+    """The first letters of what is reported of a pair, sorted."""
+    call = f"verify_shapes(G, D, {size}, channels={n}, latent_dim=7) of {what}"
+    for net in pair:
+        net.to(probe_device()).train(size != 64)
+    with calling(call):
+        found = answer(*pair, size, channels=n, latent_dim=7)
+    if not (isinstance(found, list | tuple) and all(isinstance(text, str) for text in found)):
+        wrong(f"`{call}` should return a list of texts, but {describe_value(found)} came back.")
+    if not all(net.training == (size != 64) for net in pair):
+        wrong(f"`{call}` leaves a network in another mode than it was in.")
+    said = "".join(sorted({text.strip()[:1].upper() for text in found}))
+    named = f"`{call}`: each text should begin with the network that it is about, G or D."
+    need(set(said) <= {"D", "G"}, named)
+    return said
+
+
+@exercise(
+    "3.5",
+    "Shapes verified before training",
+    signature="verify_shapes(G, D, size, channels=3, latent_dim=100)",
+    takes="a pair, the side and channels of the images it is meant for, the size of z",
+    returns="a list of texts, one for each network that does not fit, beginning with 'G' or 'D'; "
+    "empty if G makes (N, channels, size, size) of z (N, latent_dim), and D makes (N,) or (N, 1) "
+    "of any images of that shape. An error in a network is a problem too",
+    accepts="a tuple; any words behind the letter; evaluation mode that is put back",
+    mistakes="verify-pair-only verify-stops verify-first-only hardcoded-size",
+    reference=verify_shapes,
+)
+def check_verify_shapes(answer: Callable) -> None:
+    sizes = [(32, 3), (28, 1), (64, 3)]
+    fitting = [_ask_pair(answer, f"a pair for {n} pixels", _pair(n, c), n, c) for n, c in sizes]
+    blamed = [n for (n, _), said in zip(sizes, fitting, strict=True) if said]
+    need(
+        not blamed,
+        f"Pairs that fit {' and '.join(map(str, blamed))} pixels are reported as broken. Where is "
+        "a size, that of z or the channels written as a number, and may logits also be (N, 1)?",
+        "hardcoded-size" if fitting == ["", "DG", "DG"] else None,
+    )
+    G, D = _pair(32)
+    cases = [
+        ("a G for 28 pixels and a fitting D", _pair(32, G=28), "G"),
+        ("a fitting G and a D for 28 pixels", _pair(32, D=28), "D"),
+        ("a pair for 64 pixels", _pair(64), "DG"),
+        ("a pair for one channel", _pair(32, 1), "DG"),
+        ("a G whose images are flat", (nn.Sequential(G, nn.Flatten()), D), "G"),
+        ("a D that gives a map for each image", (G, nn.Conv2d(3, 1, 4, 2, 1)), "D"),
+        ("a D that gives three numbers", (G, nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))), "D"),
+    ]
+    try:
+        found = [_ask_pair(answer, what, pair, 32, 3) for what, pair, _ in cases]
+    except Raised as error:
+        stops = f"`{error.call}` stops with the network's error. A report is asked for of every "
+        need(not isinstance(error.error, RuntimeError), stops + "pair: what catches an error?",
+             "verify-stops")  # fmt: skip
+        raise
+    if found[0] == "DG":
+        wrong("""verify-pair-only: Of a G for another size and a D that fits, D is blamed too: it is
+            shown only what G draws, and not images of the size in question. Which images should D
+            be shown?""")
+    if found[:2] == ["G", "D"] and {*found[2:4]} & {"G", "D"}:
+        wrong("""verify-first-only: Where both networks are wrong, only one is reported, and the
+            other turns up after the next attempt. What ends the function early?""")
+    for (what, _, right), said in zip(cases, found, strict=True):
+        names = [" and ".join(part) or "nothing" for part in (said, right)]
+        if said != right:
+            wrong(f"""Of {what}, asked about 32 pixels and 3 channels, {names[0]} is reported, where
+                {names[1]} was expected. What is compared with what?""")

@@ -1,0 +1,346 @@
+"""Checks of notebook 04, failure modes: what samples and instruments say, the ward, the break.
+
+What the players learn from (4.2 to 4.4) stands in `nb04_losses`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_helpers.diagnostics import NAMES, Patient, diagnose, ward
+from gan_helpers.failures import RING
+from gan_helpers.metrics.coverage import mode_counts
+from gan_helpers.toys import ToyGAN
+
+from .catalogue import MISTAKES
+from .compare import (
+    all_near,
+    ask,
+    ask_number,
+    explain,
+    name_wrong,
+    need_number,
+    need_parts,
+    off_by,
+)
+from .framework import calling, describe_value, exercise, need, probe_device, wrong
+
+MISTAKES.update(
+    {
+        "accuracy-threshold": "an accuracy of one half is taken for equilibrium",
+        "break-not-learned": "the GAN has never learned, so it cannot have collapsed",
+        "break-nothing": "no setting is changed",
+        "cover-any": "one sample is enough to cover a mode",
+        "cover-far-points": "samples far from every mode count for the nearest one",
+        "cover-one-sigma": "within one sigma where three were asked",
+        "cover-share-of-good": "the fair share is one of the good samples, not of all",
+        "cover-squared": "squared distances are compared with a distance",
+        "d-loss-zero-goal": "a D that makes no mistakes is taken for success",
+        "dist-diagonal": "the distance of a sample to itself is counted",
+        "dist-inverted": "the ratio is upside down",
+        "dist-mean-over-std": "mean over standard deviation of the samples' own distances",
+        "dist-mixed": "samples are compared with real images, not with each other",
+        "dist-no-reference": "the distance is not compared with that of real images",
+        "dist-squared": "squared distances where distances were asked",
+        "quality-of-covered": "only samples on covered modes count as good",
+    }
+)
+
+
+def cloud(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(probe_device())
+
+
+def reject(
+    got: Sequence[float], right: Sequence[float], known: list, problems: Sequence,
+    what: Sequence[str], hint: str,
+) -> None:  # fmt: skip
+    """Reject answers to several problems that are not right: by name, or by how they differ."""
+    if all_near(got, right):
+        return
+    name_wrong(got, known, problems)
+    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not all_near(*zip(pair)))
+    wrong(f"{what[i]}: {off_by(got[i], right[i])}. {explain(got, right) or hint}")
+
+
+# --- 4.1: modes and quality ----------------------------------------------------------------------
+
+
+def modes_and_quality(points: Tensor, centers: Tensor, sigma: float) -> tuple[int, float]:
+    """(covered modes, share of the points within 3 sigma of a mode)."""
+    return _cover(points, centers, sigma)
+
+
+def _cover(
+    points: Tensor, centers: Tensor, sigma: float, reach: float = 3, least: float = 0.2,
+    of_good: bool = False, counted_reach: float = 0, covered: bool = False,
+) -> tuple[int, float]:  # fmt: skip
+    """The right answer, or with other arguments a known wrong one."""
+    good = mode_counts(points, centers, reach * sigma)
+    counts = mode_counts(points, centers, counted_reach) if counted_reach else good
+    whole = good.sum() if of_good else len(points)
+    has = counts >= max(least * float(whole) / len(centers), 1)
+    return int(has.sum()), float(good[has].sum() if covered else good.sum()) / len(points)
+
+
+def _covering(**changed: float) -> Callable:
+    return functools.partial(_cover, **changed)
+
+
+_WRONG_COVER = [
+    ("cover-any", _covering(least=0.0),
+     "Quality is right, but a mode counts as covered as soon as one sample lies on it. Of N "
+     "samples and M modes, how many are a fifth of a fair share?"),
+    ("cover-far-points", _covering(counted_reach=math.inf),
+     "Quality is right, but samples far from every mode still count for the nearest one, and cover "
+     "it. Which samples belong to a mode?"),
+    ("cover-one-sigma", _covering(reach=1),
+     "Good samples are those within one sigma here. Of a perfect generator's samples in the plane "
+     "39 % lie that near. How far was asked for?"),
+    ("cover-share-of-good", _covering(of_good=True),
+     "Quality is right, but a fair share is taken of the good samples: the fewer are good, the "
+     "less a mode needs. Of which samples is it a share?"),
+    ("cover-squared", lambda points, centers, s: _cover(points, centers, math.sqrt(3 * s) / 3),
+     "Too many samples are good: a squared distance is compared with 3 sigma, a distance. Which "
+     "root is missing?"),
+    ("quality-of-covered", _covering(covered=True),
+     "The number of modes is right, but quality leaves out good samples on modes that are not "
+     "covered. Which samples are good?"),
+]  # fmt: skip
+
+
+@exercise(
+    "4.1",
+    "Modes covered, and quality",
+    signature="modes_and_quality(points, centers, sigma)",
+    takes="points (N, 2), the modes' centers (M, 2), their standard deviation sigma",
+    returns="(modes, quality): the number of modes that hold at least 0.2 N / M good points, and "
+    "the share of all points that is good: within 3 sigma of the nearest centre, whose mode the "
+    "point belongs to",
+    accepts="numbers or tensors of one number; loops",
+    mistakes="cover-any cover-far-points cover-one-sigma cover-share-of-good cover-squared "
+    "quality-of-covered",
+    reference=modes_and_quality,
+)
+def check_modes_and_quality(answer: Callable) -> None:
+    problems, got = [], []
+    for seed, m, sigma, shares in (
+        (0, 8, 0.05, (90, 60, 40, 12, 8, 7, 6, 0)),
+        (1, 5, 0.2, (50, 6, 3, 1, 0)),
+        (2, 10, 0.1, (70, 30, 9, 8, 5, 4, 3, 1, 0, 0)),
+    ):
+        angles = torch.arange(m, device=probe_device()) * 2 * math.pi / m
+        centers = 4 * torch.stack([angles.cos(), angles.sin()], 1) + 1
+        owner = torch.repeat_interleave(torch.tensor(shares, device=probe_device()))
+        near = centers[owner] + 0.9 * sigma * cloud(len(owner), 2, seed=seed)
+        # Far points lie beyond 3 sigma, but their squared distance does not.
+        far = centers[-2:].repeat(20, 1) + (3 * sigma + math.sqrt(3 * sigma)) / 2 / math.sqrt(2)
+        points = torch.cat([near, far])[torch.randperm(len(near) + len(far))]
+        call = f"modes_and_quality(points, centers, {sigma}) of {len(points)} points, {m} modes"
+        problems.append((points, centers, sigma))
+        parts = need_parts(ask(answer, call, *problems[-1]), call, "modes", "quality")
+        got.append([need_number(part, call, plain=False) for part in parts])
+    right = [_cover(*problem) for problem in problems]
+    if all(map(all_near, got, right)):
+        return
+    name_wrong(got, _WRONG_COVER, problems, all_near)
+    for i, what in enumerate(("The number of modes", "The quality")):
+        pair = [[row[i] for row in rows] for rows in (got, right)]
+        hint = "Which points are good, and for which mode does each count? Of how many is a share?"
+        reject(*pair, [], [], [f"{what} is off"] * 3, hint)
+
+
+# --- 4.5: a detector -----------------------------------------------------------------------------
+
+
+def distance_ratio(samples: Tensor, real: Tensor) -> float:
+    """Mean distance of two different samples, over that of two different real images."""
+    return (_between(samples).mean() / _between(real).mean()).item()
+
+
+def _between(x: Tensor) -> Tensor:
+    """The distances of all pairs of different rows."""
+    return torch.pdist(x.flatten(1).double())
+
+
+def _table(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cdist(x.flatten(1).double(), y.flatten(1).double())
+
+
+_WRONG_DISTANCES = [
+    ("dist-diagonal",
+     (lambda s, r: _table(s, s).mean() / _table(r, r).mean(),
+      lambda s, r: _table(s, s).mean() / _between(r).mean()),
+     "The distance of each sample to itself, 0, is counted too, and with fewer samples it weighs "
+     "more. How many pairs of *different* samples are there?"),
+    ("dist-squared", lambda s, r: _between(s).square().mean() / _between(r).square().mean(),
+     "Squared distances are averaged: samples half as far apart as real ones would score 1/4."),
+    ("dist-mixed", (lambda s, r: _table(s, r).mean() / _between(r).mean(),
+                    lambda s, r: _table(s, r).mean()),
+     "The samples are compared with the real images. A collapsed G may be near them or far. With "
+     "what are samples to be compared to see whether they are alike?"),
+    ("dist-inverted", lambda s, r: _between(r).mean() / _between(s).mean(),
+     "The ratio is upside down: it grows when the samples become alike."),
+    ("dist-no-reference",
+     (lambda s, r: _between(s).mean(), lambda s, r: _table(s, s).mean()),
+     "This is the samples' own distance. Whether it is small depends on the data: as a threshold "
+     "it means one thing for points in the plane and another for images. What is it compared to?"),
+    ("dist-mean-over-std",
+     (lambda s, r: _between(s).mean() / _between(s).std(),
+      lambda s, r: _table(s, s).mean() / _table(s, s).std(),
+      lambda s, r: _between(s).mean() / _between(s).std(correction=0)),
+     "This is mean over standard deviation of the samples' own distances. Samples shrunk to a "
+     "hundredth of their distances have the same score, so that it cannot see a collapse. What "
+     "were the distances to be compared with?"),
+]  # fmt: skip
+
+
+@exercise(
+    "4.5",
+    "Are the samples alike?",
+    signature="distance_ratio(samples, real)",
+    takes="samples (N, ...) and real images (M, ...), N and M at least 2",
+    returns="a number: the mean Euclidean distance of two different samples, over that of two "
+    "different real images",
+    accepts="a number or a tensor of one; loops, cdist or pdist; each pair once or twice",
+    mistakes="dist-diagonal dist-squared dist-mixed dist-inverted dist-no-reference "
+    "dist-mean-over-std",
+    reference=distance_ratio,
+)
+def check_distance_ratio(answer: Callable) -> None:
+    problems = [
+        (0.3 * cloud(5, 1, 4, 4), cloud(9, 1, 4, 4, seed=1).abs()),
+        (2.0 * cloud(8, 3, 2, 2, seed=2), 0.7 * cloud(6, 3, 2, 2, seed=3)),
+        (cloud(7, 2, seed=4), 3 + 5 * cloud(4, 2, seed=5)),
+    ]
+    calls = [f"distance_ratio(samples, real) of {len(s)} and {len(r)}" for s, r in problems]
+    got = [ask_number(answer, c, *p) for c, p in zip(calls, problems, strict=True)]
+    right = [distance_ratio(*problem) for problem in problems]
+    hint = "Take three samples by hand: which distances are there, and what is divided by what?"
+    reject(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
+
+
+# --- 4.6: the ward -------------------------------------------------------------------------------
+
+BEDS = (1, 2, 3, 4)  # the patients of the notebook; others may be named too
+
+
+def charts() -> dict[int, tuple[str, str]]:
+    """Each patient's disease and a prescription for it."""
+    beds = [patient for patient in ward() if patient.number in BEDS]
+    return {p.number: (_key(p, "disease")[0], _key(p, "cabinet")[0]) for p in beds}
+
+
+def _key(patient: Patient, what: str) -> list[str]:
+    """What counts as right: one name or several; empty if anything does."""
+    found = patient.reveal().get(what, [])
+    return [found] if isinstance(found, str) else found
+
+
+def _returned_dict(answer: Callable, call: str) -> dict:
+    with calling(call):
+        given = answer()
+    need(isinstance(given, dict), f"`{call}` should return a dict; {describe_value(given)} came.")
+    return given
+
+
+_NOT_HEALTHY = {
+    "G overpowers D": """accuracy-threshold: Patient {} is not healthy, though D(x) and D(G(z)) lie
+        near one half: they do so too for a D that has learned nothing. {}""",
+    "D overpowers G": """d-loss-zero-goal: Patient {} is not healthy, though D makes hardly a
+        mistake: its loss near 0 is no aim, for what can G still learn from such a D? {}""",
+}
+_NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
+
+
+@exercise(
+    "4.6",
+    "The ward",
+    signature="charts()",
+    takes="nothing; the patients are those of gh.diagnostics.ward()",
+    returns="a dict: the number of each patient from 1 to 4 -> (disease, prescription), one of "
+    "gh.diagnostics.NAMES and one from the notebook's cabinet",
+    accepts="lists in place of tuples; further patients of the ward",
+    mistakes="accuracy-threshold d-loss-zero-goal",
+    reference=charts,
+)
+def check_charts(answer: Callable) -> None:
+    given = _returned_dict(answer, "charts()")
+    patients = [p for p in ward() if p.number in BEDS or p.number in given]
+    for n, patient in ((p.number, p) for p in patients):
+        need(n in given, f"`charts()` has nothing on patient {n}; its keys are {list(given)}.")
+        disease, prescription = need_parts(given[n], f"charts()[{n}]", "disease", "prescription")
+        truth, seen = _key(patient, "disease"), " ".join(diagnose(patient.signs).evidence)
+        if disease not in NAMES:
+            wrong(f"Patient {n}: {disease!r} is none of the names {', '.join(NAMES)}.")
+        if disease == "healthy" and truth[0] in _NOT_HEALTHY:
+            wrong(_NOT_HEALTHY[truth[0]].format(n, seen))
+        if disease not in truth:
+            wrong(f"Patient {n}: {disease!r} does not fit what the instruments read. {seen}")
+        if prescription not in (_key(patient, "cabinet") or [prescription]):
+            wrong(f"""The disease of patient {n} is named, but {prescription!r} does not treat it.
+                What made this run sick, and what acts on that?""")
+
+
+# --- 4.8: a break of one's own -------------------------------------------------------------------
+
+HEALTHY = {name: value for name, value in RING.cured.items() if name != "steps"}
+SEEDS, STEPS, LOOKS = range(1000, 1010), 1000, 3
+FIXED = ("target", "seeds", "hidden", "layers", "latent_dim")
+
+
+def my_break() -> dict[str, Any]:
+    """No penalty, a hasty G, a slow D, small batches."""
+    return {"r1": 0.0, "lr": (2e-3, 1e-4), "batch_size": 8}
+
+
+@functools.lru_cache(maxsize=16)
+def _collapses(settings: tuple) -> tuple[list[bool], list[bool]]:
+    """Which of the ten runs ended alike, and which had learned before; always in full length."""
+    gan = ToyGAN(RING.target(), seeds=SEEDS, **{**HEALTHY, **dict(settings)}).train(STEPS)
+    alike = gan.history["diversity"][-LOOKS:].mean(0) < 0.5
+    return alike.tolist(), (gan.history["quality"].amax(0) > 0.1).tolist()
+
+
+@exercise(
+    "4.8",
+    "A break of your own",
+    signature="my_break()",
+    takes="nothing",
+    returns="a dict of ToyGAN's settings that differ from the healthy run's; with it at least 8 of "
+    "10 runs of 1,000 steps end with samples less than half as far apart as the data, after more "
+    "than a tenth of their samples had lain on a mode",
+    accepts=f"any settings but {', '.join(FIXED)}",
+    mistakes="break-nothing break-not-learned",
+    reference=my_break,
+    uses_optimizers=True,
+    seconds=240.0,
+)
+def check_my_break(answer: Callable) -> None:
+    given = _returned_dict(answer, "my_break()")
+    fixed = [name for name in given if name in FIXED]
+    need(not fixed, f"The setting {', '.join(fixed)} has to stay: data, seeds and networks are the "
+         "same for all. What else can be changed?")  # fmt: skip
+    changed = {k: v for k, v in given.items() if k not in HEALTHY or v != HEALTHY[k]}
+    if not changed:
+        wrong("break-nothing: No setting differs from the healthy run's, so it stays healthy.")
+    said = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    settings = tuple(
+        sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in changed.items())
+    )
+    with calling(f"ToyGAN(ring, {said}).train({STEPS})"):
+        alike, learned = _collapses(settings)
+    collapsed = sum(a and b for a, b in zip(alike, learned, strict=True))
+    if not (collapsed >= 8 or sum(alike) < 8):
+        wrong(f"""break-not-learned: With {said}, {sum(alike)} of 10 runs end with samples that are
+            alike, but {10 - sum(learned)} of the 10 never had a tenth of their samples on a mode:
+            they have not collapsed, they have not learned. Which change lets G learn first?""")
+    if not (collapsed >= 8):
+        wrong(f"""With {said}, {collapsed} of 10 runs collapse; at least 8 were asked for. What kept
+            the healthy run healthy, and which player should be the faster one?""")
