@@ -1,6 +1,6 @@
 """How long does it take until the small pair of notebook 02 writes digits that can be read?
 
-    python benchmarks/first_digits.py [--quick] [--picture docs/digits.png]
+    python benchmarks/first_digits.py [--quick] [--picture FILE]
 
 Real MNIST, `gh.train` with learning rate 1e-3, on all cores that torch uses. Every 250 steps the
 MNIST judge looks at 1,000 samples. "Readable" means that half of them or more lie where real digits
@@ -56,6 +56,14 @@ def train_until_readable(dataset, judge, real, seed: int, most: int) -> gh.Train
     return run
 
 
+def save_picture(images: torch.Tensor, path: Path, columns: int = 12) -> None:
+    """A grid of the images, each at twice its size."""
+    grid = Image.fromarray(gh.to_display(images, columns=columns))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = (2 * grid.width, 2 * grid.height)
+    grid.resize(size, Image.Resampling.NEAREST).save(path, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed, at most 500 steps")
@@ -76,11 +84,7 @@ def main() -> None:
         print(f"seed {seed}")
         runs.append(train_until_readable(dataset, judge, real, seed, most))
     if options.picture:
-        grid = Image.fromarray(gh.to_display(gh.generate(runs[0], 60), columns=12))
-        options.picture.parent.mkdir(parents=True, exist_ok=True)
-        grid.resize((2 * grid.width, 2 * grid.height), Image.Resampling.NEAREST).save(
-            options.picture, optimize=True
-        )
+        save_picture(gh.generate(runs[0], 60), options.picture)
     print(json.dumps({str(run.seed): [round(run.seconds, 1), run.steps] for run in runs}))
 
 

@@ -1,6 +1,6 @@
 """How many CPU seconds of training until the digits are good? The compact pair against others.
 
-    python benchmarks/time_to_quality.py [--quick] [--seeds 1000 1001 ...]
+    python benchmarks/time_to_quality.py [--quick] [--seeds 1000 1001 ...] [--picture FILE]
 
 Real MNIST, one thread, CPU seconds of this process during training alone. Each budget is a run of
 its own, whose rate falls to zero at the end of that budget; "seconds to" a quality is the smallest
@@ -10,7 +10,8 @@ budget whose median over the seeds has it. Distances are FD(mnist-judge, 10k vs 
   mlp pair     the pair of notebook 02 with its rate of 1e-3, looked at as it goes
   textbook     the same layers in the naive loop of engine.py, rate 2e-4, as tutorials have it
 
-"Readable" is the rule of first_digits.py. The last line is JSON.
+"Readable" is the rule of first_digits.py. With --picture, sixty digits of the first seed's longest
+conditional run are saved. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import argparse
 import json
 import statistics
 import time
+from pathlib import Path
 
 import torch
 from engine import naive_loader, naive_optimizers, naive_step
 from first_digits import look as readable_signs
+from first_digits import save_picture
 from seeds import REPORTING
 
 import gan_helpers as gh
@@ -159,6 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed, two short budgets")
     parser.add_argument("--seeds", type=int, nargs="+", default=REPORTING[:5])
+    parser.add_argument("--picture", type=Path, help="where to save digits of the first seed")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # the averages of unused weights fade into denormal numbers
@@ -174,6 +178,10 @@ def main() -> None:
     }
     conditional, unconditional = tables["conditional"], tables["unconditional"]
     longest = max(conditional)
+    if options.picture:
+        run = train_compact("conditional", data, longest, seeds[0])
+        images = gh.generate(run, 60, torch.arange(60) % 10, seed=seeds[0])
+        save_picture(images, options.picture, columns=10)
     digits = seconds_to(conditional, lambda row: row["readable"] >= 0.5)
     mlp = mlp_seconds(data, seeds, judge, looking[2], 1000, 500 if options.quick else 10_000)
     fd, spent = textbook_fd(seeds, 2 if options.quick else 120, judge, looking[1], n)

@@ -59,21 +59,12 @@ def for_the_shell(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m gan_helpers",
-        description="Long training runs from the shell.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="command")
-    _add_train(commands)
-    return parser
-
-
-# --- train ---------------------------------------------------------------------------------------
-
-
-def _add_train(commands) -> None:
     from .models import PAIRS
 
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_helpers", description="Long training runs from the shell."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser(
         "train",
         help="train a GAN and save its checkpoints, samples and history",
@@ -99,6 +90,7 @@ def _add_train(commands) -> None:
     add("--run-dir", type=Path, default=Path("runs/gan"), help="the folder for results")
     add("--resume", action="store_true", help="go on from the newest checkpoint in RUN_DIR")
     train.set_defaults(run=_train)
+    return parser
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -144,12 +136,10 @@ def _train(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace):
     from .datasets import load_dataset
 
-    name = options.data
-    is_folder = name.lower() not in DATA_SETS and ("/" in name or os.sep in name)
-    is_folder = is_folder or (name.lower() not in DATA_SETS and Path(name).exists())
-    return load_dataset(
-        Path(name) if is_folder else name, fallback=options.fallback, image_size=options.image_size
-    )
+    name: str | Path = options.data
+    if name.lower() not in DATA_SETS and ("/" in name or os.sep in name or Path(name).exists()):
+        name = Path(name)
+    return load_dataset(name, fallback=options.fallback, image_size=options.image_size)
 
 
 if __name__ == "__main__":

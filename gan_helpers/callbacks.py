@@ -22,7 +22,7 @@ class Callback:
     """Something that watches or adjusts a run. A plain function `f(run)` is called after each step.
 
     `state_dict` and `load_state_dict` (plain values and tensors) make it part of the checkpoint;
-    a state is loaded before `on_start`, and again if a diverged run is set back. None: no state.
+    a state is loaded after `on_start`, and again if a diverged run is set back. None: no state.
     """
 
     def on_start(self, run: TrainingRun) -> None: ...
@@ -60,12 +60,9 @@ class Averaging(Callback):
             raise ValueError(f"decay={decay} must be in [0, 1); typical values are 0.99 to 0.9999")
         self.decay = decay
         self.generator: nn.Module | None = None
-        self._loaded: dict | None = None
 
     def on_start(self, run: TrainingRun) -> None:
         self.generator = copy.deepcopy(run.generator).requires_grad_(False).eval()
-        if self._loaded is not None:
-            self.generator.load_state_dict(self._loaded)
         run.averaged = self.generator
         self._averaged, self._current = _parts(self.generator), _parts(run.generator)
 
@@ -80,12 +77,7 @@ class Averaging(Callback):
         return {} if self.generator is None else dict(self.generator.state_dict())
 
     def load_state_dict(self, state: dict) -> None:
-        self._loaded = state
-        if self.generator is not None:
-            self.generator.load_state_dict(state)
-
-    def on_end(self, run: TrainingRun) -> None:
-        self._loaded = None  # used again for another run, this object starts afresh
+        self.generator.load_state_dict(state)
 
 
 def _parts(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
@@ -194,17 +186,13 @@ class SpectralProjection(Callback):
     def __init__(self, norm: float = 1.0):
         if not norm > 0:
             raise ValueError(f"norm={norm} must be above 0")
-        self.norm = norm
-        self._vectors: dict[str, Tensor] = {}
-        self._loaded = False
+        self.norm, self._vectors = norm, {}
 
     def on_start(self, run: TrainingRun) -> None:
-        weights = self._weights(run)
-        if not self._loaded:
-            draw = step_generator(run.seed, 0, "spectral projection")
-            self._vectors = {name: torch.randn(len(w), generator=draw) for name, w in weights}
-        self._vectors = {name: self._vectors[name].to(w.device) for name, w in weights}
-        for name, weight in weights if not self._loaded else ():
+        draw = step_generator(run.seed, 0, "spectral projection")
+        self._vectors = {}
+        for name, weight in self._weights(run):
+            self._vectors[name] = torch.randn(len(weight), generator=draw).to(weight.device)
             for _ in range(15):  # random vectors first have to settle
                 self._singular_value(name, weight)
 
@@ -229,10 +217,7 @@ class SpectralProjection(Callback):
         return dict(self._vectors)
 
     def load_state_dict(self, state: dict) -> None:
-        self._vectors, self._loaded = state, True
-
-    def on_end(self, run: TrainingRun) -> None:
-        self._loaded = False
+        self._vectors = {name: v.to(self._vectors[name].device) for name, v in state.items()}
 
 
 class Grids(Callback):

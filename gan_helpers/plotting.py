@@ -85,7 +85,7 @@ def show(fig: Figure, alt: str) -> None:
     _write_notes(fig)
     if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
         sys.modules["matplotlib.pyplot"].close(fig)
-    if not _in_notebook():
+    if not in_notebook():
         print(f"[figure] {alt}")
         return
     from IPython.display import display
@@ -113,7 +113,8 @@ def figure_png(fig: Figure) -> bytes:
     return small.getvalue()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """True in the kernel of a notebook, where more can be shown than text."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
@@ -167,10 +168,9 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if len(values) == 0 or window <= 1:
         return values
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    low, high = np.maximum(at - window // 2, 0), np.minimum(at + (window + 1) // 2, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    kernel = np.ones(min(window, len(values)))
+    counts = np.convolve(np.ones(len(values)), kernel, "same")
+    return np.convolve(values, kernel, "same") / counts
 
 
 def draw_curves(ax: Axes, curves: dict[str, Sequence[float]], colors: Sequence[str], steps=None):

@@ -8,8 +8,6 @@ samples/             a grid an epoch of fixed noise and one of new: step_0000046
 """
 
 import contextlib
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -69,12 +67,9 @@ def _clear_leftovers(folder: Path) -> None:
 
 def write_history(history: dict[str, list[float]], path: str | Path) -> None:
     """Write a history as CSV, one row a step; a reader never sees half a file."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(history)
-    writer.writerows(zip(*history.values(), strict=True))
+    rows = [history, *zip(*history.values(), strict=True)]  # its keys are the head
     with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+        file.write("".join(",".join(map(str, row)) + "\n" for row in rows).encode())
 
 
 def write_json(values: dict, path: Path) -> None:

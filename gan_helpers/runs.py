@@ -287,8 +287,9 @@ def find_checkpoint(run_dir: Path | None, resume) -> dict | None:
     """The state that `resume` speaks of; None if the run begins. See `train`."""
     if isinstance(resume, TrainingRun):
         return resume.checkpoint
+    begun = run_dir is not None and checkpoints.exists(run_dir / "checkpoints")
     if resume is None or resume is False:
-        if run_dir is not None and checkpoints.exists(run_dir / "checkpoints"):
+        if begun:
             raise FileExistsError(
                 f"run_dir={str(run_dir)!r} already holds a run: pass resume=True to continue it, "
                 "or another run_dir to begin a new one"
@@ -297,8 +298,7 @@ def find_checkpoint(run_dir: Path | None, resume) -> dict | None:
     if resume is True:
         if run_dir is None:
             raise ValueError("resume=True needs run_dir: the folder that holds the run")
-        folder = run_dir / "checkpoints"
-        return checkpoints.load_newest(folder) if checkpoints.exists(folder) else None
+        return checkpoints.load_newest(run_dir / "checkpoints") if begun else None
     path = Path(resume)
     if path.is_dir():
         inner = path / "checkpoints"
@@ -322,7 +322,7 @@ def restore(run: TrainingRun, payload: dict) -> None:
             f"the checkpoint holds the state of the callbacks {names}; pass the same ones, in the "
             "same order"
         )
-    put_back(run, payload)
+    _put_networks_back(run, payload)
     _restore_settings(run, payload)
     torch.random.set_rng_state(payload["random"]["cpu"])
     if run.device.type == "cuda" and payload["random"]["cuda"] is not None:
@@ -332,7 +332,18 @@ def restore(run: TrainingRun, payload: dict) -> None:
 
 
 def put_back(run: TrainingRun, payload: dict) -> None:
-    """Networks, optimisers, callbacks, history and snapshots as they were at a checkpoint."""
+    """Networks, optimisers, history, snapshots and callbacks as they were at a checkpoint."""
+    _put_networks_back(run, payload)
+    put_callbacks_back(run, payload)
+
+
+def put_callbacks_back(run: TrainingRun, payload: dict) -> None:
+    """The callbacks' states as they were at a checkpoint; each has been started before."""
+    for callback, (_, state) in zip(_with_state(run), payload["callbacks"], strict=True):
+        callback.load_state_dict(checkpoints.clone(state))
+
+
+def _put_networks_back(run: TrainingRun, payload: dict) -> None:
     for name, network in (("generator", run.generator), ("discriminator", run.discriminator)):
         try:
             network.load_state_dict(payload[name])
@@ -343,8 +354,6 @@ def put_back(run: TrainingRun, payload: dict) -> None:
     # These keep what they are given: hand them a copy, or training would change the payload.
     run.g_optimizer.load_state_dict(checkpoints.clone(payload["g_optimizer"]))
     run.d_optimizer.load_state_dict(checkpoints.clone(payload["d_optimizer"]))
-    for callback, (_, state) in zip(_with_state(run), payload["callbacks"], strict=True):
-        callback.load_state_dict(checkpoints.clone(state))
     run.step, run.batches_drawn = payload["step"], payload["batches_drawn"]
     run.history = {name: list(values) for name, values in payload["history"].items()}
     run.snapshots = [tuple(item) for item in payload["snapshots"]]

@@ -89,6 +89,8 @@ def loop(run: TrainingRun, snapshots: int, checkpoint_every: int) -> None:
     run.generator.train(), run.discriminator.train()
     for callback in run.callbacks:
         callback.on_start(run)
+    if run.checkpoint is not None:  # resumed
+        runs.put_callbacks_back(run, run.checkpoint)
     if run.step == 0:
         runs.take_snapshot(run)
     if run.checkpoint is None:

@@ -126,10 +126,8 @@ def check_networks(
             z = _latents(n, latent_dim, device)
             fake = _try("generator", G, z, labels)
             check_fake(fake, (n, *dataset.image_shape))
-            logits = [
-                check_logits(D, name, images, labels)
-                for name, images in (("a real batch", real), ("the generator's output", fake))
-            ]
+            logits = (check_logits(D, "a real batch", real, labels),
+                      check_logits(D, "the generator's output", fake, labels))  # fmt: skip
         except ValueError:
             if _exchanged(G, D, real, labels, latent_dim):
                 raise ValueError(
@@ -244,12 +242,11 @@ def check_no_sigmoid(D: nn.Module, real: Tensor, labels: Tensor | None) -> None:
 
 def _check_losses(losses: Objective, penalty, D, real, fake, labels, logits) -> None:
     """Losses and penalty of one's own must take what the loop hands over and return one number."""
-    real_logits, fake_logits = logits
-    _one_number("d_loss(real_logits, fake_logits)", losses.d_loss, real_logits, fake_logits)
+    _one_number("d_loss(real_logits, fake_logits)", losses.d_loss, *logits)
     if losses.g_sees_real:
-        _one_number("g_loss(fake_logits, real_logits)", losses.g_loss, fake_logits, real_logits)
+        _one_number("g_loss(fake_logits, real_logits)", losses.g_loss, *logits[::-1])
     else:
-        _one_number("g_loss(fake_logits)", losses.g_loss, fake_logits)
+        _one_number("g_loss(fake_logits)", losses.g_loss, logits[1])
     if penalty is not None:
         _one_number("penalty(D, real, fake, labels)", penalty, D, real, fake, labels)
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_course.exercises.nb04 import MinibatchDiscrimination, charts, my_break
+from gan_course.exercises.nb04 import charts, my_break
+from gan_course.exercises.nb04_losses import MinibatchDiscrimination
 from gan_helpers.toys import anneal, coverage
 
 CORRECT: dict[str, dict] = {}

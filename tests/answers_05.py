@@ -99,6 +99,21 @@ class HalvedClassesGenerator(ConditionalGenerator):
         return super().forward(z, y // 2)
 
 
+class WrappedGenerator(ConditionalGenerator):
+    def forward(self, z, y):
+        return super().forward(z, y % self.num_classes)
+
+
+class WrappedTooEarlyGenerator(ConditionalGenerator):
+    def forward(self, z, y):
+        return super().forward(z, y % 5)
+
+
+class SortingGenerator(ConditionalGenerator):
+    def forward(self, z, y):
+        return super().forward(z, y.sort().values)
+
+
 class FlatGenerator(ConditionalGenerator):
     def forward(self, z, y):
         return super().forward(z, y).flatten(1)
@@ -108,6 +123,7 @@ CORRECT["5.1"] = {
     "one-hot": OneHotGenerator,
     "two branches, added": BranchGenerator,
     "label times z": ProductGenerator,
+    "the label's remainder": WrappedGenerator,
 }
 MUTANTS["5.1"] = {
     "label unused": (BlindGenerator, "cond-g-blind"),
@@ -122,7 +138,9 @@ MUTANTS["5.1"] = {
     "no tanh": (NoTanhGenerator, "arch-no-output-activation"),
 }
 UNFORESEEN["5.1"] = {
-    "two classes share a code": (HalvedClassesGenerator, "their codes are alike"),
+    "two classes share a code": (HalvedClassesGenerator, "The classes 0 and 1 lead to the same"),
+    "five codes for all": (WrappedTooEarlyGenerator, "The classes 0 and 5 lead to the same"),
+    "labels sorted": (SortingGenerator, "does each row get that of its own label"),
     "flat images": (FlatGenerator, "(13, 1, 28, 28) was expected"),
     "one-hot of this batch": (
         generator(lambda s, y: F.one_hot(y), None),
@@ -204,6 +222,45 @@ class SummedDiscriminator(ConditionalDiscriminator):
         return super().forward(images, y).mean()
 
 
+class PriorDiscriminator(nn.Module):
+    """The label's vector is added to features that only a linear layer follows."""
+
+    def __init__(self, num_classes=10, hidden_dim=256):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(784, hidden_dim), nn.LeakyReLU(0.2))
+        self.label = nn.Embedding(num_classes, hidden_dim)
+        self.last = nn.Linear(hidden_dim, 1)
+
+    def forward(self, images, y):
+        return self.last(self.body(images) + self.label(y))
+
+
+class DetachedDiscriminator(ConditionalDiscriminator):
+    def forward(self, images, y):
+        return super().forward(images.detach(), y)
+
+
+class HalfDiscriminator(ConditionalDiscriminator):
+    def forward(self, images, y):
+        return super().forward(F.pad(images[:, :, :14], (0, 0, 0, 14)), y)
+
+
+class ReluDiscriminator(ConditionalDiscriminator):
+    def forward(self, images, y):
+        return super().forward(images, y).relu()
+
+
+class OneForEachClass(nn.Module):
+    """A network of its own for every class."""
+
+    def __init__(self, num_classes=10, hidden_dim=256):
+        super().__init__()
+        self.all = nn.ModuleList(MLPDiscriminator(hidden_dim) for _ in range(num_classes))
+
+    def forward(self, images, y):
+        return torch.cat([self.all[k](images[i : i + 1]) for i, k in enumerate(y.tolist())])
+
+
 class SignDiscriminator(ConditionalDiscriminator):
     def forward(self, images, y):
         return super().forward(images, y).abs()
@@ -213,9 +270,11 @@ CORRECT["5.2"] = {
     "one-hot, a column of logits": OneHotDiscriminator,
     "projection": ProjectingDiscriminator,
     "label planes": PlanesDiscriminator,
+    "a network for each class": OneForEachClass,
 }
 MUTANTS["5.2"] = {
     "label unused": (BlindDiscriminator, "cond-d-blind"),
+    "label added at the end": (PriorDiscriminator, "cond-label-only-shifts"),
     "index as a number": (NumberDiscriminator, "cond-index-as-float"),
     "ten classes written in": (TenClassesDiscriminator, "hardcoded-size"),
     "sigmoid at the end": (SigmoidDiscriminator, "loss-double-sigmoid"),
@@ -224,6 +283,9 @@ UNFORESEEN["5.2"] = {
     "every image with every label": (AllPairsDiscriminator, "(13, 13)"),
     "one logit for the batch": (SummedDiscriminator, "returned shape ()"),
     "never negative": (SignDiscriminator, "only one sign"),
+    "a ReLU at the end": (ReluDiscriminator, "What does the last line of D apply"),
+    "image detached": (DetachedDiscriminator, "no gradient gets back to it"),
+    "half of the image": (HalfDiscriminator, "50% of the pixels"),
 }
 
 # --- 5.3 -----------------------------------------------------------------------------------------
@@ -333,6 +395,16 @@ def digits_one_by_one(G, digit, n, latent_dim=64):
     return torch.cat(made)
 
 
+def after(change):
+    """A factory of generate_digit that changes G or the images when all is done."""
+
+    def generate_digit(G, digit, n, latent_dim=64):
+        images = digits_by_hand(G, digit, n, latent_dim)
+        return change(G, images)
+
+    return generate_digit
+
+
 def ordered(noise=torch.randn, label=torch.full, quiet=True, back=True, graph=False, size=None):
     """A factory of generate_digit with one part exchanged."""
 
@@ -364,6 +436,13 @@ MUTANTS["5.4"] = {
 }
 UNFORESEEN["5.4"] = {
     "a graph": (ordered(graph=True), "a graph behind them"),
+    "always in training mode after": (
+        after(lambda G, x: x if G.train() else x),
+        "was in evaluation mode before",
+    ),
+    "parameters frozen": (after(lambda G, x: x if G.requires_grad_(False) else x), "frozen"),
+    "images in [0, 1]": (after(lambda G, x: (x + 1) / 2), "is not what G drew"),
+    "uniform z": (ordered(noise=torch.rand), "standard normal z"),
     "z of 64": (ordered(size=64), "the size of z is an argument"),
     "one image": (lambda G, d, n, latent_dim=64: digits_by_hand(G, d, 1, latent_dim), "returned"),
 }
@@ -446,10 +525,15 @@ MUTANTS["5.6"] = {
         "step-swapped-labels",
     ),
     "exponentials": (by_exponentials, "loss-log-sigmoid-nan"),
+    "cut off at 20": (
+        three(real=lambda r: F.softplus(-r.logsumexp(1).clamp(-20, 20)).mean()),
+        "loss-log-sigmoid-nan",
+    ),
 }
 UNFORESEEN["5.6"] = {
     "no normaliser": (three(real=lambda r: -r.logsumexp(1).mean()), "normaliser is missing"),
     "half of a term": (three(fake=lambda f: F.softplus(f.logsumexp(1)).mean() / 2), "half"),
+    "another order": (lambda *a: by_columns(*a)[::-1], "In which order"),
     "two terms": (lambda a, y, r, f: by_columns(a, y, r, f)[:2], "3 things"),
 }
 
@@ -496,6 +580,15 @@ UNFORESEEN["5.7"] = {
     "errors": (
         lambda said, asked, num_classes=10: 1 - by_counts(said, asked, num_classes),
         "1 minus what was asked",
+    ),
+    "the most frequent answer": (
+        lambda said, asked, num_classes=10: torch.stack(
+            [
+                torch.bincount(said[asked == k]).max() / (asked == k).sum()
+                for k in range(num_classes)
+            ]
+        ),
+        "came back",
     ),
     "one number": (
         lambda said, asked, num_classes=10: (said == asked).float().mean(),

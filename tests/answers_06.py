@@ -434,6 +434,15 @@ def pr_all_balls(fake, real, k=3):
 NAMES = ["memoriser", "one of each", "half the classes", "noisy", "blurred", "speckle"]
 
 
+def _stretched(images):
+    return (images - images.min()) / (images.max() - images.min()) * 2 - 1
+
+
+def _as_bytes(images, factor=127.5):
+    """Images as bytes show them, which know no 256."""
+    return ((images + 1) * factor).floor() % 256 / 127.5 - 1
+
+
 def _report(n=None, *, evaluate=True, scale=None, fake_scale=None, reference_count=None, **extra):
     def answer(sample, reference, judge):
         m = len(reference) if reference_count is None else reference_count
@@ -569,6 +578,8 @@ MUTANTS = {
         (_report(scale=lambda r: r.float() / 128 - 1), "fid-range"),
         (_report(fake_scale=lambda f: (f + 1) / 2), "fid-range"),
         (_report(fake_scale=lambda f: f / 127.5 - 1), "fid-range"),
+        (_report(fake_scale=_stretched), "fid-range"),
+        (_report(fake_scale=lambda f: torch.stack([_stretched(x) for x in f])), "fid-range"),
         (
             _report(scale=lambda r: r.float() / 255, fake_scale=lambda f: (f + 1) / 2),
             "fid-range",
@@ -681,11 +692,13 @@ UNFORESEEN = {
         ),
         (_report(fake_scale=lambda f: (f * 255 % 256).floor() / 127.5 - 1), "cast to uint8"),
         (_report(fake_scale=lambda f: f.to(torch.uint8) / 127.5 - 1), "all of one grey"),
+        (_report(fake_scale=lambda f: _as_bytes(f, 128)), "white wrapped around to black"),
         (_report(scale=lambda r: r.flip(0, 3).float() / 127.5 - 1), "not the ones that came in"),
     ],
 }
 
 # The answers of a list are called by their numbers.
+CORRECT["6.8"].append(_report(fake_scale=_as_bytes))
 CORRECT, MUTANTS, UNFORESEEN = (
     {id: {str(number): case for number, case in enumerate(cases)} for id, cases in table.items()}
     for table in (CORRECT, MUTANTS, UNFORESEEN)

@@ -20,7 +20,7 @@ CELLS = (  # noqa: SIM905
     "setup exercise-2-1 exercise-2-2 bce slopes exercise-2-3 step-d-loss detach-run separately "
     "exercise-2-4 exercise-2-5 zero-grad-run zero-grad-pair detach-cost detach-cost-print "
     "reuse-run exercise-2-6 score-code court-1-run rate-run pca pixel-distance "
-    "exercise-2-8 smooth-run nearest nearest-ruler-run median-filter exercise-2-11"
+    "exercise-2-8 smooth-run better-train nearest nearest-ruler-run median-filter exercise-2-11"
 ).split()
 SEEDS = range(1000, 1005)
 RATES = (2e-4, 1e-3)
@@ -342,6 +342,18 @@ def test_smoothing_makes_d_say_real_less_firmly(notebook, full):
             run = notebook["train_pair"](seed, 800, objective=notebook["smoothed"](*targets))
             says_real[targets] = notebook["late"](run, "d_real")
         assert says_real[0.9, 0.0] < says_real[1.0, 0.0], (seed, says_real)
+
+
+@pytest.mark.slow
+def test_a_better_design_is_ahead_and_not_by_its_average_and_falling_rate_alone(notebook, full):
+    steps = {"small": 800, "small, averaged": 785, "compact": 600}  # equal seconds, about
+    found = {
+        name: np.mean([fd(notebook, notebook["rows"][name](s, n)) for s in list(SEEDS)[:3]])
+        for name, n in steps.items()
+    }
+    gain = found["small"] - found["compact"]
+    assert gain > 0.1 * found["small"], found
+    assert found["small"] - found["small, averaged"] < 0.5 * gain, found
 
 
 @pytest.mark.slow

@@ -141,5 +141,5 @@ def test_a_run_that_could_not_be_saved_is_a_failure(tmp_path, capsys, monkeypatc
 def test_exercises_prints_the_contracts(capsys):
     assert course_commands.main(["exercises"]) == 0
     printed = capsys.readouterr().out
-    assert "what it returns" in printed
-    assert "2.4" in printed
+    assert "2.4   The discriminator's half" in printed
+    assert "returns: the loss before the update" in printed

@@ -116,6 +116,16 @@ def test_a_conditional_pair_uses_its_label(name):
     assert not torch.allclose(logits, D(images, (y + 1) % 10))
 
 
+@pytest.mark.parametrize("name", ["projection", "compact"])
+def test_labels_may_be_weights(name):
+    G = CONDITIONAL[name][0]().eval()
+    z, y = torch.randn(4, G.latent_dim), torch.tensor([0, 1, 2, 9])
+    code = torch.eye(10)[y]
+    assert torch.allclose(G(z, code), G(z, y), atol=1e-6)
+    between = G(z, (code + code.flip(0)) / 2)
+    assert not torch.allclose(between, G(z, y), atol=1e-3)
+
+
 def test_a_new_projection_does_not_yet_look_at_the_label():
     D, images = m.ProjectionDiscriminator().eval(), torch.rand(3, 3, 32, 32)
     label = torch.tensor([1, 2, 3])

@@ -8,7 +8,8 @@ import torch
 
 from gan_course.exercises import evaluate, framework, get_exercise
 from gan_course.exercises.loops import need_good_noise
-from gan_course.exercises.nb02 import CLINIC_BUGS, clinic_source, make_optimizers
+from gan_course.exercises.nb02 import make_optimizers
+from gan_course.exercises.nb02_loops import CLINIC_BUGS, clinic_source
 from gan_course.exercises.steps import LATENT, Watch
 from gan_course.exercises.verdicts import assess_step
 from gan_helpers.losses import OBJECTIVES, get_objective

@@ -217,14 +217,15 @@ def test_a_static_picture_says_what_its_marks_mean(monkeypatch):
 
 def test_a_chart_stays_inside_its_picture_whatever_the_values():
     for values in ([], [1.0], [math.nan, 2.0, math.inf], [0.0, 0.0], [1e-9, 1e9], [-3.0, -2.0]):
-        curves = [canvas.Curve("D", list(range(len(values))), values)]
+        xs = list(range(len(values)))
         for options in ({}, {"log": True}, {"share": True}):
-            picture = canvas.draw_charts([canvas.Chart("Loss:", curves, **options)], (300, 100))
+            chart = canvas.Chart("Loss:", xs, {"D": values}, **options)
+            picture = canvas.draw_charts([chart], (300, 100))
             assert picture.size == (300, 100)
 
 
 def test_an_image_tag_carries_its_picture_and_escaped_alt_text():
-    tag = canvas.image_tag(Image.new("RGB", (4, 4)), 'a "ring" <b>')
+    tag = canvas.output(Image.new("RGB", (4, 4)), 'a "ring" <b>')["text/html"]
     assert 'alt="a &quot;ring&quot; &lt;b&gt;"' in tag and "base64," in tag
 
 

@@ -71,7 +71,7 @@ def test_show_puts_an_image_with_its_text_into_a_notebook(monkeypatch):
     from IPython import display as ipython_display
 
     sent = []
-    monkeypatch.setattr(plotting, "_in_notebook", lambda: True)
+    monkeypatch.setattr(plotting, "in_notebook", lambda: True)
     monkeypatch.setattr(ipython_display, "display", lambda bundle, raw: sent.append(bundle))
     fig, _ = gh.subplots()
     gh.show(fig, alt='a "quoted" <b>')

@@ -2,9 +2,6 @@
 
 How to write one (the whole of it, for a notebook's module `nb09.py`):
 
-    from .compare import need_tensor
-    from .framework import calling, exercise, need, wrong
-
     def double(x):                                    # the reference, small and plain
         return 2 * x
 
@@ -14,7 +11,7 @@ How to write one (the whole of it, for a notebook's module `nb09.py`):
         takes="x: float tensor of any shape",
         returns="a tensor of x's shape, every value doubled",
         accepts="a function, a lambda or any callable",
-        mistakes=("loss-half-sum",),                  # ids from catalogue.MISTAKES
+        mistakes="loss-half-sum",                     # ids from catalogue.MISTAKES
         reference=double,
     )
     def check_double(answer):                         # called with the reader's answer
@@ -23,14 +20,15 @@ How to write one (the whole of it, for a notebook's module `nb09.py`):
             got = answer(x)                           # raised inside becomes a readable message
         need_tensor(got, "double(x)", shape=(2,))     # wrong type or shape: said in words
         if torch.allclose(got, x / 2):
-            wrong("Every value is halved, ...", "loss-half-sum")
-        need(torch.allclose(got, 2 * x), f"For [1, -2] it returned {got.tolist()}, ...")
+            wrong("loss-half-sum: Every value is halved. Which factor was meant?")
+        if not torch.allclose(got, 2 * x):
+            wrong(f"For [1, -2] it returned {got.tolist()}, and [2, -4] was expected.")
 
-`wrong(message, mistake=None)` rejects; `need(condition, message, mistake=None)` rejects unless the
-condition holds; returning accepts. A check is a function of the answer alone: seeds are fixed
-before it, everything is put back after it, printing is dropped, endless loops are stopped. A
-message is one to three sentences: what is right already, what the mistake does, where to look;
-never the solution. An exercise is found by its id: "9.1" lives in `nb09.py`.
+`wrong(message)` rejects, and returning accepts. A check is a function of the answer alone: seeds
+are fixed before it, everything is put back after it, printing is dropped, endless loops are
+stopped. A message is one to three sentences, in triple quotes where it needs several lines: what is
+right already, what the mistake does, where to look; never the solution. An exercise is found by its
+id: "9.1" lives in `nb09.py`, or in a module `nb09_…` beside it.
 
 Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
 record how they are trained) with `targets`, `verdicts` and `loops`, `architecture` and `ranges`
@@ -42,14 +40,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import importlib.util
+import importlib
 import inspect
 import pkgutil
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, NoReturn
 
 import torch
@@ -82,17 +80,23 @@ class Result:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its contract, its reference and the function that checks an answer."""
+    """One exercise: its contract, its reference and the function that checks an answer.
+
+    uses_optimizers: a session's first optimiser makes torch load for some seconds. Set this and
+    that happens before the clock of the time limit starts. adapt: makes of an answer to an older
+    contract one that can be called by today's. seconds: the time limit, for a check that trains.
+    """
 
     id: str
     title: str
+    check: Callable[[Any], None]
+    mistakes: tuple[str, ...]
+    _: KW_ONLY
     signature: str
     takes: str
     returns: str
-    accepts: str
-    mistakes: tuple[str, ...]
     reference: Any
-    check: Callable[[Any], None]
+    accepts: str = ""
     uses_optimizers: bool = False
     adapt: Callable[[Any], Any] | None = None
     seconds: float = SECONDS
@@ -154,38 +158,20 @@ MOST_TRIED = 6
 
 
 def exercise(
-    id: str,
-    title: str,
-    *,
-    signature: str,
-    takes: str,
-    returns: str,
-    reference: Any,
-    accepts: str = "",
-    mistakes: str | tuple[str, ...] = (),
-    uses_optimizers: bool = False,
-    adapt: Callable[[Any], Any] | None = None,
-    seconds: float = SECONDS,
+    id: str, title: str, *, mistakes: str | tuple[str, ...] = (), **contract: Any
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
-    `mistakes`: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them.
-
-    `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
-    that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
-    contract one that can be called by today's. `seconds`: the time limit, for a check that trains.
+    mistakes: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them;
+    contract: the fields of `Exercise`.
     """
-    if isinstance(mistakes, str):
-        mistakes = tuple(mistakes.split())
+    mistakes = tuple(mistakes.split()) if isinstance(mistakes, str) else mistakes
     unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
     if unknown:
         raise ValueError(f"exercise {id}: no such mistakes in the catalogue: {unknown}")
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
-        _exercises[id] = Exercise(
-            id, title, signature, takes, returns, accepts, mistakes, reference, check,
-            uses_optimizers, adapt, seconds,
-        )  # fmt: skip
+        _exercises[id] = Exercise(id, title, check, mistakes, **contract)
         return check
 
     return register
@@ -249,7 +235,7 @@ def describe_value(value: object) -> str:
     if value is None:
         return "nothing (None)"
     if isinstance(value, torch.Tensor):
-        return f"a {_dtype(value)} tensor of shape {tuple(value.shape)}"
+        return f"a {value.dtype} tensor of shape {tuple(value.shape)}".replace("torch.", "")
     if isinstance(value, tuple | list | dict):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, type):
@@ -279,21 +265,24 @@ def get_exercise(id: str) -> Exercise:
     """The exercise with this id. Raises ValueError if there is none."""
     number = str(id).split(".")[0]
     if number.isdigit():
-        name = f"{__package__}.nb{int(number):02d}"
-        if importlib.util.find_spec(name):
-            importlib.import_module(name)
+        _load(f"nb{int(number):02d}")
     if id not in _exercises:
         known = ", ".join(_exercises) or "none is loaded"
         raise ValueError(f"there is no exercise {id!r} with a check; known here: {known}")
     return _exercises[id]
 
 
-def all_exercises() -> list[Exercise]:
-    """Every exercise of every notebook, in the order of their ids."""
+def _load(name: str) -> None:
+    """Load the modules of one notebook, or of all: `nb09` and, if it is long, `nb09_…`."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
-        if re.fullmatch(r"nb\d\d", module.name):
+        if re.match(name, module.name):
             importlib.import_module(f"{__package__}.{module.name}")
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise of every notebook, in the order of their ids."""
+    _load(r"nb\d\d")
     return sorted(_exercises.values(), key=_order)
 
 
@@ -312,7 +301,7 @@ def evaluate(id: str, answer: Any, *, seconds: float | None = None) -> Result:
         result = _judge(found, answer, seconds)
         if result is None:  # the answer insists on another device: put the probes there
             _device = pick_device()
-            result = _judge(found, answer, seconds) or Result(False, True, None, DEVICES)
+            result = _judge(found, answer, seconds) or _not_yet(DEVICES)
     finally:
         _device = torch.device("cpu")
     return replace(result, tried=tuple(dict.fromkeys(_tried))[-MOST_TRIED:])
@@ -332,13 +321,8 @@ def check(id: str, answer: Any) -> Any:
         result = Result(False, *not_run)
     elif answer is found.reference and earlier is not None and not earlier.passed:
         # The check cell was run again without the answer cell: the name holds the reference now.
-        result = Result(
-            False,
-            earlier.attempted,
-            earlier.mistake,
-            f"`{found.name}` is the reference at the moment. Run your own cell first, then this "
-            "one again.",
-        )
+        told = "is the reference at the moment. Run your own cell first, then this one again."
+        result = replace(earlier, message=f"`{found.name}` {told}", tried=())
     else:
         result = evaluate(id, answer)
     _status.pop(id, None)
@@ -365,8 +349,7 @@ def summary() -> None:
         print("No exercise has been checked in this session.")
         return
     books = {id.split(".")[0] for id in _status}
-    rows = [found for found in _exercises.values() if found.id.split(".")[0] in books]
-    rows.sort(key=_order)
+    rows = sorted((e for e in _exercises.values() if e.id.split(".")[0] in books), key=_order)
     for found in rows:
         result = _status.get(found.id)
         print(f"{found.id:<5} {found.title:<42} {_whose(result)}")
@@ -375,18 +358,20 @@ def summary() -> None:
 
 
 def contracts_table() -> str:
-    """All contracts as a table in plain text (`python -m gan_course exercises` prints it)."""
-    widths = (5, 38, 36, 38)
-    head = ("id", "answer, what it gets", "what it returns, what is accepted", "mistakes named")
-    lines = _table_row(head, widths)
-    rule = "-" * len(lines[0])
-    lines.append(rule)
-    for found in all_exercises():
-        returns = found.returns + (f"\nAccepted: {found.accepts}" if found.accepts else "")
-        mistakes = ", ".join(found.mistakes) or "-"
-        answer = f"{found.title}\n{found.signature}\n{found.takes}"
-        lines += [*_table_row((found.id, answer, returns, mistakes), widths), rule]
-    return "\n".join(line.rstrip() for line in lines)
+    """All contracts in plain text (`python -m gan_course exercises` prints it)."""
+    return "\n\n".join(map(_contract, all_exercises()))
+
+
+def _contract(found: Exercise) -> str:
+    told = {"takes": found.takes, "returns": found.returns, "accepts": found.accepts}
+    told["names"] = ", ".join(found.mistakes)
+    lines = [f"{found.id:<5} {found.title}", f"      {found.signature}"]
+    for key, text in told.items():
+        if text:
+            indents = {"initial_indent": " " * 6, "subsequent_indent": " " * 15}
+            part = f"{key + ':':<9}{text}"
+            lines += textwrap.wrap(part, 100, break_on_hyphens=False, **indents)
+    return "\n".join(lines)
 
 
 # --- how an answer is judged ---------------------------------------------------------------------
@@ -405,34 +390,33 @@ def _judge(found: Exercise, answer: Any, seconds: float) -> Result | None:
         with sandbox(answer):
             run_limited(judge, seconds)
     except Rejected as finding:
-        mistake = finding.mistake if finding.mistake in found.mistakes else None
-        return Result(False, True, mistake, finding.message)
+        return _not_yet(finding.message, finding.mistake, found)
     except _Blank as finding:
         return Result(False, False, None, f"This one is waiting for your answer{finding}.")
     except TimeUp as error:
         while isinstance(error.__context__, TimeUp):  # the first one stood in the loop itself
             error = error.__context__
         place = where(error.__traceback__)
-        return Result(
-            False,
-            True,
-            None,
+        return _not_yet(
             f"Your code was stopped after {seconds:g} seconds{place}: is there a loop that does "
-            "not end?",
+            "not end?"
         )
     except Raised as finding:
         if _device.type == "cpu" and pick_device().type != "cpu" and _on_two_devices(finding):
             return None
-        return _explain(found, finding)
+        mistake, message = explain_exception(finding.call, finding.error, finding.hints)
+        return _not_yet(message, mistake, found)
     except Exception as error:  # an answer so unusual that it upset the check itself
-        return Result(
-            False,
-            True,
-            None,
+        return _not_yet(
             f"The check could not make sense of this answer ({type(error).__name__}: "
-            f"{short(error)}). The contract is `{found.signature}`, returning {found.returns}.",
+            f"{short(error)}). The contract is `{found.signature}`, returning {found.returns}."
         )
     return Result(True, True, None, "All checks passed.")
+
+
+def _not_yet(message: str, mistake: str | None = None, found: Exercise | None = None) -> Result:
+    """A rejection; the mistake is named only if the exercise promises that it can be."""
+    return Result(False, True, mistake if found and mistake in found.mistakes else None, message)
 
 
 def _check_kind(found: Exercise, answer: Any) -> None:
@@ -476,17 +460,8 @@ def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
     return names[:split], dict(zip(names[split:], defaults, strict=True))
 
 
-def _explain(found: Exercise, raised: Raised) -> Result:
-    mistake, message = explain_exception(raised.call, raised.error, raised.hints)
-    return Result(False, True, mistake if mistake in found.mistakes else None, message)
-
-
 def _on_two_devices(raised: Raised) -> bool:
     return re.search(r"same device|on device|is on cpu|device type", str(raised.error)) is not None
-
-
-def _dtype(tensor: torch.Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
 
 
 # --- how a result is shown -----------------------------------------------------------------------
@@ -514,20 +489,3 @@ def _note(id: str, passed: bool) -> None:
 
 def _order(found: Exercise) -> tuple[int, ...]:
     return tuple(int(part) for part in found.id.split("."))
-
-
-def _table_row(cells: tuple[str, ...], widths: tuple[int, ...]) -> list[str]:
-    columns = [
-        [
-            line
-            for part in cell.split("\n")
-            for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]
-        ]
-        for cell, width in zip(cells, widths, strict=True)
-    ]
-    height = max(map(len, columns))
-    padded = [column + [""] * (height - len(column)) for column in columns]
-    return [
-        " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        for row in zip(*padded, strict=True)
-    ]

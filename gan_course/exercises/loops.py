@@ -237,7 +237,7 @@ def need_whole_data(watch: Watch) -> None:
     """
     batches, n = _batches(watch), len(watch.data)
     seen, drawn = sorted(frozenset().union(*batches)), sum(map(len, batches))
-    if len(batches) < 4 or n - len(seen) < len(batches[0]):
+    if len(batches) < 4 or not seen or n - len(seen) < len(batches[0]):
         return
     runs = len(set(seen) - {i + 1 for i in seen})
     likely = 1e-7 ** (1 / runs)  # the share of the data that may be all there is to draw from
@@ -248,8 +248,8 @@ def need_whole_data(watch: Watch) -> None:
           for m in (2, 3, 4, 5, 10) for r in {*range(m)} - {i % m for i in seen}),
     ):  # fmt: skip
         if share < likely:
-            wrong(f"""Each step is right, but of {drawn} real images that D met {which} was among
-                them: a part of the data is never seen. From which numbers are the indices
+            wrong(f"""Each step is right, but among the {drawn} real images that D met there is
+                {which}: a part of the data is never seen. From which numbers are the indices
                 drawn?""")
     # Drawn with replacement so many different ones come, give or take five standard deviations.
     none = math.exp(-drawn / n)  # the share of images that never come

@@ -19,11 +19,11 @@ from .folders import read_folder
 from .memory import DatasetUnavailable, ImageDataset
 
 
-class _Missing(Exception):
+class _Missing(OSError):
     """The files are not there."""
 
 
-class _Damaged(Exception):
+class _Damaged(OSError):
     """A file is there and cannot be right; the message names it and says why."""
 
 
@@ -50,21 +50,11 @@ def load_real(key: str, split: str, root: Path) -> ImageDataset:
             try:  # another kernel may have fetched it while this one waited
                 return source.read(root, split)
             except (_Missing, _Damaged):
-                print(
-                    f"Downloading {source.title} ({source.megabytes} MB, once) into {root} ...",
-                    flush=True,
-                )
+                what = f"{source.title} ({source.megabytes} MB, once)"
+                print(f"Downloading {what} into {root} ...", flush=True)
                 download.fetch(source.torchvision_name, source.folder, root, mirrors)
         return source.read(root, split)
-    except (
-        _Missing,
-        _Damaged,
-        OSError,
-        RuntimeError,
-        ValueError,
-        EOFError,
-        HTTPException,
-    ) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, HTTPException) as error:
         raise DatasetUnavailable(_advice(key, root, error)) from error
 
 
@@ -161,9 +151,8 @@ def _read_idx(root: Path, name: str, dimensions: int) -> Tensor:
             continue
         try:
             raw = file.read_bytes()
-            return _parse_idx(
-                gzip.decompress(raw) if file.suffix == ".gz" else raw, dimensions, md5
-            )
+            raw = gzip.decompress(raw) if file.suffix == ".gz" else raw
+            return _parse_idx(raw, dimensions, md5)
         except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             problem = _Damaged(f"{file} is damaged ({error})")
             problem.__cause__ = error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 
+from ..plotting import in_notebook
+
 _EXPORTS = {
     "moments": ["Slides", "slides"],
     "steering": ["Playground", "playground"],
@@ -20,19 +22,12 @@ def runs_in_cell() -> bool:
 
 
 def has_front_end() -> bool:
-    """Whether widgets make sense here: a notebook kernel, ipywidgets installed, not `sync`.
+    """Whether widgets make sense here: a notebook's kernel, and not `sync`.
 
     A kernel cannot know whether somebody is looking at it; batch tools (nbclient, nbval) set
     GAN_HELPERS_LIVE=sync, and without it their output holds an unused widget, nothing worse.
     """
-    if runs_in_cell():
-        return False
-    try:
-        import ipywidgets  # noqa: F401
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return getattr(get_ipython(), "kernel", None) is not None
+    return in_notebook() and not runs_in_cell()
 
 
 def __getattr__(name: str):

@@ -8,7 +8,7 @@ import functools
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -24,21 +24,15 @@ _LABEL = "#606060"
 _COLORS = {"D": BLUE, "G": ORANGE, "modes covered": GREEN, "high-quality share": PINK}
 
 
-@dataclass
-class Curve:
-    """One line of a chart: values over xs, with its label written at the end."""
+class Chart(NamedTuple):
+    """Curves over the same xs on one pair of axes, each with its label and last value on top.
 
-    label: str
-    xs: Sequence[float]
-    values: Sequence[float]
-
-
-@dataclass
-class Chart:
-    """Curves on one pair of axes, fitted to the values; `log`: powers of ten; `share`: 0 to 1."""
+    The vertical axis is fitted to the values; `log`: powers of ten; `share`: 0 to 1.
+    """
 
     title: str
-    curves: list[Curve] = field(default_factory=list)
+    xs: Sequence[float]
+    curves: dict[str, Sequence[float]]  # label -> values
     log: bool = False
     share: bool = False
 
@@ -128,11 +122,6 @@ def output(picture: Image.Image, alt: str) -> dict[str, str]:
     return picture_output(jpeg(picture), "jpeg", alt)
 
 
-def image_tag(picture: Image.Image, alt: str) -> str:
-    """The picture as an HTML <img> that carries its own data and alternative text."""
-    return output(picture, alt)["text/html"]
-
-
 # ---------------------------------------------------------------------------- the plane
 @functools.cache
 def _verdict_colors() -> list[int]:
@@ -197,15 +186,15 @@ def _draw_chart(
         draw.line((left, y, right, y), fill=_PALE, width=_SHARP)
         text = _power(value) if chart.log else f"{value:.0%}" if chart.share else f"{value:g}"
         draw.text((left - 5 * _SHARP, y), text, fill=_INK, font=small, anchor="rm")
-    end = max((curve.xs[-1] for curve in chart.curves if len(curve.xs)), default=1) or 1
-    for curve in chart.curves:
-        values = np.asarray(curve.values, float)
+    end = max(chart.xs, default=1) or 1
+    xs = left + np.asarray(chart.xs, float) / end * (right - left)
+    for label, values in chart.curves.items():
+        values = np.asarray(values, float)
         values = np.log10(values.clip(1e-12)) if chart.log else values
         ys = bottom - (values.clip(low, high) - low) / (high - low) * (bottom - top)
-        xs = left + np.asarray(curve.xs, float) / end * (right - left)
         points = np.stack([xs, ys], 1)[np.isfinite(ys)]
         if len(points) > 1:
-            draw.line(points.ravel().tolist(), fill=_COLORS[curve.label], width=2 * _SHARP)
+            draw.line(points.ravel().tolist(), fill=_COLORS[label], width=2 * _SHARP)
     for x, step, anchor in ((left, 0, "lt"), (right, end, "rt")):
         draw.text((x, bottom + 4 * _SHARP), f"{step:,.0f}", fill=_INK, font=small, anchor=anchor)
     if names_x:
@@ -218,11 +207,11 @@ def _draw_title(draw, chart: Chart, place: tuple[float, float], font) -> None:
     x, y = place
     draw.text((x, y), chart.title, fill=_INK, font=font)
     x += draw.textlength(chart.title, font=font) + 10 * _SHARP
-    for curve in chart.curves:
-        number = "{:.0%}" if chart.share else "{:.3g}"
-        known = len(curve.values) and math.isfinite(curve.values[-1])
-        text = f"{curve.label} {number.format(curve.values[-1])}" if known else curve.label
-        draw.text((x, y), text, fill=_COLORS[curve.label], font=font)
+    number = "{} {:.0%}" if chart.share else "{} {:.3g}"
+    for label, values in chart.curves.items():
+        known = len(values) and math.isfinite(values[-1])
+        text = number.format(label, values[-1]) if known else label
+        draw.text((x, y), text, fill=_COLORS[label], font=font)
         x += draw.textlength(text, font=font) + 10 * _SHARP
 
 
@@ -230,7 +219,7 @@ def _limits(chart: Chart) -> tuple[float, float]:
     """The range of the vertical axis; exponents of ten if the chart is logarithmic."""
     if chart.share:
         return 0.0, 1.02
-    values = np.concatenate([np.asarray(curve.values, float) for curve in chart.curves] or [[0.0]])
+    values = np.array([*chart.curves.values()], float)
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .. import synthetic, toys
 from ..losses import OBJECTIVES, get_objective
-from .canvas import CHARTS, LIMIT, SIZE, Chart, Curve, draw_charts, draw_plane
+from .canvas import CHARTS, LIMIT, SIZE, Chart, draw_charts, draw_plane
 
 TARGETS = {
     "gaussian": synthetic.gaussian,
@@ -217,15 +217,15 @@ class Plane:
         """Coverage, losses and gradient norms over the G steps."""
         steps = [moment["step"] for moment in self.moments]
 
-        def curves(keys: dict[str, str]) -> list[Curve]:
-            values = {label: [m[key] for m in self.moments] for label, key in keys.items()}
-            return [Curve(label, steps, column) for label, column in values.items()]
+        def chart(title: str, keys: dict[str, str], **options: bool) -> Chart:
+            curves = {label: [m[key] for m in self.moments] for label, key in keys.items()}
+            return Chart(title, steps, curves, **options)
 
         shares = {"modes covered": "modes", "high-quality share": "share"}
         charts = [
-            Chart("Share:", curves(shares), share=True),
-            Chart("Loss:", curves({"D": "d_loss", "G": "g_loss"})),
-            Chart("Gradient norm:", curves({"D": "d_norm", "G": "g_norm"}), log=True),
+            chart("Share:", shares, share=True),
+            chart("Loss:", {"D": "d_loss", "G": "g_loss"}),
+            chart("Gradient norm:", {"D": "d_norm", "G": "g_norm"}, log=True),
         ]
         return draw_charts(charts, size)
 

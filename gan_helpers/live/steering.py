@@ -8,6 +8,7 @@ import html
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from ..losses import OBJECTIVES
@@ -58,20 +59,16 @@ def playground(target: str = "ring", *, steps: int | None = None, **settings) ->
     global _current
     if _current is not None:
         _current.stop()
-    plane = Plane(_valid_settings(target, settings))
+    known = [field.name for field in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"{name}=... is no setting; choose from {', '.join(known)}")
+    plane = Plane(Settings(target, **settings))
     if has_front_end():
         _current = Playground(plane)
         return _current
     show_strip(plane, budget(1500, 60) if steps is None else steps)
     return Playground(plane, widgets=False)
-
-
-def _valid_settings(target: str, settings: dict) -> Settings:
-    known = Settings.__dataclass_fields__
-    for name in settings:
-        if name not in known:
-            raise ValueError(f"{name}=... is no setting; choose from {', '.join(known)}")
-    return Settings(target=target, **settings)
 
 
 def parse_points(text: str) -> tuple[tuple[float, float], ...]:
@@ -263,12 +260,8 @@ class Playground:
         self._tell_pictures()
         plane = w.Box([self._picture, self._sheet])
         charts = w.Box([self._charts, self._charts_sheet])
-        for box, name, cover in (
-            (plane, "gan-picture", "gan-sheet"),
-            (charts, "gan-charts", "gan-words"),
-        ):
-            box.add_class(name)
-            box.children[1].add_class(cover)
+        plane.add_class("gan-picture"), self._sheet.add_class("gan-sheet")
+        charts.add_class("gan-charts"), self._charts_sheet.add_class("gan-words")
         wrap = w.Layout(flex_flow="row wrap", align_items="center")
         self._box = w.VBox(
             [
@@ -287,17 +280,14 @@ class Playground:
         self._run = w.ToggleButton(description="Run", icon="play", tooltip="Run or pause")
         self._run.observe(lambda change: self._toggled(change.new), "value")
         self._speed = w.SelectionSlider(
-            options=SPEEDS,
-            value=20,
-            description="steps a frame",
-            continuous_update=False,
-            style={"description_width": "initial"},
+            options=SPEEDS, value=20, description="steps a frame", continuous_update=False
         )
+        self._speed.style.description_width = "initial"
         buttons = [self._run]
         for name, note in (
-            ("One D step", lambda: self.plane.one_d_step()),
-            ("One G step", lambda: self.plane.one_g_step()),
-            ("Start over", lambda: self.plane.reset()),
+            ("One D step", self.plane.one_d_step),
+            ("One G step", self.plane.one_g_step),
+            ("Start over", self.plane.reset),
         ):
             button = w.Button(description=name)
             button.on_click(lambda _, note=note: self._ask(note))
@@ -312,17 +302,11 @@ class Playground:
         self._wake.set()
 
     def _sliders(self, w) -> list:
-        now, style = self.plane.settings, {"description_width": "11em"}
-        layout = w.Layout(width="29em")
+        now, labels = self.plane.settings, [(text, name) for name, text in _LABELS.items()]
+        look = {"style": {"description_width": "11em"}, "layout": w.Layout(width="29em")}
 
         def made(kind, name: str, description: str, **options):
-            widget = kind(
-                value=getattr(now, name),
-                description=description,
-                style=style,
-                layout=layout,
-                **options,
-            )
+            widget = kind(value=getattr(now, name), description=description, **look, **options)
             change = lambda new: self.plane.change(**{name: new})  # noqa: E731
             widget.observe(lambda event: self._ask(lambda: change(event.new)), "value")
             return widget
@@ -332,9 +316,8 @@ class Playground:
             return made(w.SelectionSlider, name, description, options=mine, continuous_update=False)
 
         rates = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-        names = [(text, name) for name, text in _LABELS.items()]
-        self._target = made(w.Dropdown, "target", "target", options=names)
-        self._points, mouse = self._point_fields(w, style, layout)
+        self._target = made(w.Dropdown, "target", "target", options=labels)
+        self._points, mouse = self._point_fields(w, look)
         return [
             self._target,
             made(w.Dropdown, "objective", "objective", options=list(OBJECTIVES)),
@@ -349,17 +332,11 @@ class Playground:
             mouse,
         ]
 
-    def _point_fields(self, w, style: dict, layout) -> tuple:
+    def _point_fields(self, w, look: dict) -> tuple:
         """The list of placed points, editable by hand, and the hidden field the mouse writes to."""
         text = "; ".join(f"{x:g}, {y:g}" for x, y in self.plane.settings.points)
-        field = w.Text(
-            value=text,
-            description="your points",
-            placeholder="0.5, -1; -0.5, 0.8",
-            style=style,
-            layout=layout,
-            continuous_update=False,
-        )
+        field = w.Text(value=text, description="your points", placeholder="0.5, -1; -0.5, 0.8",
+                       continuous_update=False, **look)  # fmt: skip
         field.observe(lambda event: self._place(event.new), "value")
         mouse = w.Text(layout=w.Layout(display="none"), continuous_update=False)
         mouse.add_class("gan-mouse")

@@ -89,12 +89,8 @@ def _show_widgets(made: Knobs, classes: int) -> None:
 
     picture = w.Image(format="jpeg", width=280, height=280)
     words = w.HTML()
-    choice = w.ToggleButtons(
-        options=list(range(classes)),
-        value=made.label,
-        description="class",
-        style={"button_width": "2.6em"},
-    )
+    choice = w.ToggleButtons(options=range(classes), value=made.label, description="class")
+    choice.style.button_width = "2.6em"
     sliders = [
         w.FloatSlider(min=-REACH, max=REACH, step=0.1, description=f"knob {i + 1}")
         for i in range(len(made.directions))

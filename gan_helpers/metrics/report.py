@@ -1,10 +1,5 @@
-"""All scores that belong into a report, and those of the course's own models."""
+"""All scores that belong into a report."""
 
-import json
-import textwrap
-from pathlib import Path
-
-import numpy as np
 from torch import nn
 
 from .coverage import classes_covered
@@ -13,9 +8,7 @@ from .frechet import frechet_distance
 from .inception import inception_score
 from .kernel import kernel_distance
 from .neighbours import density_coverage, precision_recall
-from .score import Score, digits
-
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+from .score import Score
 
 
 def evaluate(generated: object, reference: object, judge: nn.Module) -> list[Score]:
@@ -31,26 +24,3 @@ def evaluate(generated: object, reference: object, judge: nn.Module) -> list[Sco
     if fake.logits is not None:
         scores += [inception_score(fake), classes_covered(fake)]
     return scores
-
-
-def course_scores() -> str:
-    """The scores of the course's own models as a table: medians over seeds, for FD the range too.
-
-    Made by `python benchmarks/scores.py`; the scores' full names stand below the table.
-    """
-    path = WEIGHTS / "scores.json"
-    table = json.loads(path.read_text(encoding="utf-8"))
-    short = {"KD": "KD", "precision": "prec.", "recall": "recall", "density": "dens.",
-             "coverage": "cover.", "IS": "IS"}  # fmt: skip
-    lines = [
-        f"{'':23}{'FD: median (range)':>21}" + "".join(f"{name:>7}" for name in short.values())
-    ]
-    for model, row in table["rows"].items():
-        middle = {name: float(np.median(values)) for name, values in row["scores"].items()}
-        low, high = min(row["scores"]["FD"]), max(row["scores"]["FD"])
-        cell = f"{digits(middle['FD'])} ({digits(low)} to {digits(high)})"
-        rest = "".join(f"{middle[name]:z7.2f}" for name in short)
-        lines.append(f"{model:23}{cell:>21}{rest}")
-    names = ", ".join(row["names"][name] for name in ("FD", *short))
-    lines += ["", f"Medians over the training seeds {', '.join(map(str, row['seeds']))}."]
-    return "\n".join([*lines, *textwrap.wrap(f"In full: {names}.", 90, break_on_hyphens=False)])

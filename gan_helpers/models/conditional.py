@@ -86,7 +86,10 @@ class TwoBranchDiscriminator(nn.Module):
 
 
 class ConditionalDCGANGenerator(nn.Module):
-    """(z (N, latent_dim), y) -> images in [-1, 1]: DCGAN's generator on [z, embedding]."""
+    """(z (N, latent_dim), y) -> images in [-1, 1]: DCGAN's generator on [z, embedding].
+
+    y may also be float weights (N, num_classes), for what lies between two classes.
+    """
 
     def __init__(self, size: int = 32, channels: int = 3, latent_dim: int = 100,
                  num_classes: int = 10, label_dim: int = 20, width: int = 64):  # fmt: skip
@@ -96,7 +99,8 @@ class ConditionalDCGANGenerator(nn.Module):
         self.net = DCGANGenerator(size, channels, latent_dim + label_dim, width)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        return self.net(torch.cat((z, self.label(y)), dim=1))
+        code = y @ self.label.weight if y.is_floating_point() else self.label(y)
+        return self.net(torch.cat((z, code), dim=1))
 
 
 class ProjectionDiscriminator(nn.Module):
