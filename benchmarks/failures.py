@@ -28,7 +28,7 @@ from gan_helpers import failures
 from gan_helpers.metrics import wilson
 
 CONFUSION = Path(failures.__file__).parent / "weights" / "confusion.json"
-SIDE_BY_SIDE = 5  # seeds of the plane that train together: one part of the work
+SIDE_BY_SIDE = 10  # seeds of the plane that train together: one part of the work
 
 
 def mnist() -> tuple[gh.ImageDataset, gh.ImageDataset]:

@@ -22,6 +22,7 @@ from seeds import REPORTING
 from torch import Tensor
 
 import gan_helpers as gh
+from gan_course.scores import model_scores
 from gan_helpers.callbacks import Averaging, LRSchedule, SpectralProjection
 
 # The settings of notebook 02, the same for both pairs; the MLP rows are the runs of notebook 06.
@@ -135,7 +136,7 @@ def main() -> None:
             "tables": {name: tables[name] for name in TABLES if name in tables},
         }
         path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-        print(gh.metrics.course_scores())
+        print(model_scores())
     print(json.dumps(medians))
 
 

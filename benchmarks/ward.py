@@ -49,10 +49,11 @@ PATIENTS = {
     7: ("ring", {"steps": 600, "r1": failures.anneal(1, 0.01)}, "too early to tell",
         "Nothing yet: 600 steps.", "Train on, and look again.",
         []),
-    8: ("grid", {"steps": 3000}, "class collapse",
-        "Neither pairing nor penalty on a target with many modes.",
-        "The relativistic loss with R1 and R2, falling from 1 to 0.003, and beta1 of 0.",
-        ["relativistic, R1 and R2"]),
+    8: ("vanishing gradients", {"lr": (1e-4, 2e-3)}, "total collapse",
+        "The saturating loss, a D that is trained five times as often, and a G that got through "
+        "to one mode and stays there.",
+        "R1 on D, its weight falling from 1 to 0.01, and rates of the same order.",
+        ["faster D and annealed R1"]),
 }  # fmt: skip
 
 

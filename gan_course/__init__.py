@@ -14,6 +14,7 @@ from .kernel import watch_cells
 _EXPORTS = {
     "quiz": ["outcome", "predict", "predictions_report", "question", "verdict"],
     "exercises": ["check", "summary"],
+    "scores": ["model_scores"],
 }
 _MODULES = [*_EXPORTS, "minutes", "release", "run"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}

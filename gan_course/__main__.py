@@ -56,7 +56,8 @@ def _add_release(commands) -> None:
 
 
 def _release(options: argparse.Namespace) -> int:
-    from .release import problems, read_notebook, release_all, unchosen, write_notebook
+    from .gate import problems
+    from .release import read_notebook, release_all, unchosen, write_notebook
 
     changes = release_all(options.folder, check=options.check)
     faults = [

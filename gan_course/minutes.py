@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from .release import (
+from .notebook import (
     ASKS,
     TELLS,
     ReleaseError,
@@ -88,10 +88,14 @@ def rounded(minutes: float) -> int:
     return max(5, 5 * int(minutes / 5 + 0.5))
 
 
+def counted(found: list[Part], part: Part) -> list[Part]:
+    """A part, and those parts in it that are core, or further, as it is."""
+    return [p for p in found if p is part or (p.section is part and p.core == part.core)]
+
+
 def total(found: list[Part], part: Part) -> float:
-    """A part's minutes with those parts in it that are core, or further, as it is."""
-    inside = [p.minutes for p in found if p.section is part and p.core == part.core]
-    return part.minutes + sum(inside)
+    """The minutes of a part and of what counts in it."""
+    return sum(p.minutes for p in counted(found, part))
 
 
 def core_minutes(found: list[Part]) -> float:
@@ -100,17 +104,19 @@ def core_minutes(found: list[Part]) -> float:
 
 def table(found: list[Part]) -> str:
     """The opening's table of parts, in Markdown."""
-    lines = ["| part | | minutes | computing |", "|---|---|---|---|"]
-    for part in found:
-        if part.section is None or part.core != part.section.core:
-            computing = sum(p.computing for p in found if p is part or _counts_in(p, part))
-            kind = "C" if part.core else "further"
-            lines.append(_row(part.title, kind, total(found, part), computing))
+    rows = [
+        (part.title, "C" if part.core else "further", counted(found, part))
+        for part in found
+        if part.section is None or part.core != part.section.core
+    ]
     for name, core in (("**core (C)**", True), ("**further**", False)):
-        mine = [part for part in found if part.core == core]
+        rows.append((name, "", [part for part in found if part.core == core]))
+    lines = ["| part | | minutes | computing |", "|---|---|---|---|"]
+    for name, kind, mine in rows:
         minutes, computing = sum(p.minutes for p in mine), sum(p.computing for p in mine)
+        shown = f"{computing:.0f} min" if computing >= 0.75 else ""
         if mine:
-            lines.append(_row(name, "", minutes, computing))
+            lines.append(f"| {name} | {kind} | {rounded(minutes)} | {shown} |")
     return "\n".join(lines)
 
 
@@ -120,7 +126,8 @@ def faults(notebook: NotebookNode | str | Path) -> list[str]:
         notebook = read_notebook(notebook)
     found = parts(notebook)
     wrong = [
-        f"{part.title!r}: {_says(part.stated)}, computed {rounded(total(found, part))}"
+        f"{part.title!r}: {'no' if part.stated is None else part.stated} minutes are stated, "
+        f"computed {rounded(total(found, part))}"
         for part in found[1:]
         if part.stated != rounded(total(found, part))
     ]
@@ -211,19 +218,6 @@ def _restated(text: str, part: Part | None, found: list[Part]) -> str:
 
 def _opening(notebook: NotebookNode) -> NotebookNode:
     return next(cell for cell in notebook.cells if cell.cell_type == "markdown")
-
-
-def _counts_in(part: Part, section: Part) -> bool:
-    return part.section is section and part.core == section.core
-
-
-def _row(name: str, kind: str, minutes: float, computing: float) -> str:
-    seconds = f"{computing:.0f} min" if computing >= 0.75 else ""
-    return f"| {name} | {kind} | {rounded(minutes)} | {seconds} |"
-
-
-def _says(stated: int | None) -> str:
-    return "no minutes are stated" if stated is None else f"{stated} minutes are stated"
 
 
 # --- minutes -------------------------------------------------------------------------------------

@@ -81,7 +81,10 @@ def predict(id: str, question: str, options: Sequence[str], *, choice: Choice = 
     _show_text(f"Predict {id}", question, options)
     if earlier is not None and earlier.actual is not None:
         _predictions[id] = earlier
-        _say(f"The result of {id} has been shown: {_stands(earlier)}")
+        told = "no prediction was made in time. Restart the kernel to predict anew."
+        if earlier.choice is not None:
+            told = f'your prediction "{earlier.options[earlier.choice]}" stands.'
+        _say(f"The result of {id} has been shown: {told}")
         return
     asked = _predictions[id] = _Asked(id, question, options, choice=chosen)
     if chosen is None and earlier is not None and earlier.options == options:
@@ -268,18 +271,8 @@ def _commit(asked: _Asked, index: int) -> None:
     if asked.actual is None:
         asked.choice = index
         _keep("predict", asked)
-        asked.tell(_chosen(asked))
-
-
-def _chosen(asked: _Asked) -> str:
-    letter, option = _letter(asked.choice), asked.options[asked.choice]
-    return f"Your prediction: **{letter}** {option}. (Run the cell again to change it.)"
-
-
-def _stands(asked: _Asked) -> str:
-    if asked.choice is None:
-        return "no prediction was made in time. Restart the kernel to predict anew."
-    return f'your prediction "{asked.options[asked.choice]}" stands.'
+        chosen = f"**{_letter(index)}** {asked.options[index]}"
+        asked.tell(f"Your prediction: {chosen}. (Run the cell again to change it.)")
 
 
 def _replies_to_rulings(right: int, why: str | Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from .minutes import seconds_run
-from .release import KERNEL, put_in_form, read_notebook, write_notebook
+from .notebook import KERNEL, put_in_form, read_notebook, write_notebook
 
 CELL_SECONDS = 600
 # Of a cell's times two are kept, and only where they matter: `minutes` reads them.

@@ -6,8 +6,6 @@ failed or cured. Cases of the plane are settings of `toys.ToyGAN`, those of imag
 `python benchmarks/failures.py`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -173,9 +171,10 @@ RING = Case(
     failed=_at_most(1), healed=_reaches(8, 0.75), target=synthetic.ring,
 )  # fmt: skip
 GRID = Case(
-    "grid", "class collapse",
-    broken={"steps": 7000, "layers": 3, "lr": 5e-4, "betas": (0.0, 0.999), "lr_decay": 0.3},
+    "grid", "hopping collapse",
+    broken={"steps": 3000, **BASE},
     changed={
+        "steps": 7000, "layers": 3, "betas": (0.0, 0.999), "lr_decay": 0.3,
         "objective": "relativistic", "r1": anneal(1, 0.003, 0.6), "r2": anneal(1, 0.003, 0.6),
     },
     failed=_at_most(12), healed=_reaches(25, 0.75), target=synthetic.grid,
@@ -205,10 +204,10 @@ MNIST_COLLAPSE = Case(
 D_OVERPOWERS = Case(
     "D overpowers", "vanishing gradients",
     broken={
-        "steps": 300, "hidden": (128, 256), "lr": (1e-4, 2e-3), "d_steps": 5,
+        "steps": 200, "hidden": (128, 256), "lr": (1e-4, 2e-3), "d_steps": 5,
         "objective": "minimax",
     },
-    changed={"penalty": "r1", "weight": 10},
+    changed={"lr": (1e-3, 2e-3), "penalty": "r1", "weight": 10},
     failed=_d_knows, healed=lambda s: s.history["fd"][-1] <= s.history["fd"][0] / 2, gradient=True,
 )  # fmt: skip
 MEMORISATION = Case(

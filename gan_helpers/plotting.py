@@ -364,16 +364,16 @@ def plot_instruments(
             for name, style in zip(names, ("-", "--"), strict=False):
                 _draw_seeds(ax, history["step"], history[name], color, style)
         ax.set_title(heading.format(kinds=kinds), fontsize=9)
-        ax.set_ylim(bottom=0)
-        if place in (0, 1, 4):
-            ax.set_ylim(0, 1.02)
-    axes["2"].set_yscale("log")
+        if names == ("g_norm", "d_norm"):
+            ax.set_yscale("log")
+        else:
+            ax.set_ylim(0, 1.02 if place in (0, 1, 4) else None)
     for place in ("3", "4", "5"):
         axes[place].set_xlabel("step")
     if len(histories) > 1:
         for row, (label, color) in enumerate(zip(histories, PALETTE, strict=False)):
-            axes["5"].text(0.98, 0.04 + 0.1 * row, label, color=color, ha="right", fontsize=9,
-                           transform=axes["5"].transAxes)  # fmt: skip
+            axes["4"].text(0.03, 0.97 - 0.1 * row, label, color=color, va="top", fontsize=9,
+                           transform=axes["4"].transAxes)  # fmt: skip
     if samples is not None:
         _draw_samples(axes["samples"], samples)
     if title:

@@ -316,6 +316,18 @@ MUTANTS = {
 UNFORESEEN = {
     "1.1": {
         "least squares": (_with(0, lambda r, f: ((r - 1) ** 2 + f**2).mean()), "Neither is right"),
+        "low threshold": (
+            _with(2, lambda f: F.softplus(-f, threshold=1).mean()),
+            "for fake logits [-",
+        ),
+        "threshold at 5": (
+            _with(0, lambda r, f: (F.softplus(-r) + F.softplus(f, threshold=5)).mean()),
+            "5.5",
+        ),
+        "logarithm of the mean": (
+            _with(2, lambda f: -f.sigmoid().mean().log()),
+            "right for each sample alone",
+        ),
         "one function": (d_loss, "Three functions"),
         "two functions": ((d_loss, saturating), "a tuple of 2"),
         "per sample": (_with(0, lambda r, f: F.softplus(-r) + F.softplus(f)), "for each sample"),

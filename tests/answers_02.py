@@ -1197,6 +1197,14 @@ UNFORESEEN["2.5"] = {
     "uniform noise": (g_variant(noise=torch.rand), "mean 0.50"),
     "wasserstein": (g_variant(ce=lambda x, t: -x.mean()), "Wasserstein"),
     "half": (g_variant(sign=0.5), "half"),
+    "logarithm of the mean": (
+        g_variant(ce=lambda x, t: -x.sigmoid().mean().log()),
+        "the logarithm is taken of the mean probability of the fakes",
+    ),
+    "no logarithm": (
+        g_variant(ce=lambda x, t: -x.sigmoid().mean()),
+        "by their probability, of which no logarithm is taken",
+    ),
     "target 0.9": (g_variant(target=0.9), "G's gradient"),
     "least squares": (g_variant(ce=_least_squares), "least-squares"),
     "D moves too": (g_moves_d, "weights of D"),

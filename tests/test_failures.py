@@ -13,10 +13,10 @@ from gan_helpers.synthetic import draw_digits
 
 DIFFER = {
     "ring": ["r1"],
-    "grid": ["objective", "r1", "r2"],
+    "grid": ["layers", "betas", "lr_decay", "objective", "r1", "r2"],
     "G overpowers": ["lr", "r1"],
     "vanishing gradients": ["objective"],
-    "D overpowers": ["penalty", "weight"],
+    "D overpowers": ["lr", "penalty", "weight"],
     "MNIST collapse": ["objective", "penalty", "weight", "average", "lr_decay"],
     "memorisation": ["images"],
 }

@@ -1,6 +1,6 @@
 """The form that all notebooks share (CONTRIBUTING.md), as far as a test can see it.
 
-What makes a notebook releasable is in `gan_course.release.problems`; here is what a reader meets.
+What makes a notebook releasable is in `gan_course.gate.problems`; here is what a reader meets.
 Each rule is a function from a solved notebook to its faults, and is tried on a small example below.
 """
 

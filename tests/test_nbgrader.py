@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from gan_course.release import problems, read_notebook, release, role, write_notebook
+from gan_course.gate import problems
+from gan_course.release import read_notebook, release, role, write_notebook
 
 pytest.importorskip("nbgrader", reason="marking needs: pip install -e '.[instructor]'")
 

@@ -186,6 +186,20 @@ def test_a_history_says_where_the_objective_was_changed(shown, monkeypatch):
     assert figures[-1][1][0][1].get_ylabel() == "probability of real"
 
 
+def test_rates_have_a_row_each_with_wilson_s_interval_and_the_count(monkeypatch):
+    seen = []
+    monkeypatch.setattr(plotting, "show", lambda fig, alt: seen.append((fig, alt)))
+    plotting.rates({"broken": (19, 20), "cured": (0, 20)}, alt="two rates", goal=0.95)
+    ((fig, alt),) = seen
+    ax = fig.axes[0]
+    bars = [line for line in ax.lines if len(line.get_xdata()) == 2][:2]
+    for bar, hits in zip(bars, (19, 0), strict=True):
+        assert tuple(bar.get_xdata()) == gh.metrics.wilson(hits, 20)
+    assert [text.get_text() for text in ax.texts] == ["19 of 20", "0 of 20"] and alt == "two rates"
+    with pytest.raises(ValueError, match="hits"):
+        plotting.rates({"broken": (3, 2)}, alt="wrong")
+
+
 def read_out(seeds, looks=4):
     """A history as instruments write it: lists of numbers, or (looks, seeds)."""
     shape = (looks,) if seeds is None else (looks, seeds)

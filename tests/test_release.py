@@ -9,7 +9,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from gan_course import release as rel
 from gan_course.__main__ import main
-from gan_course.release import ReleaseError, problems, release, release_all
+from gan_course.gate import problems
+from gan_course.release import ReleaseError, release, release_all
 
 
 def graded(grade_id, *, solution=False, grade=False, locked=False, points=None):

@@ -6,6 +6,7 @@ buffers and the dice, in both modes; `backward` says how its output changes with
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 
@@ -20,6 +21,20 @@ from .framework import calling, describe_value, probe_device, wrong
 from .guard import seed_torch
 
 _HIDES = "Are the layers attributes of the module (a plain list hides them)?"
+_CUT = "Is something detached, made under `no_grad` or rounded on the way?"
+
+
+@contextlib.contextmanager
+def _evaluated(network: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode and without gradients; then in training mode."""
+    network.eval()
+    with torch.no_grad():
+        yield
+    network.train()
+
+
+def state_of(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def build(make: Callable[..., nn.Module], call: str, **sizes: int) -> nn.Module:
@@ -102,7 +117,7 @@ def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
 
 def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
     """Reject a network that ignores its input, or that draws or remembers something of its own."""
-    state = {name: value.clone() for name, value in network.state_dict().items()}
+    state = state_of(network)
     for mode, where in ((False, " in evaluation mode"), (True, "")):
         outputs = []
         for _ in range(2):
@@ -114,8 +129,7 @@ def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
                 same seed, gives two results. What does the network keep from one call to the
                 next?""")
     network.load_state_dict(state)
-    network.eval()
-    with torch.no_grad(), calling(call):
+    with _evaluated(network), calling(call):
         first, again = network(inputs), network(inputs)
         other = network(1.5 * inputs.roll(1, 0))
     if not torch.allclose(first, again, atol=1e-6):
@@ -124,15 +138,12 @@ def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
     if torch.allclose(first, other, atol=1e-9):
         wrong(f"""`{call}` gives the same result for every input. Is the argument used, and does
             anything cut off what comes out (a ReLU at the end)?""")
-    network.train()
 
 
 def _need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
     """Reject a network whose answer to one row depends on the others, or that fails at one row."""
-    network.eval()
-    with torch.no_grad(), calling(f"{call} in evaluation mode, given a batch of one"):
+    with _evaluated(network), calling(f"{call} in evaluation mode, given a batch of one"):
         alone, together = network(inputs[:1]), network(inputs[:5])
-    network.train()
     if not (alone.shape[:1] == (1,) and alone.shape[1:] == together.shape[1:]):
         wrong(f"""For a batch of one `{call}` gives shape {tuple(alone.shape)} where
             {(1, *together.shape[1:])} was expected: the batch's own axis is lost. Which axes are
@@ -204,7 +215,7 @@ def _need_registered(network: nn.Module, inputs: Tensor, call: str) -> None:
         wrong(f"""arch-unregistered: `{call}` is computed with {sum(p.numel() for p in hidden):,}
             weights (in {len(hidden)} tensors) that `parameters()` does not find, so that they never
             learn. {_HIDES}""")
-    state = {name: value.clone() for name, value in network.state_dict().items()}
+    state = state_of(network)
     for tensor in _plain_tensors(network):
         if id(tensor) in known or not tensor.is_leaf:
             continue
@@ -264,8 +275,7 @@ def _need_all_used(network: nn.Module, inputs: Tensor, call: str) -> None:
                 (cut if moved else unused).append(name)
     if cut:
         wrong(f"""The output of `{call}` depends on {", ".join(cut[:3])}, but no gradient gets
-            there, so that no optimiser could improve it. Is something detached, made under
-            `no_grad` or rounded on the way?""")
+            there, so that no optimiser could improve it. {_CUT}""")
     if unused:
         wrong(f"""The shape is right, but {", ".join(unused[:3])}
             {"has" if len(unused) == 1 else "have"} no part in the output of `{call}`. Is a layer
@@ -304,34 +314,31 @@ def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> No
     output = run(network, pixels, call)
     if output.requires_grad:
         (slope,) = torch.autograd.grad(output.sum(), pixels, allow_unused=True)
-    if not (slope is not None and slope.any()):
+    if slope is None or not slope.any():
         wrong(f"""`{call}` notices what it is shown, but no gradient comes back to the images, so
-            that no generator could learn from it. Is something detached, made under `no_grad` or
-            rounded on the way?""")
+            that no generator could learn from it. {_CUT}""")
     unseen = (slope == 0).all(0).float().mean().item()
-    if not unseen < 0.25:
+    if unseen >= 0.25:
         wrong(f"""Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output.
             Which part of the image is left out?""")
     moved = images.clone()
     direction = slope / slope.norm() * images.norm()
+
+    def value() -> Tensor:
+        return run(network, moved, call).double().sum()
+
     with torch.no_grad():
-        found = _step_along(
-            lambda step: moved.add_(step * direction),
-            lambda: run(network, moved, call).double().sum(),
-            2e-3,
-        )
+        found = _step_along(lambda step: moved.add_(step * direction), value, 2e-3)
     _compare_slope(found, 2 * (slope * direction).sum().item(), call, "the images")
     network.train()
 
 
 def need_whole_z(network: nn.Module, latent_dim: int, call: str) -> None:
     """Reject a generator that looks at a part of z only."""
-    network.eval()
     z = torch.randn(1, latent_dim, device=probe_device())
-    with torch.no_grad():
+    with _evaluated(network):
         moved = run(network, torch.cat([z, z + torch.eye(latent_dim, device=z.device)]), call)
     idle = int(((moved[1:] - moved[:1]).abs().flatten(1).amax(1) < 1e-7).sum())
     if idle:
         wrong(f"""Of the {latent_dim} numbers of z, {idle} have no influence on the images of
             `{call}`. Where are they left out?""")
-    network.train()

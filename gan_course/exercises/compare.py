@@ -237,7 +237,11 @@ def explain(
     if np.ptp(got - right) < 1e-4 * np.abs(right).max():
         return f"All is right but for a constant of {(got - right).mean():.4g} that is added."
     found = solve(got, terms) if terms else None
-    return say_factors(found, terms) if found else ""
+    if not found:
+        return ""
+    made = sum(found[name] * np.asarray(values, float) for name, (values, _) in terms.items())
+    explains = np.linalg.norm(got - made) < 0.02 * np.linalg.norm(got - right)
+    return say_factors(found, terms) if explains else ""
 
 
 def _factor(got: np.ndarray, other: np.ndarray) -> float | None:
@@ -253,7 +257,7 @@ def _related(got: np.ndarray, right: np.ndarray, sizes: Mapping[str, Sequence[fl
     """Says what was made of the right values, perhaps with a size or a number in it."""
     with np.errstate(all="ignore"):
         for words, relation in _RELATED:
-            if close(got, relation(right)):
+            if close(got, relation(right)) and not close(right, relation(right)):
                 return f"This is {words}."
     for name, values in sizes.items():
         size = np.asarray(values, dtype=float)

@@ -49,8 +49,7 @@ CAUSES: list[Cause] = [
      "a view or reshape asks for another number of values than there are. A batch size written "
      "as a number is a common reason."),
     (r"missing the required \"forward\"", None,
-     "the network has no method called `forward`, spelled like that and indented into the "
-     "class."),
+     "the network has no method called `forward`, spelled like that and indented into the class."),
     (r"before Module\.__init__\(\) call|cannot assign module before", None,
      "`super().__init__()` has to run before the first layer is stored."),
     (r"takes 0 positional arguments|takes \d positional arguments? but", None,
@@ -66,8 +65,7 @@ CAUSES: list[Cause] = [
      "a network was stepped between a forward pass and the backward pass that needs its old "
      "weights."),
     (r"NoneType", None,
-     "something is None: perhaps a function or method that should return a value has no "
-     "`return`."),
+     "something is None: perhaps a function or method that should return a value has no `return`."),
     (r"^name '.*' is not defined|referenced before assignment|cannot access local variable", None,
      "a name is used that this function does not know. Does it come from the arguments, or is "
      "it spelled differently above?"),

@@ -47,7 +47,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, NoReturn
 
 import torch
@@ -80,17 +80,23 @@ class Result:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its contract, its reference and the function that checks an answer."""
+    """One exercise: its contract, its reference and the function that checks an answer.
+
+    uses_optimizers: a session's first optimiser makes torch load for some seconds. Set this and
+    that happens before the clock of the time limit starts. adapt: makes of an answer to an older
+    contract one that can be called by today's. seconds: the time limit, for a check that trains.
+    """
 
     id: str
     title: str
+    check: Callable[[Any], None]
+    mistakes: tuple[str, ...]
+    _: KW_ONLY
     signature: str
     takes: str
     returns: str
-    accepts: str
-    mistakes: tuple[str, ...]
     reference: Any
-    check: Callable[[Any], None]
+    accepts: str = ""
     uses_optimizers: bool = False
     adapt: Callable[[Any], Any] | None = None
     seconds: float = SECONDS
@@ -152,38 +158,20 @@ MOST_TRIED = 6
 
 
 def exercise(
-    id: str,
-    title: str,
-    *,
-    signature: str,
-    takes: str,
-    returns: str,
-    reference: Any,
-    accepts: str = "",
-    mistakes: str | tuple[str, ...] = (),
-    uses_optimizers: bool = False,
-    adapt: Callable[[Any], Any] | None = None,
-    seconds: float = SECONDS,
+    id: str, title: str, *, mistakes: str | tuple[str, ...] = (), **contract: Any
 ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register the decorated check under `id`; see the module's docstring for an example.
 
-    `mistakes`: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them.
-
-    `uses_optimizers`: a session's first optimiser makes torch load for some seconds. Set this and
-    that happens before the clock of the time limit starts. `adapt`: makes of an answer to an older
-    contract one that can be called by today's. `seconds`: the time limit, for a check that trains.
+    mistakes: ids of `catalogue.MISTAKES`, a tuple or one string with spaces between them;
+    contract: the fields of `Exercise`.
     """
-    if isinstance(mistakes, str):
-        mistakes = tuple(mistakes.split())
+    mistakes = tuple(mistakes.split()) if isinstance(mistakes, str) else mistakes
     unknown = [mistake for mistake in mistakes if mistake not in MISTAKES]
     if unknown:
         raise ValueError(f"exercise {id}: no such mistakes in the catalogue: {unknown}")
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
-        _exercises[id] = Exercise(
-            id, title, signature, takes, returns, accepts, mistakes, reference, check,
-            uses_optimizers, adapt, seconds,
-        )  # fmt: skip
+        _exercises[id] = Exercise(id, title, check, mistakes, **contract)
         return check
 
     return register
@@ -361,8 +349,7 @@ def summary() -> None:
         print("No exercise has been checked in this session.")
         return
     books = {id.split(".")[0] for id in _status}
-    rows = [found for found in _exercises.values() if found.id.split(".")[0] in books]
-    rows.sort(key=_order)
+    rows = sorted((e for e in _exercises.values() if e.id.split(".")[0] in books), key=_order)
     for found in rows:
         result = _status.get(found.id)
         print(f"{found.id:<5} {found.title:<42} {_whose(result)}")

@@ -237,7 +237,7 @@ def need_whole_data(watch: Watch) -> None:
     """
     batches, n = _batches(watch), len(watch.data)
     seen, drawn = sorted(frozenset().union(*batches)), sum(map(len, batches))
-    if len(batches) < 4 or n - len(seen) < len(batches[0]):
+    if len(batches) < 4 or not seen or n - len(seen) < len(batches[0]):
         return
     runs = len(set(seen) - {i + 1 for i in seen})
     likely = 1e-7 ** (1 / runs)  # the share of the data that may be all there is to draw from

@@ -14,7 +14,7 @@ from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, opt
 
 from .catalogue import MISTAKES
 from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, off_by, solve
-from .framework import describe_value, exercise, need, wrong
+from .framework import describe_value, exercise, wrong
 
 MISTAKES.update(
     {
@@ -42,9 +42,11 @@ MISTAKES.update(
 # --- 1.1: the losses -----------------------------------------------------------------------------
 
 _NAMES = ("d_loss", "g_loss_saturating", "g_loss_non_saturating")
+_LOSSES = (losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss)
 _REAL = [1.2, -0.7, 0.4, 2.1, -1.6, 0.1]
 _FAKE = [-0.9, 1.5, -2.2, 0.3, 0.8, -0.2]
 _SIZES = (6, 1, 4, 9, 2, 5, 7, 3, 1)  # of the batches, the first of which is _REAL and _FAKE
+_SURE = (-5.5, 5.5)  # logits at which D is quite sure
 _LARGE = [200.0, -200.0, 90.0, -90.0, 40.0, -40.0]
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
 _D_WRONGS: list[Known] = [
@@ -81,6 +83,7 @@ _NON_SATURATING_WRONGS: list[Known] = [
      "it is small when D recognises the generated data. Toward which target should G push D's "
      "verdict?"),
 ]  # fmt: skip
+_WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
 
 
 @exercise(
@@ -92,12 +95,11 @@ _NON_SATURATING_WRONGS: list[Known] = [
     returns="scalar tensors: means over the batch; D's loss is the sum of its two terms; values "
     "and slopes are right at any logit",
     accepts="functions, lambdas, modules; a scalar of shape () or (1,)",
-    mistakes="step-swapped-labels loss-half-sum loss-sum-not-mean step-only-real "
-    "step-only-fake loss-d-sign loss-double-sigmoid loss-no-sigmoid "
-    "loss-integer-targets loss-log-sigmoid-nan loss-sigmoid-flat "
-    "loss-saturating-sign loss-not-saturating loss-nonsaturating-sign "
+    mistakes="step-swapped-labels loss-half-sum loss-sum-not-mean step-only-real step-only-fake "
+    "loss-d-sign loss-double-sigmoid loss-no-sigmoid loss-integer-targets loss-log-sigmoid-nan "
+    "loss-sigmoid-flat loss-saturating-sign loss-not-saturating loss-nonsaturating-sign "
     "loss-saturating loss-pair-exchanged step-g-targets-fake",
-    reference=(losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss),
+    reference=_LOSSES,
 )
 def check_losses(answer: Sequence[Callable]) -> None:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
@@ -107,15 +109,14 @@ def check_losses(answer: Sequence[Callable]) -> None:
         if not callable(loss):
             wrong(f"""Three functions are expected, but in the place of `{name}` came
                 {describe_value(loss)}. Was it called where only its name was needed?""")
-    references = losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss
-    tables = _D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS
-    d_loss, saturating, non_saturating = map(_Loss, _NAMES, answer, references, tables)
+    d_loss, saturating, other = map(_Loss, _NAMES, answer, _LOSSES, _WRONGS)
     _check_loss(d_loss)
-    if saturating.fits(non_saturating.reference) and non_saturating.fits(losses.minimax_g_loss):
+    if saturating.fits(other.reference) and other.fits(saturating.reference):
         wrong("""loss-pair-exchanged: `d_loss` is right, and so are both generator losses, but under
-            each other's names: the saturating one is the one whose slope by logit is -D(G(z)).""")
+            each other's names: the saturating one is the one whose slope by logit is
+            -D(G(z)).""")
     _check_loss(saturating)
-    _check_loss(non_saturating)
+    _check_loss(other)
 
 
 _SIZE_HINTS = (
@@ -129,7 +130,7 @@ _SIZE_HINTS = (
 def _batches(side: str) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1 if side == "real" else 2)
     more = [1.5 * torch.randn(n, generator=generator) + 0.3 for n in _SIZES[1:]]
-    return [torch.tensor(_REAL if side == "real" else _FAKE), *more]
+    return [torch.tensor(_REAL if side == "real" else _FAKE), *more, *torch.tensor(_SURE).split(1)]
 
 
 def _same(got: Iterable[Tensor], right: Iterable[Tensor]) -> bool:
@@ -189,11 +190,7 @@ def _check_loss(loss: _Loss) -> None:
                 {logits[worst].item():.3g} is wrong:
                 {off_by(slope[worst].item(), right[worst].item())}. Which part of it is constant to
                 autograd?""")
-    _check_far_out(loss)
-
-
-def _check_far_out(loss: _Loss) -> None:
-    """Values and slopes where a sigmoid in float32 has long become 0 or 1."""
+    # Values and slopes where a sigmoid in float32 has long become 0 or 1.
     far = [torch.tensor(_LARGE).roll(k) for k in range(len(loss.sides))]
     got, slopes = loss.slopes(far)
     which = "Which function of torch takes both at once?"
@@ -237,20 +234,23 @@ def _explain_loss(loss: _Loss) -> None:
         formula = getattr(losses.OBJECTIVES[other], "d_loss" if len(loss.sides) == 2 else "g_loss")
         known.append((None, formula, f"this is the {other} loss, not the cross-entropy."))
     name_wrong(got, [(m, f, f"`{loss.name}`: {text}") for m, f, text in known], problems, close)
-    # The smallest batch that it is wrong for is the easiest to compute by hand.
-    off = [i for i in range(len(got)) if not _same(got[i : i + 1], right[i : i + 1])]
-    worst = min(off, key=lambda i: len(problems[i][0]))
-    shown = [str([round(value, 4) for value in logit.tolist()]) for logit in problems[worst]]
-    for_ = " and ".join(
-        f"{side} logits {part}" for side, part in zip(loss.sides, shown, strict=True)
-    )
-    start = f"`{loss.name}` is not right yet: for {for_} {off_by(got[worst], right[worst])}. "
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
-    if not told and len(problems[worst][0]) != 1:
-        wrong(f"""{start}Yet it is right for each sample alone. How does a batch become one number:
+    # The sample that it is most wrong for, or the smallest batch, is the easiest by hand.
+    samples = [tuple(side[i : i + 1] for side in p) for p in problems for i in range(len(p[0]))]
+    errors = [abs(loss(*one) - reference(*one)).item() for one in samples]
+    logits = samples[errors.index(max(errors))]
+    if _same([loss(*logits)], [reference(*logits)]):
+        off = [p for p, *pair in zip(problems, got, right, strict=True) if not close(*pair, 1e-4)]
+        logits = min(off, key=lambda logits: len(logits[0]))
+    shown = [[round(value, 4) for value in part.tolist()] for part in logits]
+    pairs = [f"{side} logits {part}" for side, part in zip(loss.sides, shown, strict=True)]
+    off = off_by(loss(*logits).item(), reference(*logits).item())
+    start = f"`{loss.name}` is not right yet: for {' and '.join(pairs)} {off}."
+    if not told and len(logits[0]) > 1:
+        wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
-    wrong(start + (told or _which_term(loss, problems[worst])))
+    wrong(f"{start} {told or _which_term(loss, logits)}")
 
 
 def _terms(loss: _Loss) -> dict:
@@ -281,7 +281,6 @@ def _which_term(loss: _Loss, logits: tuple[Tensor, ...]) -> str:
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------
 
-_DSTAR_CALL = "optimal_discriminator(p_data, p_g)"
 _POINTS = [  # (p_data, p_g): both below and above 1, one of them 0, and a single point
     ([0.8, 0.5, 0.1, 0.3, 0.02], [0.2, 0.5, 0.4, 0.0, 0.7]),
     ([0.0, 3.2, 0.6, 1.5], [0.4, 0.8, 2.4, 1.1]),
@@ -319,12 +318,10 @@ def check_optimal_discriminator(answer: Callable) -> None:
     # Two empty points, and between them one where there is mass.
     empty, full = torch.tensor([0.0, 0.6, 0.0]), torch.tensor([0.0, 0.2, 0.0])
     there, mass, _ = _dstar(answer, empty, full, " where both are 0").tolist()
-    need(
-        0 <= there <= 1,
-        f"Right wherever there is mass. Where neither density has any, it gives {there:g}. Any "
-        "probability would do there; keep the division 0/0 from happening.",
-        None if math.isfinite(there) else "dstar-nan",
-    )
+    if not 0 <= there <= 1:
+        wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
+            neither density has any, it gives {there:g}. Any probability would do there; keep the
+            division 0/0 from happening.""")
     if not abs(mass - 0.75) < 1e-3:
         wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point
             that has empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty
@@ -339,10 +336,11 @@ def check_optimal_discriminator(answer: Callable) -> None:
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
-    got = ask(answer, _DSTAR_CALL + where, p_data, p_g)
+    call = f"optimal_discriminator(p_data, p_g){where}"
+    got = ask(answer, call, p_data, p_g)
     if isinstance(got, Tensor) and got.dtype == torch.bool:
         got = got.float()
-    need_tensor(got, _DSTAR_CALL + where, shape=tuple(p_data.shape), finite=False)
+    need_tensor(got, call, shape=tuple(p_data.shape), finite=False)
     return got.detach()
 
 
@@ -399,10 +397,6 @@ def _average(p: Tensor, q: Tensor, dx: float, middle: Tensor, back: bool = False
     return sum(kl_divergence(*pair, dx) for pair in pairs) / 2
 
 
-def _jeffreys(p: Tensor, q: Tensor, dx: float) -> float:
-    return kl_divergence(p, q, dx) + kl_divergence(q, p, dx)
-
-
 _JSD_WRONGS: list[Known] = [
     ("jsd-no-dx", lambda p, q, dx: js_divergence(p, q, 1.0),
      "The terms are right, but a sum over grid points is no integral yet: with twice as many "
@@ -426,13 +420,24 @@ _JSD_WRONGS: list[Known] = [
     ("jsd-kl", (kl_divergence, lambda p, q, dx: kl_divergence(q, p, dx)),
      "This is a Kullback-Leibler divergence between p and q. The Jensen-Shannon divergence "
      "compares each of them with what lies in the middle."),
-    ("jsd-jeffreys", (_jeffreys, lambda p, q, dx: _jeffreys(p, q, dx) / 2),
+    ("jsd-jeffreys", (lambda p, q, dx: kl_divergence(p, q, dx) + kl_divergence(q, p, dx),
+                      lambda p, q, dx: (kl_divergence(p, q, dx) + kl_divergence(q, p, dx)) / 2),
      "Both directions count, as they should, but p and q are compared with each other. What are "
      "they compared with in the definition?"),
     (None, lambda p, q, dx: float((p - q).abs().sum() * dx) / 2,
      "This is the total variation distance, half of the area between the two. The divergence "
      "averages the logarithm of a ratio."),
 ]  # fmt: skip
+
+
+# Points, half of the width, and mean and standard deviation of p and of q.
+_GAUSSIANS = [
+    (601, 6, -0.5, 1.0, 0.9, 0.7),
+    (401, 6, 0.3, 1.2, -1.4, 0.9),
+    (201, 5, -1.0, 0.9, 1.1, 1.3),
+    (257, 6, 0.5, 1.2, 0.2, 0.9),
+    (601, 6, 0.2, 0.9, 0.2, 0.9),
+]
 
 
 @exercise(
@@ -448,49 +453,32 @@ _JSD_WRONGS: list[Known] = [
     reference=js_divergence,
 )
 def check_js_divergence(answer: Callable) -> None:
-    problems = [_gaussians(*numbers) for numbers in _GAUSSIANS]
-    got = [_divergence(answer, *problem) for problem in problems]
+    problems = []
+    for n, width, mp, sp, mq, sq in _GAUSSIANS:
+        x = torch.linspace(-width, width, n, dtype=torch.float64)
+        p, q = gaussian_density(x, mp, sp), gaussian_density(x, mq, sq)
+        problems.append((p, q, 2 * width / (n - 1)))
+    got = [ask_number(answer, "js_divergence(p, q, dx)", *problem) for problem in problems]
     right = [js_divergence(*problem) for problem in problems]
     if not all(_near(*pair) for pair in zip(got, right, strict=True)):
         _explain_divergence(got, right, problems)
     # Densities that share no point, and one of them beside the mixture.
     x = torch.linspace(-6, 6, 601, dtype=torch.float64)
     dx = float(x[1] - x[0])
-    halves = [
-        torch.where(side > 0, gaussian_density(x, m, 0.5), 0.0) for side, m in ((-x, -2), (x, 2))
-    ]
-    p, q = (density / (density.sum() * dx) for density in halves)
+    p = torch.where(x < 0, gaussian_density(x, -2, 0.5), 0.0)
+    q = torch.where(x > 0, gaussian_density(x, 2, 0.5), 0.0)
+    p, q = (density / (density.sum() * dx) for density in (p, q))
     start = "Right for densities that are positive everywhere. "
-    for first, case in (
-        (p, "For two that share no point the divergence is log 2 = 0.6931"),
-        ((p + q) / 2, "Where one of them vanishes on half of the line, it is 0.2158"),
-    ):
-        value = _divergence(answer, first, q, dx)
+    apart = "For two that share no point the divergence is log 2 = 0.6931"
+    beside = "Where one of them vanishes on half of the line, it is 0.2158"
+    for first, case in ((p, apart), ((p + q) / 2, beside)):
+        value = ask_number(answer, "js_divergence(p, q, dx)", first, q, dx)
         if not math.isfinite(value):
             wrong(f"""jsd-nan: {start}Where one of them is exactly 0, yours gives {value}: 0 log 0
                 is 0 in the limit, but not to the computer.""")
         if not _near(value, js_divergence(first, q, dx)):
             wrong(f"""{start}{case}, and yours gives {value:.4f}. What does a point add where only
                 one of them is 0?""")
-
-
-# Points, half of the width, and mean and standard deviation of p and of q.
-_GAUSSIANS = [
-    (601, 6, -0.5, 1.0, 0.9, 0.7),
-    (401, 6, 0.3, 1.2, -1.4, 0.9),
-    (201, 5, -1.0, 0.9, 1.1, 1.3),
-    (257, 6, 0.5, 1.2, 0.2, 0.9),
-    (601, 6, 0.2, 0.9, 0.2, 0.9),
-]
-
-
-def _gaussians(n: int, width: float, *moments: float) -> tuple[Tensor, Tensor, float]:
-    x = torch.linspace(-width, width, n, dtype=torch.float64)
-    return gaussian_density(x, *moments[:2]), gaussian_density(x, *moments[2:]), 2 * width / (n - 1)
-
-
-def _divergence(answer: Callable, p: Tensor, q: Tensor, dx: float) -> float:
-    return ask_number(answer, "js_divergence(p, q, dx)", p, q, dx)
 
 
 def _near(got: float, right: float) -> bool:
@@ -509,9 +497,7 @@ def _explain_divergence(got: list[float], right: list[float], problems: list[tup
     }
     i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
     n, _, mp, sp, mq, sq = _GAUSSIANS[i]
-    wrong(
-        f"For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the mixture "
-        f"m are {one[i]:.4f} and {other[i]:.4f}, and their average is {right[i]:.4f} nats; yours "
-        f"gives {got[i]:.4f}. "
-        + (explain(got, right, terms, sizes) or "Print your two: which one is off?")
-    )
+    told = explain(got, right, terms, sizes) or "Print your two: which one is off?"
+    wrong(f"""For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the
+        mixture m are {one[i]:.4f} and {other[i]:.4f}, and their average is {right[i]:.4f} nats;
+        yours gives {got[i]:.4f}. {told}""")

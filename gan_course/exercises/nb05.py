@@ -1,4 +1,4 @@
-"""Exercises of notebook 05, a conditional GAN: references, checks, named mistakes."""
+"""Checks of notebook 05: networks that take a label. `nb05_labels` has what is done with them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,20 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
-from gan_helpers.sampling import draw
 
 from .architecture import assess_network, assess_outputs, build, need_size_used
 from .catalogue import MISTAKES
-from .compare import ask, close, explain, name_wrong, need_number, need_parts, need_tensor, off_by
-from .framework import calling, describe_value, exercise, need, probe_device, wrong
-from .guard import seed_torch
-from .loops import need_good_noise, need_same_loss, need_undisturbed, one_step
+from .compare import close, need_tensor
+from .explain import Cause
+from .framework import calling, exercise, probe_device, wrong
 from .ranges import assess_logits, assess_range
-from .steps import LATENT, Watch
-from .verdicts import assess_step
 
 MISTAKES.update(
     {
         "cond-g-blind": "G does not see the label",
         "cond-label-only-shifts": "the label shifts D's logit by the same amount for every image",
-        "cond-other-labels": "D judges fakes under other labels than they were drawn for",
-        "cond-uniform-labels": "the fakes have other class shares than the real batch",
-        "sample-train-mode": "samples are drawn in training mode",
-        "sample-leaves-eval": "the generator is left in evaluation mode",
-        "acc-by-predicted": "divided by how often a class was said, not by how often it was asked",
-        "acc-overall": "one number for all classes where each has its own",
-        "ssl-supervised-with-fake": "the supervised term counts the class 'fake' as well",
-        "ssl-max-not-sum": "the largest logit where the logarithm of the sum was asked",
     }
 )
 
@@ -81,21 +68,15 @@ _AS_NUMBER = (
     "the class index goes into a layer as a number. A 7 is not seven times a 1: a class needs a "
     "code of its own, an embedding or a one-hot vector."
 )
-_HINTS = [
+_HINTS: list[Cause] = [
     (r"dtype|expected scalar type|Long", "cond-index-as-float", _AS_NUMBER),
-    (
-        r"index out of range|out of bounds|Class values must be smaller",
-        "hardcoded-size",
-        "a class index is larger than the table in which it is looked up. Which number of rows "
-        "should the table have?",
-    ),
-    (
-        r"mat1 and mat2|size of tensor|Sizes of tensors",
-        None,
-        "two sizes do not fit. Count the columns after the label's code has been joined on; "
-        "`F.one_hot` without its second argument makes as many as this batch happens to need.",
-    ),
-]
+    (r"index out of range|out of bounds|Class values must be smaller", "hardcoded-size",
+     "a class index is larger than the table in which it is looked up. Which number of rows "
+     "should the table have?"),
+    (r"mat1 and mat2|size of tensor|Sizes of tensors", None,
+     "two sizes do not fit. Count the columns after the label's code has been joined on; "
+     "`F.one_hot` without its second argument makes as many as this batch happens to need."),
+]  # fmt: skip
 _BLIND = {
     "cond-g-blind": "G draws the same image from one z whatever the label is, so nothing can be "
     "ordered",
@@ -120,11 +101,9 @@ def _need_rows_for_all(network: nn.Module, classes: int, call: str) -> None:
     for part in network.modules():
         if isinstance(part, nn.Embedding) and part.num_embeddings < classes:
             rows = part.num_embeddings
-            wrong(
-                f"`{call}`: the embedding has {rows} rows, and each of the {classes} classes needs "
-                "one. Which argument says how many there are?",
-                "cond-embedding-shared-size" if rows == 5 else "hardcoded-size",
-            )
+            mistake = "cond-embedding-shared-size" if rows == 5 else "hardcoded-size"
+            wrong(f"""{mistake}: `{call}`: the embedding has {rows} rows, and each of the {classes}
+                classes needs one. Which argument says how many there are?""")
 
 
 def _need_labels_used(network: nn.Module, x: Tensor, classes: int, call: str, blind: str) -> None:
@@ -136,17 +115,12 @@ def _need_labels_used(network: nn.Module, x: Tensor, classes: int, call: str, bl
         out = _call(network, each, classes, call).reshape(n, classes, -1).double()
     by_class = out.transpose(0, 1).flatten(1)
     gaps = torch.cdist(by_class, by_class, compute_mode="donot_use_mm_for_euclid_dist")
-    need(
-        gaps.max() > 1e-6,
-        f"The shapes are right, but {_BLIND[blind]}. Where does y enter the layers?",
-        blind,
-    )
+    if not gaps.max() > 1e-6:
+        wrong(f"{blind}: The shapes are right, but {_BLIND[blind]}. Where does y enter the layers?")
     first, second = divmod(int(gaps.fill_diagonal_(float("inf")).argmin()), classes)
-    need(
-        gaps.min() > 1e-6,
-        f"The classes {first} and {second} lead to the same result. How is the code of a class "
-        "made, and does each row get that of its own label?",
-    )
+    if not gaps.min() > 1e-6:
+        wrong(f"""The classes {first} and {second} lead to the same result. How is the code of a
+            class made, and does each row get that of its own label?""")
     if blind == "cond-d-blind":
         _need_label_meets_image(out[..., 0])
     rows = [part.num_embeddings for part in network.modules() if isinstance(part, nn.Embedding)]
@@ -159,23 +133,18 @@ def _need_labels_used(network: nn.Module, x: Tensor, classes: int, call: str, bl
     finally:
         network.train()
     known = any(close(beyond[0].flatten(), row.flatten(), 1e-6) for row in out[0])  # y % classes
-    need(
-        known or close(beyond[0], beyond[1], 1e-6),
-        f"It runs, but {_AS_NUMBER}",
-        "cond-index-as-float",
-    )
+    if not known and not close(beyond[0], beyond[1], 1e-6):
+        wrong(f"cond-index-as-float: It runs, but {_AS_NUMBER}")
 
 
 def _need_label_meets_image(logits: Tensor) -> None:
     """Reject logits (images, classes) that are a part of the image plus a part of the label."""
     by_label = logits - logits.mean(1, keepdim=True)
-    need(
-        (by_label - by_label.mean(0)).norm() > 1e-3 * by_label.norm(),
-        "The label moves the logit by the same amount whatever the image shows: this D can say "
-        "that a class is rare, but never that an image does not fit its label. Where do image and "
-        "label meet, and is there anything after that which is not linear?",
-        "cond-label-only-shifts",
-    )
+    if not (by_label - by_label.mean(0)).norm() > 1e-3 * by_label.norm():
+        wrong("""cond-label-only-shifts: The label moves the logit by the same amount whatever the
+            image shows: this D can say that a class is rare, but never that an image does not fit
+            its label. Where do image and label meet, and is there anything after that which is not
+            linear?""")
 
 
 def _need_way_to_the_image(network: nn.Module, images: Tensor, call: str) -> None:
@@ -184,15 +153,12 @@ def _need_way_to_the_image(network: nn.Module, images: Tensor, call: str) -> Non
     logits = _call(network.eval(), images, 10, call)
     (slope,) = torch.autograd.grad(logits.sum(), images, allow_unused=True)
     share = 0.0 if slope is None else (slope.abs().amax(0) > 0).double().mean().item()
-    need(
-        share > 0,
-        "The logit depends on the image, but no gradient gets back to it, so that G could learn "
-        "nothing from this D. Is the image detached or rounded on the way?",
-    )
-    need(
-        share > 0.9,
-        f"Only {share:.0%} of the pixels have a part in the logit. What happens to the others?",
-    )
+    if not share > 0:
+        wrong("""The logit depends on the image, but no gradient gets back to it, so that G could
+            learn nothing from this D. Is the image detached or rounded on the way?""")
+    if not share > 0.9:
+        wrong(f"""Only {share:.0%} of the pixels have a part in the logit. What happens to the
+            others?""")
 
 
 def _assess_network(make: Callable, name: str, x: Tensor, network, classes: int, call: str) -> None:
@@ -257,377 +223,3 @@ def check_conditional_discriminator(make: Callable[..., nn.Module]) -> None:
         _need_way_to_the_image(D, images, call)
     _assess_network(make, "ConditionalDiscriminator", images, D, 12, call)
     assess_logits(_InTurn(D, 12), images, call)
-
-
-# --- 5.3: D's step with labels -------------------------------------------------------------------
-
-
-def d_step(
-    G: nn.Module,
-    D: nn.Module,
-    d_optimizer: torch.optim.Optimizer,
-    real: Tensor,
-    labels: Tensor,
-    latent_dim: int,
-) -> float:
-    """Update D once, on a real batch and as many fakes of the same classes; returns the loss."""
-    z = torch.randn(len(real), latent_dim, device=real.device)
-    fake = G(z, labels).detach()
-    d_optimizer.zero_grad()
-    loss = F.softplus(-D(real, labels)).mean() + F.softplus(D(fake, labels)).mean()
-    loss.backward()
-    d_optimizer.step()
-    return loss.item()
-
-
-@exercise(
-    "5.3",
-    "D's half of the step, with labels",
-    signature="d_step(G, D, d_optimizer, real, labels, latent_dim)",
-    takes="both networks, G(z, y) and D(x, y), D's optimiser, real images (N, 1, 28, 28) with "
-    "their labels (N,), the size of z; draws its own noise; the fakes take the real batch's labels",
-    returns="the loss before the update, as a float: the mean real term plus the mean fake term",
-    accepts="fakes detached or made under no_grad; two calls of D or one; the labels in any order",
-    mistakes="cond-one-class cond-other-labels cond-uniform-labels step-no-detach "
-    "step-no-zero-grad step-swapped-labels",
-    reference=d_step,
-    uses_optimizers=True,
-)
-def check_d_step(answer: Callable) -> None:
-    call = f"d_step(G, D, d_optimizer, real, labels, latent_dim={LATENT})"
-    watch = Watch(classes=10)
-    optimizer = torch.optim.SGD(watch.D.parameters(), lr=5e-3)
-    for start, n in ((0, 48), (400, 37)):
-        # Classes 0 to 3 in unequal shares: other labels than the batch's are noticed.
-        given = [i for i in range(start, start + 400) if i % 10 < 4 and i % 30 < 24][:n]
-        labels = watch.data.labels[given].to(probe_device())
-        watch.begin()
-        with watch.on(), calling(call):
-            real = watch.data.take(given).to(probe_device())
-            reported = answer(watch.G, watch.D, optimizer, real, labels.clone(), LATENT)
-        step = one_step(watch, "D", optimizer, call)
-        _need_own_labels(watch, step, labels)
-        loss = assess_step(watch, step, "D", real=given, rows=n)
-        need_same_loss(watch, need_number(reported, call), loss, step, call)
-        need_undisturbed(watch, call, "D")
-    need_good_noise(watch)
-
-
-def _need_own_labels(watch: Watch, step, labels: Tensor) -> None:
-    """Reject a step whose images D judges under labels that are not theirs."""
-    calls = [c for c in watch.calls[step.first["D"] : step.last] if c.logits is not None and c.back]
-    drawn = []
-    for call in calls:
-        for said, origin in zip(call.labels.tolist(), watch.origins(call), strict=True):
-            need(
-                origin[0] != "real" or said == int(watch.data.labels[origin[1]]),
-                "D judges real images under labels that are not theirs: it learns that any label "
-                "goes with any image. Is the order of images and labels kept?",
-            )
-            if origin[0] == "fake":
-                drawn.append(int(origin[1].labels[origin[2]]))
-                need(
-                    said == drawn[-1],
-                    "D judges fakes under other labels than G was given for them, so that G is "
-                    "blamed for drawing what it was told to. Which labels go with the fakes?",
-                    "cond-other-labels",
-                )
-    need(
-        len(set(drawn)) != 1,
-        f"All fakes of the batch have the class {drawn[:1]}: D can tell real from fake by the "
-        "label alone. Which labels do the fakes take?",
-        "cond-one-class",
-    )
-    need(
-        len(drawn) != len(labels) or sorted(drawn) == sorted(labels.tolist()),
-        "The fakes have labels of their own, with other class shares than the real batch, so that "
-        "D's logit also tells how frequent a class is. Which labels are there already, with the "
-        "right shares?",
-        "cond-uniform-labels",
-    )
-
-
-# --- 5.4: any digit on demand --------------------------------------------------------------------
-
-
-def generate_digit(G: nn.Module, digit: int, n: int, latent_dim: int = 64) -> Tensor:
-    """n different images of one digit, drawn in evaluation mode without a graph."""
-    return draw(G, torch.randn(n, latent_dim), torch.full((n,), digit))
-
-
-class _Order(nn.Module):
-    """A generator that remembers how it is used."""
-
-    def __init__(self):
-        super().__init__()
-        self.latent_dim, self.calls = 23, []
-        self.scale = nn.Parameter(torch.ones(1))
-
-    def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        need(
-            isinstance(z, Tensor) and z.dim() == 2 and z.shape[1] == 23,
-            f"G was called with {describe_value(z)} for z, where (n, 23) was expected: the size "
-            "of z is an argument.",
-        )
-        need(
-            isinstance(y, Tensor) and y.dtype == torch.int64 and tuple(y.shape) == (len(z),),
-            f"G was called with {describe_value(y)} for the labels, where an int64 tensor of "
-            f"shape ({len(z)},) was expected: one class for each row of z.",
-            "cond-index-as-float",
-        )
-        logit = self.scale * z[:, :1, None, None] + 0.1 * y[:, None, None, None]
-        images = torch.tanh(logit).expand(-1, 1, 28, 28)
-        self.calls.append((z.detach(), y.detach(), images.detach(), self.training))
-        return images
-
-
-@exercise(
-    "5.4",
-    "Any digit on demand",
-    signature="generate_digit(G, digit, n, latent_dim=64)",
-    takes="a conditional generator G(z, y), z standard normal, a digit from 0 to 9, how many "
-    "images, the size of z",
-    returns="n different images (n, 1, 28, 28) of that digit, without a graph; G is used in "
-    "evaluation mode and left in the mode it was in",
-    accepts="no_grad, inference_mode or detach; a helper such as gh.generate",
-    mistakes="cond-one-class cond-index-as-float sample-train-mode sample-leaves-eval "
-    "step-same-noise",
-    reference=generate_digit,
-)
-def check_generate_digit(answer: Callable) -> None:
-    for digit, n, training in ((7, 6, True), (0, 1, True), (3, 200, False)):
-        G = _Order().to(probe_device()).train(training)
-        call = f"generate_digit(G, {digit}, {n}, latent_dim=23)"
-        with calling(call):
-            images = answer(G, digit, n, latent_dim=23)
-        need_tensor(images, call, (n, 1, 28, 28))
-        need(G.calls, f"`{call}` never calls the generator that it is given.")
-        z, y, drawn = (torch.cat([c[i] for c in G.calls]) for i in (0, 1, 2))
-        need(
-            (y == digit).all(),
-            f"`{call}` asks G for the classes {sorted(set(y.tolist()))}. Which class was ordered?",
-            "cond-one-class",
-        )
-        different = len(torch.unique(z, dim=0))
-        need(
-            different == len(z),
-            f"`{call}` gives {n} images from {different} different z, so that some are copies. "
-            "Each image needs noise of its own.",
-            "step-same-noise",
-        )
-        need(
-            not any(c[3] for c in G.calls),
-            f"`{call}` draws in training mode: BatchNorm then uses the batch's own mean, and an "
-            "image depends on those beside it. Which mode is for drawing?",
-            "sample-train-mode",
-        )
-        need(
-            G.training or not training,
-            f"`{call}` leaves G in evaluation mode, in which its next training steps would run. "
-            "Who puts the mode back?",
-            "sample-leaves-eval",
-        )
-        need(
-            training or not G.training,
-            f"G was in evaluation mode before `{call}`, and is in training mode after it. Where is "
-            "the mode remembered in which it was?",
-        )
-        need(
-            all(p.requires_grad for p in G.parameters()),
-            f"`{call}` leaves G's parameters frozen, so that it could not be trained on.",
-        )
-        need(
-            not images.requires_grad,
-            f"`{call}` returns images with a graph behind them, which keeps memory and fails at "
-            "`.numpy()`. What switches the graph off?",
-        )
-        need(
-            len(drawn) != n or close(images, drawn, 1e-5),
-            f"What `{call}` returns is not what G drew: its images reach from "
-            f"{images.min().item():.2f} to {images.max().item():.2f}, G's from "
-            f"{drawn.min().item():.2f} to {drawn.max().item():.2f}.",
-        )
-        if n > 100:
-            mean, spread = z.mean().item(), z.std().item()
-            need(
-                abs(mean) < 0.1 and abs(spread - 1) < 0.1,
-                f"`{call}` draws z with mean {mean:.2f} and standard deviation {spread:.2f}, and G "
-                "was trained on standard normal z (0 and 1). Which function draws it?",
-            )
-
-
-# --- 5.6: K + 1 outputs --------------------------------------------------------------------------
-
-
-def kplus1_losses(
-    labelled_logits: Tensor, labels: Tensor, real_logits: Tensor, fake_logits: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """D's three terms with K class logits and the logit of 'fake' fixed at 0 (each a mean)."""
-    supervised = F.cross_entropy(labelled_logits, labels)
-    real = F.softplus(-real_logits.logsumexp(1)).mean()
-    fake = F.softplus(fake_logits.logsumexp(1)).mean()
-    return supervised, real, fake
-
-
-_MAX = (
-    "the largest logit stands for all. The probability of 'real' is a sum over the classes: which "
-    "function takes the logarithm of a sum of exponentials?"
-)
-_KNOWN: dict[str, list[tuple]] = {
-    "supervised": [
-        (
-            "ssl-supervised-with-fake",
-            lambda a, y, r, f: F.cross_entropy(F.pad(a, (0, 1)), y),
-            "The supervised term also lets 'fake' compete (a column of zeros is among its logits). "
-            "It is asked for among the K classes alone: the image is known to be real.",
-        ),
-    ],
-    "real": [
-        (
-            "ssl-max-not-sum",
-            lambda a, y, r, f: F.softplus(-r.amax(1)).mean(),
-            f"In the real term {_MAX}",
-        ),
-        (
-            "step-swapped-labels",
-            lambda a, y, r, f: F.softplus(r.logsumexp(1)).mean(),
-            "The real term teaches D to call real images fake. Which sign makes -log D(x)?",
-        ),
-        (
-            None,
-            lambda a, y, r, f: -r.logsumexp(1).mean(),
-            "In the real term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
-            "second part is left out. As it stands it has no lower bound.",
-        ),
-    ],
-    "fake": [
-        (
-            "ssl-max-not-sum",
-            lambda a, y, r, f: F.softplus(f.amax(1)).mean(),
-            f"In the fake term {_MAX}",
-        ),
-        (
-            "step-swapped-labels",
-            lambda a, y, r, f: F.softplus(-f.logsumexp(1)).mean(),
-            "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
-            "-log(1 - D)?",
-        ),
-    ],
-}
-
-
-@exercise(
-    "5.6",
-    "The three losses of K + 1 outputs",
-    signature="kplus1_losses(labelled_logits, labels, real_logits, fake_logits)",
-    takes="logits (N, K) of labelled real images with labels (N,), of unlabelled real images "
-    "(M, K), of fakes (L, K); the logit of 'fake' is 0 everywhere",
-    returns="(supervised, real, fake), three scalar tensors with a gradient: -log p(y | x, real), "
-    "-log D(x) and -log(1 - D(x)), each a mean, D(x) = S / (S + 1), S the sum of exp(logits)",
-    accepts="any way to write them that is finite at logits of a few hundred",
-    mistakes="ssl-supervised-with-fake ssl-max-not-sum step-swapped-labels loss-log-sigmoid-nan",
-    reference=kplus1_losses,
-)
-def check_kplus1_losses(answer: Callable) -> None:
-    problems, got = [], []
-    for seed, classes, sizes in ((0, 10, (6, 5, 4)), (1, 3, (4, 7, 5)), (2, 4, (3, 3, 8))):
-        seed_torch(seed)
-        logits = [
-            torch.randn(n, classes, device=probe_device()).mul(2).requires_grad_() for n in sizes
-        ]
-        labels = torch.arange(sizes[0], device=probe_device()) % classes
-        call = f"kplus1_losses(...) with {classes} classes"
-        problems.append((logits[0], labels, *logits[1:]))
-        parts = need_parts(ask(answer, call, *problems[-1]), call, *_KNOWN)
-        for name, part in zip(_KNOWN, parts, strict=True):
-            need_tensor(part, f"the {name} term of {call}", ())
-            need(part.requires_grad, f"The {name} term has no gradient: is something detached?")
-        got.append([part.detach() for part in parts])
-    right = [[part.detach() for part in kplus1_losses(*p)] for p in problems]
-    for i, name in enumerate(_KNOWN):
-        mine, wanted = ([row[i].item() for row in rows] for rows in (got, right))
-        if not close(mine, wanted):
-            name_wrong(mine, _KNOWN[name], problems, lambda a, b: close([a], [b.item()]))
-            said = f"The {name} term is off: {off_by(mine[0], wanted[0])}."
-            for j, other in enumerate(_KNOWN):
-                if close(mine, [row[j].item() for row in right]):
-                    wrong(f"{said} It is the {other} term. In which order are the three asked for?")
-            wrong(f"{said} {explain(mine, wanted)}".strip())
-    a, y, r, f = problems[0]
-    far = (300 * a, y, 300 * r, 300 * f)
-    parts = zip(ask(answer, "kplus1_losses(...) at large logits", *far), kplus1_losses(*far))  # noqa: B905
-    need(
-        all(close([got.item()], [want.item()]) for got, want in parts),
-        "At ordinary logits all is right, but at logits of a few hundred a term is not finite or "
-        "not right. Does an exponential overflow, or is something cut off? Which functions take "
-        "logits as they are?",
-        "loss-log-sigmoid-nan",
-    )
-
-
-# --- 5.7: is the order obeyed? -------------------------------------------------------------------
-
-
-def class_accuracy(said: Tensor, asked: Tensor, num_classes: int = 10) -> Tensor:
-    """(num_classes,): of the images asked for as class k, the share in which the judge sees k."""
-    return torch.stack([(said[asked == k] == k).double().mean() for k in range(num_classes)])
-
-
-@exercise(
-    "5.7",
-    "Is the order obeyed?",
-    signature="class_accuracy(said, asked, num_classes=10)",
-    takes="said (N,): the class that the judge sees in each image; asked (N,): the class that was "
-    "ordered, each at least once, in any order",
-    returns="a float tensor (num_classes,): for each class, the share of its orders in which the "
-    "judge sees it",
-    accepts="loops or bincount; float32 or float64",
-    mistakes="acc-by-predicted acc-overall hardcoded-size",
-    reference=class_accuracy,
-)
-def check_class_accuracy(answer: Callable) -> None:
-    problems, got = [], []
-    for seed, n, classes in ((0, 200, 10), (1, 90, 4), (2, 150, 10)):
-        seed_torch(seed)
-        asked = torch.cat([torch.arange(classes), torch.randint(classes, (n,)) // 2])
-        said = torch.where(torch.rand(len(asked)) < 0.6, asked, torch.randint(classes, asked.shape))
-        said[asked == 1] = 0  # one class is mostly taken for another
-        said[:classes] = torch.arange(classes)  # every class is seen at least once
-        problems.append((said.to(probe_device()), asked.to(probe_device()), classes))
-        call = f"class_accuracy(said, asked, num_classes={classes})"
-        got.append(ask(answer, call, *problems[-1][:2], num_classes=classes))
-        need_tensor(got[-1], call, finite=False)
-        need(
-            tuple(got[-1].shape) == (classes,),
-            f"`{call}` returned shape {tuple(got[-1].shape)}; one share for each of the {classes} "
-            "classes was expected.",
-            "hardcoded-size" if tuple(got[-1].shape) == (10,) else None,
-        )
-    right = [class_accuracy(*p) for p in problems]
-    if all(map(close, got, right)):
-        return
-    known = [
-        (
-            "acc-by-predicted",
-            lambda said, asked, k: class_accuracy(asked, said, k),
-            "Of the images in which the judge sees class k, this is the share that was asked for "
-            "as k. The question goes the other way: of the images asked for as k, in how many is "
-            "it seen?",
-        ),
-        (
-            "acc-overall",
-            lambda said, asked, k: (said == asked).double().mean().expand(k),
-            "Every class has the same value, the share over all images. One class that always "
-            "fails would not show. Which images belong to class k?",
-        ),
-        (
-            None,
-            lambda said, asked, k: torch.bincount(asked[said == asked], minlength=k) / len(said),
-            "The hits of each class are divided by the number of all images. Of which images is "
-            "the share taken?",
-        ),
-    ]
-    name_wrong(got, known, problems, close)
-    flat = [torch.cat([t.double().cpu() for t in part]).tolist() for part in (got, right)]
-    start = f"For class 0, {off_by(got[0][0].item(), right[0][0].item())}."
-    wrong(f"{start} {explain(*flat)}".strip())

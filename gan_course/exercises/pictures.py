@@ -86,8 +86,7 @@ _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
     (None, lambda x, low, high: 255 - levels(x),
      "The images are in the grid as negatives: -1 should be black and 1 white."),
     (None, lambda x, low, high: np.trunc((x + 1) * 128) % 256,
-     "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends "
-     "at 255."),
+     "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends at 255."),
     (None, lambda x, low, high: levels(x)[::-1],
      "The grey levels are right, but each image stands upside down: the first row of an "
      "image belongs at its top."),
@@ -120,12 +119,10 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
             images are in the grid.""")
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
-    wrong(
-        "The grey levels are there, but no image stands in the grid in one piece: its pixels are "
-        "interleaved with those of others, or in another order. A reshape does not swap axes; "
-        "which axes have to be neighbours first?"
-        if same
-        else "The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): "
-        f"its mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from "
-        f"{picture.min()} to {picture.max()}."
-    )
+    if same:
+        wrong("""The grey levels are there, but no image stands in the grid in one piece: its pixels
+            are interleaved with those of others, or in another order. A reshape does not swap axes;
+            which axes have to be neighbours first?""")
+    wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
+        mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from {picture.min()} to
+        {picture.max()}.""")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .architecture import run
+from .architecture import run, state_of
 from .framework import probe_device, wrong
 
 _BETWEEN = "What belongs between two linear layers?"
@@ -28,7 +28,7 @@ def _reach(network: nn.Module, inputs: Tensor, call: str, training: bool = False
     Both in evaluation mode, or in training mode afterwards; then whether there is a slope left at
     both ends.
     """
-    start = {name: value.clone() for name, value in network.state_dict().items()}
+    start = state_of(network)
     parameters, ends, sloped = list(network.parameters()), [], True
     for sign in (1, -1):
         network.load_state_dict(start)
@@ -77,24 +77,25 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
 
 def _assess_ends(low: float, high: float, training: bool) -> None:
     seen = f"(pushed as far as they go, they reach from {low:.3g} to {high:.3g})"
-    start = "Shape and size are right, but "
+    start = "Shape and size are right, but"
+    leaves = low < -1.001 or high > 1.001
     if training:
-        if not (low >= -1.001 and high <= 1.001):
-            wrong(f"""arch-no-output-activation: {start}in training mode the values leave [-1, 1]
+        if leaves:
+            wrong(f"""arch-no-output-activation: {start} in training mode the values leave [-1, 1]
                 {seen}, while in evaluation mode they stay within. Which layer that works in
                 training alone (dropout, say) comes after the last activation?""")
         return
-    if not low < 0 and not high > 1:
-        wrong(f"""arch-sigmoid-output: {start}the values never leave [0, 1] {seen}, while the data
+    if low >= 0 and high <= 1:
+        wrong(f"""arch-sigmoid-output: {start} the values never leave [0, 1] {seen}, while the data
             use [-1, 1]: D can tell the two by the missing dark half alone. Which function ends
             G?""")
-    if not low < 0:
-        wrong(f"""arch-relu-output: {start}no value is below 0 {seen}: half of the data's range [-1,
-            1] is out of reach. Which function ends G?""")
-    if not (low >= -1.001 and high <= 1.001):
-        wrong(f"""arch-no-output-activation: {start}the values leave [-1, 1] {seen}, so that D wins
+    if low >= 0:
+        wrong(f"""arch-relu-output: {start} no value is below 0 {seen}: half of the data's range
+            [-1, 1] is out of reach. Which function ends G?""")
+    if leaves:
+        wrong(f"""arch-no-output-activation: {start} the values leave [-1, 1] {seen}, so that D wins
             on range alone. What keeps the last layer's output in bounds?""")
-    if not (low < -0.9 and high > 0.9):
+    if low > -0.9 or high < 0.9:
         wrong(f"""The images stay within [-1, 1] but use only a part of it {seen}; the data use all
             of it.""")
 

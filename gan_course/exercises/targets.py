@@ -21,10 +21,6 @@ SATURATING = (
     "G moves the right way, but by the saturating loss log(1 - D(G(z))), whose slope vanishes when "
     "D is sure of itself, as it is early on. Which quantity should be made large?",
 )
-SIGMOID_TWICE = (
-    "A sigmoid is applied twice{where}: once by hand, once inside the loss, which flattens the "
-    "gradient (D's loss then cannot fall below about 1.0). Look at what you hand to the loss."
-)
 # Weights of a cross-entropy with the right targets, by batch: of the real and the fake images for
 # D, of the fakes for G. "n" is the number of images, "share" that number by those of both batches.
 _WEIGHTS: list[tuple[tuple, str | None, str]] = [
@@ -114,6 +110,10 @@ def fit(logits: Tensor, slopes: Tensor) -> Fit | None:
         return None
     if (y - y.mean()).abs().max() < 2e-3 * y.abs().max():
         return Fit("plain", y.mean().item(), 1.0)
+    bend = _bend(x)
+    weight = (y @ bend / (bend @ bend)).item()
+    if (y - weight * bend).norm() < 2e-3 * y.norm():
+        return Fit("probabilities", weight, 1.0)
     for form, parts in _FORMS.items():
         a, b = parts(x)
         table = torch.stack([a, -b], 1)
@@ -135,7 +135,11 @@ def name_targets(
         return
     forms = {found.form for found in fits.values()}
     if "cross-entropy of a sigmoid" in forms:
-        wrong(SIGMOID_TWICE.format(where=where), "loss-double-sigmoid")
+        seen = "D's loss then cannot fall below about 1"
+        if len(asked) == 1:
+            seen = "G's loss then stays between 0.31 and 0.69"
+        wrong(f"""loss-double-sigmoid: A sigmoid is applied twice{where}: once by hand, once inside
+            the loss, which flattens the gradient ({seen}). Look at what you hand to the loss.""")
     if forms != {"cross-entropy"}:
         return
     targets = list(asked.values())
@@ -174,6 +178,12 @@ def _say_batch(what: str, group: Group, asked: float) -> str:
         if abs(weight - mean) < 2e-3:
             return f"the loss of the {what} is taken of the batch's mean logit"
         return f"the {what} all count alike, whatever D says of each"
+    if form == "probabilities":
+        mean = group.logits.sigmoid().mean().item()
+        of_mean = any(abs(weight * p - sign) < 5e-3 for p, sign in ((mean, -1), (1 - mean, 1)))
+        if of_mean:
+            return f"the logarithm is taken of the mean probability of the {what}, not of each"
+        return f"the {what} enter by their probability, of which no logarithm is taken"
     parts = []
     if abs(target - asked) > 5e-3:
         parts.append(f"have target {round(target, 3):g} where {asked:g} was asked for")

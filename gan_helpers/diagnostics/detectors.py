@@ -1,7 +1,5 @@
 """Detectors of collapse in a set of samples: each sees one kind, none sees all."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

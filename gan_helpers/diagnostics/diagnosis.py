@@ -1,7 +1,5 @@
 """From the signs to the disease: a list of rules, each with what it goes by, tried in order."""
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Iterator
@@ -13,20 +11,6 @@ import torch
 from ..metrics.coverage import effective
 from .reading import Signs
 
-NAMES = (
-    "healthy",
-    "total collapse",
-    "class collapse",
-    "few images",
-    "hopping collapse",
-    "D overpowers G",
-    "G overpowers D",
-    "vanishing gradients",
-    "divergence",
-    "memorisation",
-    "too early to tell",
-    "unclear",
-)
 EARLY = 1000  # steps before which a young run and a collapsed one look alike
 
 
@@ -228,7 +212,7 @@ def _hopping(signs: Signs, r: dict) -> Iterator[str]:
 
 
 def _total(signs: Signs, r: dict) -> Iterator[str]:
-    if r["diversity"] < 0.15:
+    if r["diversity"] < 0.3 and r["modes"] <= 0.25 * signs.kinds:
         yield (
             f"The samples lie {r['diversity']:.2f} as far apart as real ones: all are nearly the "
             "same."
@@ -277,9 +261,10 @@ RULES = {
     "memorisation": _memorisation,
     "G overpowers D": _g_overpowers,
     "hopping collapse": _hopping,
-    "total collapse": _total,
     "D overpowers G": _d_overpowers,
+    "total collapse": _total,
     "few images": _few_images,
     "class collapse": _class_collapse,
     "healthy": _healthy,
 }
+NAMES = (*RULES, "unclear")

@@ -1,7 +1,5 @@
 """The instruments of a run of images: a callback that reads them every so many steps."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """What the instruments of images and of the plane have in common: how D judges, and a record."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """The ward: sick runs that come with the package, without a name on their charts."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

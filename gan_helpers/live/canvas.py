@@ -122,11 +122,6 @@ def output(picture: Image.Image, alt: str) -> dict[str, str]:
     return picture_output(jpeg(picture), "jpeg", alt)
 
 
-def image_tag(picture: Image.Image, alt: str) -> str:
-    """The picture as an HTML <img> that carries its own data and alternative text."""
-    return output(picture, alt)["text/html"]
-
-
 # ---------------------------------------------------------------------------- the plane
 @functools.cache
 def _verdict_colors() -> list[int]:

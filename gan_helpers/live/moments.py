@@ -1,7 +1,5 @@
 """Snapshots of a training as slides: what the same noise became, one moment at a time."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping
 
@@ -12,7 +10,7 @@ from torch import Tensor
 
 from ..plotting import to_display
 from . import has_front_end
-from .canvas import draw_plane, image_tag, jpeg, side_by_side
+from .canvas import draw_plane, jpeg, output, side_by_side
 
 SIZE, SMALL = 360, 150  # pixels of a slide, and of a picture in the static strip
 _UNDECIDED = np.full((2, 2), 0.5)  # D's verdict where there is none to show: white
@@ -61,8 +59,7 @@ def slides(
 def _show_strip(made: Slides, shown: int) -> None:
     from IPython.display import display
 
-    tag = image_tag(made.strip(shown), made.alt)
-    display({"text/html": tag, "text/plain": f"[figure] {made.alt}"}, raw=True)
+    display(output(made.strip(shown), made.alt), raw=True)
 
 
 def _show_widgets(made: Slides) -> None:

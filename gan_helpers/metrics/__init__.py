@@ -19,5 +19,5 @@ from .frechet import frechet_distance, frechet_from_statistics
 from .inception import inception_score
 from .kernel import kernel_distance, polynomial_mmd2
 from .neighbours import closer_to_train, density_coverage, nearest_neighbours, precision_recall
-from .report import course_scores, evaluate
+from .report import evaluate
 from .score import Score, wilson

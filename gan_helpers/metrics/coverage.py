@@ -1,7 +1,5 @@
 """What is covered: classes by a judge's word, modes of a mixture by position."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -25,10 +23,17 @@ def classes_covered(
     seen = as_features(generated, judge)
     if seen.logits is None:
         raise ValueError(f"{seen.judge} gives no class logits; classes cannot be counted")
-    classes = seen.logits.shape[1]
-    counts = torch.bincount(seen.logits.argmax(dim=1), minlength=classes).numpy()
+    n, classes = seen.logits.shape
+    counts = torch.bincount(seen.logits.argmax(dim=1), minlength=classes)
     confidence = seen.logits.double().softmax(dim=1).amax(dim=1).mean()
-    return _covered("classes", counts, len(seen), share, seen.judge, float(confidence))
+    threshold = share * n / classes
+    shares = [*(counts.numpy() / n), 0.0]  # the last one takes up what rounding leaves
+    draws = np.random.default_rng(0).multinomial(n, shares, size=1000)[:, :-1]
+    low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
+    details = {"counts": counts.numpy(), "effective": float(effective(counts)),
+               "confidence": float(confidence)}  # fmt: skip
+    value, band = float((counts >= threshold).sum()), (float(low), float(high))
+    return Score("classes", value, band, n, seen.judge, None, "higher", "", details)
 
 
 def mode_counts(
@@ -56,19 +61,3 @@ def effective(counts: Tensor) -> Tensor:
 def reverse_kl(counts: Tensor) -> Tensor:
     """KL(generated || even) in nats over modes, from counts (..., M): log(M / effective)."""
     return math.log(counts.shape[-1]) - effective(counts).log()
-
-
-def _covered(
-    metric: str, counts: np.ndarray, n: int, share: float, features: str, confidence: float | None
-) -> Score:
-    threshold = share * n / len(counts)
-    value = int((counts >= threshold).sum())
-    frequencies = counts / n
-    rest = max(0.0, 1 - frequencies.sum())  # points that belong to no mode
-    draws = np.random.default_rng(0).multinomial(n, [*frequencies, rest], size=1000)[:, :-1]
-    low, high = np.percentile((draws >= threshold).sum(axis=1), [2.5, 97.5])
-    details = {"counts": counts, "effective": float(effective(torch.as_tensor(counts)))}
-    if confidence is not None:
-        details["confidence"] = confidence
-    band = (float(low), float(high))
-    return Score(metric, float(value), band, n, features, None, "higher", "", details)

@@ -4,8 +4,6 @@ On the line the optimal discriminator and the divergences are known; in the game
 Dirac-GAN) every step can be drawn.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

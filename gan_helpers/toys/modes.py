@@ -1,7 +1,5 @@
 """What generated points in the plane reach: modes, their shares, quality."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

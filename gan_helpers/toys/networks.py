@@ -1,7 +1,5 @@
 """Batched perceptrons: S small networks as tensors (S, in, out), and what a D of them can have."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 
