@@ -116,9 +116,8 @@ def test_the_ward_is_small_and_its_patients_are_what_the_model_answer_says():
 def test_a_prescription_changes_the_broken_settings(prescription, name):
     case = failures.CASES[name]
     settings = failures.prescribed(case, prescription)
-    changed = [key for key in settings if settings[key] != case.broken.get(key)]
-    assert changed and not any(callable(value) for value in settings.get("lr", ()) or ()
-                               if isinstance(settings.get("lr"), tuple))  # fmt: skip
+    rates = settings["lr"] if isinstance(settings["lr"], tuple) else (settings["lr"],)
+    assert settings != case.broken and all(isinstance(rate, float) for rate in rates)
     if case.target is None:
         assert "r1" not in settings and "r2" not in settings
 
