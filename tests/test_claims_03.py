@@ -182,7 +182,7 @@ def test_where_half_the_bits_bite():
 
 def test_a_momentum_of_another_framework_changes_evaluation_mode_only(notebook):
     (slow, out), (jumpy, same) = (notebook["running_means"](m) for m in (0.2, 0.8))
-    assert out == pytest.approx(same, abs=1e-6)
+    assert torch.equal(out, same)
     assert np.std(jumpy[20:]) > 2 * np.std(slow[20:])
 
 
@@ -193,12 +193,13 @@ def test_a_momentum_of_another_framework_changes_evaluation_mode_only(notebook):
 def test_the_first_weights_of_a_narrow_pair_on_digits(in_full):
     train, FD, draw = in_full["train_digits"], in_full["FD"], in_full["drawn_by"]
     for seed in SEEDS:
-        small = train(seed, gh.models.dcgan_init, steps=200)
-        assert gh.generate(small, 64).std(0).mean() < 0.05
-        for init in (lambda net: net, draw(nn.init.kaiming_normal_), draw(nn.init.xavier_normal_)):
-            run = train(seed, init, steps=200)
+        grey = train(seed, gh.models.dcgan_init, steps=400)
+        assert gh.generate(grey, 64).std(0).mean() < 0.05
+        assert FD(train(seed, steps=200)) < FD(grey) / 2
+        for init in (nn.init.kaiming_normal_, nn.init.xavier_normal_):
+            run = train(seed, draw(init), steps=400)
             assert gh.generate(run, 64).std(0).mean() > 0.15
-            assert FD(run) < FD(small) / 2
+            assert FD(run) < 0.8 * FD(grey)
 
 
 @pytest.mark.slow
