@@ -119,8 +119,7 @@ def test_everything_imported_is_asked_for(folders):
 
 
 def test_notebooks_import_only_what_the_course_promises():
-    # PIL, which matplotlib brings, writes the pictures that a cell of notebook 03 then reads.
-    assert imports_of("notebooks") <= {"torch", "numpy", "matplotlib", "PIL"}
+    assert imports_of("notebooks") <= {"torch", "numpy", "matplotlib"}
 
 
 def test_the_readmes_commands_are_those_that_are_tested():
