@@ -5,9 +5,8 @@
 
 The settings, and what counts as failed or cured, are in gan_helpers/failures.py; they were chosen
 with the TUNING seeds of seeds.py. Each case runs broken and cured with each seed, the runs of the
-plane side by side; `diagnose` names all of them, and its answers against what the runs are make
-the confusion table that notebook 04 shows (gan_helpers/weights/confusion.json, with --write).
---keep: a folder in which finished parts lie, so that the next call goes on from there.
+plane side by side; `diagnose` names all of them, and its answers are counted against what the runs
+are. --keep: a folder in which finished parts lie, so that the next call goes on from there.
 
 Printed are rates with Wilson's 95 % intervals; the last line is JSON.
 """
@@ -27,7 +26,6 @@ import gan_helpers as gh
 from gan_helpers import failures
 from gan_helpers.metrics import wilson
 
-CONFUSION = Path(failures.__file__).parent / "weights" / "confusion.json"
 SIDE_BY_SIDE = 10  # seeds of the plane that train together: one part of the work
 
 
@@ -142,7 +140,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=REPORTING)
     parser.add_argument("--cases", nargs="+", choices=list(failures.CASES))
     parser.add_argument("--keep", type=Path, help="folder of finished parts")
-    parser.add_argument("--write", action="store_true", help="renew the table that is shipped")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = collect(options)
@@ -165,8 +162,6 @@ def main() -> None:
     print(f"\ndiagnose: {right} of {total} named as what they are")
     for truth, counts in table.items():
         print(f"  {truth:20} {counts}")
-    if options.write:
-        CONFUSION.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     result = {
         "worst_failure_rate": round(worst["failure"], 3),
         "worst_cure_rate": round(worst["cure"], 3),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -55,6 +56,26 @@ def score(generator: nn.Module, reference, judge, conditional: bool) -> tuple[di
     return found, fd
 
 
+def draw_progress(
+    run: Path, file: Path, thousands: Sequence[int] = (0, 100, 200, 400, 900, 1500)
+) -> None:
+    """One picture of the run's fixed noise after so many thousand images: 16 tiles a row, JPEG."""
+    from matplotlib import font_manager
+    from PIL import Image, ImageDraw, ImageFont
+
+    grids = {round(int(path.stem[5:]), -3) // 1000: path for path in run.glob("grid_*.pt")}
+    rows = [torch.load(grids[k], weights_only=True)[:16] for k in thousands]
+    tiles = Image.fromarray(gh.to_display(torch.cat(rows), 16))
+    tiles = tiles.resize((2 * tiles.width, 2 * tiles.height), Image.Resampling.NEAREST)
+    picture = Image.new("RGB", (tiles.width + 110, tiles.height), "white")
+    picture.paste(tiles, (110, 0))
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 17)
+    for row, k in enumerate(thousands):
+        text = f"{k:,}k" if k else "0"
+        ImageDraw.Draw(picture).text((4, 68 * row + 22), text, fill="black", font=font)
+    picture.save(file, quality=88, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=sorted(MODELS))
@@ -62,7 +83,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--state", default="state.pt")
     parser.add_argument("--out", type=Path, default=pretrained.WEIGHTS)
+    parser.add_argument("--progress", type=Path, help="also draw the run's grids into this file")
     args = parser.parse_args()
+    if args.progress is not None:
+        draw_progress(args.run, args.progress)
     torch.set_num_threads(1)
     model = MODELS[args.name]
     state = torch.load(args.run / args.state, weights_only=True)

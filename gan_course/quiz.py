@@ -108,10 +108,11 @@ def outcome(id: str, actual: str | int, explanation: str = "") -> None:
         ValueError: `actual` is none of the options of this prediction.
     """
     asked = _predictions.get(id)
-    if asked is None:  # its cell was not run in this session
+    if asked is None or not asked.text:  # its cell was not run in this session
         asked = _recalled("predict", id)
         if asked is None or (isinstance(actual, str) and actual not in asked.options):
-            asked = _Asked(id, "", (str(actual),))
+            asked = _Asked(id, "", (actual if isinstance(actual, str) else _option(actual),))
+            actual = 0
     index = _position(actual, asked.options, "actual")
     _predictions[id] = asked
     asked.actual = asked.options[index]
@@ -240,6 +241,11 @@ def _valid_options(options: Sequence[str]) -> tuple[str, ...]:
     if not 2 <= len(set(options)) == len(options) <= 26:
         raise ValueError(f"options must be two or more different texts, but {options!r} came")
     return tuple(options)
+
+
+def _option(index: int) -> str:
+    """What an option is called whose text is not known."""
+    return f"option {_letter(index)}"
 
 
 def _position(choice: Choice, options: tuple[str, ...], name: str) -> int | None:

@@ -24,12 +24,12 @@ _SHORT = {"KD": "KD", "precision": "prec.", "recall": "recall", "density": "dens
 
 def _table(data: str, rows: dict[str, dict]) -> str:
     heads = "".join(f"{name:>7}" for name in _SHORT.values())
-    lines = [f"{data:23}{'FD: median (range)':>21}{heads}"]
+    lines = [f"{data:24}{'FD: median (range)':>21}{heads}"]
     for model, row in rows.items():
         middle = {name: float(np.median(values)) for name, values in row["scores"].items()}
         low, high = min(row["scores"]["FD"]), max(row["scores"]["FD"])
-        spread = "one training" if low == high else f"{digits(low)} to {digits(high)}"
-        cell = f"{digits(middle['FD'])} ({spread})"
-        lines.append(f"{model:23}{cell:>21}" + "".join(f"{middle[name]:z7.2f}" for name in _SHORT))
+        spread = f" ({digits(low)} to {digits(high)})" if low < high else ""
+        cell = f"{digits(middle['FD'])}{spread}"
+        lines.append(f"{model:24}{cell:>21}" + "".join(f"{middle[name]:z7.2f}" for name in _SHORT))
     names = ", ".join(row["names"][name] for name in ("FD", *_SHORT))
     return "\n".join([*lines, *textwrap.wrap(f"In full: {names}.", 90, break_on_hyphens=False)])

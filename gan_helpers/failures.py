@@ -266,11 +266,6 @@ def treatments() -> dict[str, dict]:
     return {name: {"settings": TREATMENTS[name], **row} for name, row in stored.items()}
 
 
-def confusion() -> dict[str, dict[str, int]]:
-    """What runs are -> what `diagnose` called them -> how many: of `benchmarks/failures.py`."""
-    return json.loads((WEIGHTS / "confusion.json").read_text(encoding="utf-8"))
-
-
 # --- the medicine cabinet of the ward -------------------------------------------------------------
 
 # Prescription -> what it changes; a function of both rates where it scales them.

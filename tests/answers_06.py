@@ -690,7 +690,10 @@ UNFORESEEN = {
             _report(scale=lambda r: r[:50].float() / 127.5 - 1),
             "only 50 of 60 reference images",
         ),
-        (_report(fake_scale=lambda f: (f * 255 % 256).floor() / 127.5 - 1), "cast to uint8"),
+        (
+            _report(fake_scale=lambda f: (f * 255 % 256).floor() / 127.5 - 1),
+            "dark half wrapped around",
+        ),
         (_report(fake_scale=lambda f: f.to(torch.uint8) / 127.5 - 1), "all of one grey"),
         (_report(fake_scale=lambda f: _as_bytes(f, 128)), "white wrapped around to black"),
         (_report(scale=lambda r: r.flip(0, 3).float() / 127.5 - 1), "not the ones that came in"),

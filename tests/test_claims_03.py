@@ -3,7 +3,7 @@
 The quick tests run always; those that train over several seeds are marked slow.
 """
 
-import warnings
+import tempfile
 
 import numpy as np
 import pytest
@@ -155,17 +155,17 @@ def test_what_is_read_off_the_log_of_the_shipped_run():
 # --- a folder of images --------------------------------------------------------------------------
 
 
-def test_a_folder_as_folders_are(tmp_path):
-    names = {"gh": gh, "Path": lambda _: tmp_path, "tempfile": __import__("tempfile")}
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        exec(cell_sources(NOTEBOOK)["own-folder"], names)
+def test_a_folder_as_folders_are(tmp_path, capsys):
+    cells = cell_sources(NOTEBOOK)
+    names = {"gh": gh, "Path": lambda _: tmp_path, "tempfile": tempfile}
+    for cell in ("own-folder", "own-load"):
+        exec(cells[cell], names)
+    assert "1 of 81 images cannot be read" in capsys.readouterr().out
     own = names["own"]
     assert len(own) == 80 and own.image_shape == (3, 64, 64) and own.num_classes == 2
-    assert any("notes.jpg" in str(warning.message) for warning in told)
-    with pytest.warns(UserWarning, match="every label is 0"):
-        higher = gh.load_dataset(names["place"].parent, image_size=64)
-    assert higher.labels.unique().tolist() == [0]
+    exec(cells["own-level"], names)
+    assert "every label is 0" in capsys.readouterr().out
+    assert names["higher"].labels.unique().tolist() == [0]
 
 
 # --- further -------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_where_half_the_bits_bite():
 
 def test_a_momentum_of_another_framework_changes_evaluation_mode_only(notebook):
     (slow, out), (jumpy, same) = (notebook["running_means"](m) for m in (0.2, 0.8))
-    assert out == pytest.approx(same, abs=1e-6)
+    assert torch.equal(out, same)
     assert np.std(jumpy[20:]) > 2 * np.std(slow[20:])
 
 
@@ -193,12 +193,13 @@ def test_a_momentum_of_another_framework_changes_evaluation_mode_only(notebook):
 def test_the_first_weights_of_a_narrow_pair_on_digits(in_full):
     train, FD, draw = in_full["train_digits"], in_full["FD"], in_full["drawn_by"]
     for seed in SEEDS:
-        small = train(seed, gh.models.dcgan_init, steps=200)
-        assert gh.generate(small, 64).std(0).mean() < 0.05
-        for init in (lambda net: net, draw(nn.init.kaiming_normal_), draw(nn.init.xavier_normal_)):
-            run = train(seed, init, steps=200)
+        grey = train(seed, gh.models.dcgan_init, steps=400)
+        assert gh.generate(grey, 64).std(0).mean() < 0.05
+        assert FD(train(seed, steps=200)) < FD(grey) / 2
+        for init in (nn.init.kaiming_normal_, nn.init.xavier_normal_):
+            run = train(seed, draw(init), steps=400)
             assert gh.generate(run, 64).std(0).mean() > 0.15
-            assert FD(run) < FD(small) / 2
+            assert FD(run) < 0.8 * FD(grey)
 
 
 @pytest.mark.slow

@@ -54,6 +54,13 @@ def test_outcome_without_its_predict_cell_tells_the_result(capsys):
     assert "What happened: falls. Because." in capsys.readouterr().out
 
 
+def test_outcome_by_index_without_its_predict_cell_names_the_option(capsys):
+    quiz.outcome("9.z", 2, "Because.")
+    assert "option c" in capsys.readouterr().out
+    quiz.outcome("9.z", 1, "Because.")  # and once more, with another result
+    assert "option b" in capsys.readouterr().out
+
+
 def test_a_prediction_made_after_the_result_does_not_count(capsys):
     quiz.predict("2.a", "Which?", ["rises", "falls"], choice="a")
     quiz.outcome("2.a", "falls")

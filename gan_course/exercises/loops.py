@@ -240,7 +240,7 @@ def need_whole_data(watch: Watch) -> None:
     if len(batches) < 4 or not seen or n - len(seen) < len(batches[0]):
         return
     runs = len(set(seen) - {i + 1 for i in seen})
-    likely = 1e-7 ** (1 / runs)  # the share of the data that may be all there is to draw from
+    likely = 1e-7 ** (1 / runs)  # all within a smaller share by chance: less than once in 10^7
     for share, which in (
         ((seen[-1] + 1) / n, f"none after number {seen[-1]} of {n}"),
         (1 - seen[0] / n, f"none before number {seen[0]} of {n}"),

@@ -215,9 +215,8 @@ def _explain_loss(loss: _Loss) -> None:
     right = [reference(*logits).item() for logits in problems]
     # As if these were probabilities: what the right loss gives for their logits.
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
-    if not all(map(math.isfinite, got)) and close(
-        loss(*inside), reference(*map(torch.logit, inside))
-    ):
+    as_if = reference(*map(torch.logit, inside))
+    if not all(map(math.isfinite, got)) and close(loss(*inside), as_if):
         wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9: a
             logarithm is taken of the logits themselves, which may be negative. What turns a logit
             into a probability?""")
@@ -272,11 +271,11 @@ def _which_term(loss: _Loss, logits: tuple[Tensor, ...]) -> str:
         return "Compute this one by hand, with a calculator."
     slopes = [part for part in loss.slopes(logits)[1] if part[2] is not None]
     good = [side for side, _, slope, right in slopes if close(slope, right)]
-    found = f"The {good[0]} term is right; look at the other one." if good else ""
-    return (
-        f"The real term alone should be {F.softplus(-logits[0]).mean():.4f} and the fake term "
-        f"{F.softplus(logits[1]).mean():.4f}. {found or 'Neither is right yet: take one first.'}"
-    )
+    real, fake = F.softplus(-logits[0]).mean(), F.softplus(logits[1]).mean()
+    look = "Neither is right yet: take one first."
+    if good:
+        look = f"The {good[0]} term is right; look at the other one."
+    return f"The real term alone should be {real:.4f} and the fake term {fake:.4f}. {look}"
 
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------
@@ -491,10 +490,8 @@ def _explain_divergence(got: list[float], right: list[float], problems: list[tup
     one, other = zip(*to_middle, strict=True)
     ones = [1.0] * len(got)
     terms = {"KL(p || m)": (one, 0.5), "KL(q || m)": (other, 0.5), "a constant": (ones, 0.0)}
-    sizes = {
-        "the spacing dx": [dx for _, _, dx in problems],
-        "the number of points": [len(p) for p, _, _ in problems],
-    }
+    sizes = {"the spacing dx": [dx for _, _, dx in problems]}
+    sizes["the number of points"] = [len(p) for p, _, _ in problems]
     i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
     n, _, mp, sp, mq, sq = _GAUSSIANS[i]
     told = explain(got, right, terms, sizes) or "Print your two: which one is off?"

@@ -85,7 +85,7 @@ _WRONG_SIZES = {
 
 @exercise(
     "3.1",
-    "How large is what comes out?",
+    "Sizes",
     signature="output_size(size, kernel, stride=1, padding=0, transposed=False)",
     takes="the side of a square input, and what the layer was made with; the kernel fits",
     returns="the side of the output, a whole number: of a convolution, or with transposed=True of "
@@ -260,7 +260,7 @@ def _other_activations(kind: type, asked: str, *others: nn.Module) -> list[tuple
 
 @exercise(
     "3.2",
-    "The generator of a DCGAN",
+    "The generator",
     signature="class Generator(latent_dim=100, width=64)",
     takes="z (N, latent_dim), standard normal",
     returns="images (N, 3, 32, 32) in [-1, 1] by 4 width @ 4, 2 width @ 8, width @ 16, 3 @ 32: "
@@ -285,7 +285,7 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
 
 @exercise(
     "3.3",
-    "The discriminator of a DCGAN",
+    "The discriminator",
     signature="class Discriminator(width=64)",
     takes="images (N, 3, 32, 32) in [-1, 1]",
     returns="logits (N,) or (N, 1) by width @ 16, 2 width @ 8, 4 width @ 4, 1: convolutions of "
@@ -331,7 +331,7 @@ def _untrained() -> nn.Module:
 
 @exercise(
     "3.4",
-    "The weights of a DCGAN",
+    "The first weights",
     signature="dcgan_init(network)",
     takes="a network, whatever it consists of",
     returns="the same network, changed in place: the weights of all Conv2d and ConvTranspose2d "
@@ -434,7 +434,7 @@ def _ask_pair(answer: Callable, what: str, pair: Sequence[nn.Module], size: int,
 
 @exercise(
     "3.5",
-    "Shapes verified before training",
+    "Do the shapes fit?",
     signature="verify_shapes(G, D, size, channels=3, latent_dim=100)",
     takes="a pair, the side and channels of the images it is meant for, the size of z",
     returns="a list of texts, one for each network that does not fit, beginning with 'G' or 'D'; "

@@ -117,7 +117,7 @@ _WRONG_COVER = [
 
 @exercise(
     "4.1",
-    "Modes covered, and quality",
+    "Two numbers for a cloud",
     signature="modes_and_quality(points, centers, sigma)",
     takes="points (N, 2), the modes' centers (M, 2), their standard deviation sigma",
     returns="(modes, quality): the number of modes that hold at least 0.2 N / M good points, and "
@@ -203,7 +203,7 @@ _WRONG_DISTANCES = [
 
 @exercise(
     "4.5",
-    "Are the samples alike?",
+    "How far apart?",
     signature="distance_ratio(samples, real)",
     takes="samples (N, ...) and real images (M, ...), N and M at least 2",
     returns="a number: the mean Euclidean distance of two different samples, over that of two "
@@ -261,7 +261,7 @@ _NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
 
 @exercise(
     "4.6",
-    "The ward",
+    "Diagnose and prescribe",
     signature="charts()",
     takes="nothing; the patients are those of gh.diagnostics.ward()",
     returns="a dict: the number of each patient from 1 to 4 -> (disease, prescription), one of "
@@ -310,7 +310,7 @@ def _collapses(settings: tuple) -> tuple[list[bool], list[bool]]:
 
 @exercise(
     "4.8",
-    "A break of your own",
+    "Break it",
     signature="my_break()",
     takes="nothing",
     returns="a dict of ToyGAN's settings that differ from the healthy run's; with it at least 8 of "

@@ -88,7 +88,7 @@ _WRONG_SIMILARITY = [
 
 @exercise(
     "4.2",
-    "A layer that sees the whole batch",
+    "How much company has a sample?",
     signature="class MinibatchDiscrimination(in_features, kernels=8, dim=4)",
     takes="features (N, in_features)",
     returns="(N, in_features + kernels): the features, then for each kernel b the sum over j != i "
@@ -207,7 +207,7 @@ _WRONG_GRADIENTS = [
 
 @exercise(
     "4.3",
-    "How strongly each loss pulls",
+    "Both gradients",
     signature="both_gradients(G, D, z)",
     takes="a generator, a discriminator that gives logits, noise z (N, latent_dim)",
     returns="(saturating, non_saturating), two numbers: the norm, over all parameters of G "
@@ -287,7 +287,7 @@ _WRONG_MATCHING = [
 
 @exercise(
     "4.4",
-    "Feature matching",
+    "Match the features",
     signature="feature_matching(features, real, fake)",
     takes="features: images -> (N, d), a network or function; real and generated images, perhaps "
     "not as many of each",

@@ -234,6 +234,10 @@ _WITHIN: list[Known] = [
      "the diagonal is still in the sum, with ones: it was cleared before the power was taken."),
 ]  # fmt: skip
 _TERMS = ("the term within x", "the term within y", "the term across")
+_KERNEL_HINTS = (
+    (r"must match the size of tensor|could not be broadcast", None,
+     "the two sets differ in size: n by n pairs within x, m by m within y, n by m across."),
+)  # fmt: skip
 
 
 def _means(x: Tensor, y: Tensor, kernel=_KERNELS[0][1], within=_WITHIN[0][1]) -> list[float]:
@@ -290,10 +294,10 @@ def check_kernel_distance(answer) -> None:
     ]
     # Draws from one distribution, for which the distance comes out below 0.
     problems += [(normal(8, 4, seed=74), normal(10, 4, seed=174))]
-    got = [
-        ask_number(answer, f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})", x, y)
-        for x, y in problems
-    ]
+    got = []
+    for x, y in problems:
+        call = f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})"
+        got.append(ask_number(answer, call, x, y, hints=_KERNEL_HINTS))
     right = [metrics.polynomial_mmd2(x, y) for x, y in problems]
     if compare.all_near(got, right):
         return

@@ -129,6 +129,8 @@ def _explain_strangers(strangers: Tensor, rows: Tensor, tolerance: float, what: 
     for name, other, said in (
         ("", (rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
          "everything below middle grey became black. Which range do they have?"),
+        ("", (rows * 255).remainder(256) / 127.5 - 1, "with the dark half wrapped around to other "
+         "greys: bytes know no negative numbers. What has to happen before the factor 255?"),
         ("", -rows, "turned into their negatives. Which end of the range is black?"),
         ("", torch.where(rows > 0.999, -1, rows), "with white wrapped around to black: 1 has "
          "become 256, and a byte ends at 255. What does 1 have to become?"),

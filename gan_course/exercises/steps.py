@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 from torch._C import _functorch
-from torch.optim import optimizer as hooks
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from gan_helpers.datasets import ImageDataset
 
@@ -325,8 +328,8 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
-        before = hooks.register_optimizer_step_pre_hook(self._before_step)
-        after = hooks.register_optimizer_step_post_hook(self._after_step)
+        before = register_optimizer_step_pre_hook(self._before_step)
+        after = register_optimizer_step_post_hook(self._after_step)
         try:
             yield self
         finally:

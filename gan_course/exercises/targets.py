@@ -11,58 +11,37 @@ from torch import Tensor
 
 from .framework import wrong
 
-_SUM = (
-    "loss-sum-not-mean",
-    "Direction and targets are right, but the loss is summed over the batch, so that it grows with "
-    "the batch size. Where is it reduced to one number?",
-)
-SATURATING = (
-    "loss-saturating",
-    "G moves the right way, but by the saturating loss log(1 - D(G(z))), whose slope vanishes when "
-    "D is sure of itself, as it is early on. Which quantity should be made large?",
-)
+_SUM = """loss-sum-not-mean: Direction and targets are right, but the loss is summed over the batch,
+    so that it grows with the batch size. Where is it reduced to one number?"""
+SATURATING = """loss-saturating: G moves the right way, but by the saturating loss log(1 - D(G(z))),
+    whose slope vanishes when D is sure of itself, as it is early on. Which quantity should be made
+    large?"""
 # Weights of a cross-entropy with the right targets, by batch: of the real and the fake images for
 # D, of the fakes for G. "n" is the number of images, "share" that number by those of both batches.
-_WEIGHTS: list[tuple[tuple, str | None, str]] = [
-    (
-        (0.5, 0.5), "loss-half-sum",
-        "Direction and targets are right, but everything is half as large: the real and the fake "
-        "term are averaged. The course adds them (2 log 2 = 1.386 when D knows nothing), so that "
-        "your curves can be read against the text.",
-    ),
-    (("n", "n"), *_SUM),
-    (
-        ("share", "share"), None,
-        "Real and fake logits are averaged in one pot. Each batch has a mean of its own, and the "
-        "two are added.",
-    ),
-    (
-        (-1, -1), None,
-        "D's gradient points exactly the opposite way: both terms are there, with a minus sign. "
-        "An optimiser makes its number small; what should it be given?",
-    ),
-    (("n",), *_SUM),
-    ((0.5,), None, "G moves the right way, but its loss is half of the one asked for."),
-    (
-        (-1,), "loss-nonsaturating-sign",
-        "The loss has the right form and the wrong sign: log D(G(z)) is being made small, so that "
-        "G gets worse by design. An optimiser minimises; what should it be given?",
-    ),
-]  # fmt: skip
+_WEIGHTS: dict[tuple, str] = {
+    (0.5, 0.5): """loss-half-sum: Direction and targets are right, but everything is half as large:
+        the real and the fake term are averaged. The course adds them (2 log 2 = 1.386 when D knows
+        nothing), so that your curves can be read against the text.""",
+    ("n", "n"): _SUM,
+    ("share", "share"): """Real and fake logits are averaged in one pot. Each batch has a mean of
+        its own, and the two are added.""",
+    (-1, -1): """D's gradient points exactly the opposite way: both terms are there, with a minus
+        sign. An optimiser makes its number small; what should it be given?""",
+    ("n",): _SUM,
+    (0.5,): "G moves the right way, but its loss is half of the one asked for.",
+    (-1,): """loss-nonsaturating-sign: The loss has the right form and the wrong sign: log D(G(z))
+        is being made small, so that G gets worse by design. An optimiser minimises; what should it
+        be given?""",
+}
 # The same with the targets exchanged.
-_EXCHANGED: list[tuple[tuple, str | None, str]] = [
-    (
-        (1, 1), "step-swapped-labels",
-        "D is updated, but toward low logits for real images and high ones for fakes: the real "
-        "images have target 0, the fakes target 1. Which target belongs to which batch?",
-    ),
-    ((-1,), *SATURATING),
-    (
-        (1,), "step-g-targets-fake",
-        "G is updated, but toward the target 'fake': it helps D to catch it. What does G want D to "
-        "say about its images?",
-    ),
-]  # fmt: skip
+_EXCHANGED: dict[tuple, str] = {
+    (1, 1): """step-swapped-labels: D is updated, but toward low logits for real images and high
+        ones for fakes: the real images have target 0, the fakes target 1. Which target belongs to
+        which batch?""",
+    (-1,): SATURATING,
+    (1,): """step-g-targets-fake: G is updated, but toward the target 'fake': it helps D to catch
+        it. What does G want D to say about its images?""",
+}
 
 
 class Fit(NamedTuple):
@@ -145,17 +124,17 @@ def name_targets(
     targets = list(asked.values())
     swapped = targets[::-1] if len(targets) > 1 else [1 - targets[0]]
     sizes = [len(groups[kind]) for kind in asked]
+    symbols = [{"n": n, "share": n / sum(sizes)} for n in sizes]
+
+    def is_it(found: Fit, weight: float, target: float) -> bool:
+        return abs(found.weight - weight) < 0.01 * abs(weight) and abs(found.target - target) < 0.01
+
     for table, meant in ((_WEIGHTS, targets), (_EXCHANGED, swapped if exchanged else ())):
-        for weights, mistake, message in table:
-            symbols = [{"n": n, "share": n / sum(sizes)} for n in sizes]
-            if len(weights) == len(meant) and all(
-                abs(found.weight - s.get(weight, weight)) < 0.01 * abs(s.get(weight, weight))
-                and abs(found.target - target) < 0.01
-                for found, weight, target, s in zip(
-                    fits.values(), weights, meant, symbols, strict=True
-                )
-            ):
-                wrong(message, mistake)
+        for names, message in table.items():
+            if len(names) == len(meant):
+                weights = [s.get(name, name) for s, name in zip(symbols, names, strict=True)]
+                if all(map(is_it, fits.values(), weights, meant)):
+                    wrong(message)
 
 
 def say_targets(groups: Mapping[str, Group], asked: Mapping[str, float], nouns: dict) -> str:

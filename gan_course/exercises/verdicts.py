@@ -315,7 +315,7 @@ def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
 
 def _say_other_objective(label: str, name: str) -> None:
     if name == "G" and label == "minimax":
-        wrong(SATURATING[1], SATURATING[0])
+        wrong(SATURATING)
     if label in ("minimax", "non-saturating"):
         return
     label = label.replace("wasserstein", "Wasserstein")
