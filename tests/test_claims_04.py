@@ -222,9 +222,12 @@ def test_a_sure_d_stops_the_saturating_run_and_not_the_other(in_full, seed):
         name: in_full["train_digits"](seed=seed, objective=name, **tilted)[1].history
         for name in ("minimax", "non-saturating")
     }
-    for h in runs.values():
-        assert np.median(h["right_fake"][-4:]) > 0.98
-    assert runs["minimax"]["g_norm"][-1] < 1e-3 < 1 < runs["non-saturating"]["g_norm"][-1]
+    late = {
+        name: {key: np.median(h[key][10:]) for key in ("right_fake", "g_norm")}
+        for name, h in runs.items()
+    }  # of twenty looks
+    assert all(seen["right_fake"] > 0.98 for seen in late.values())
+    assert late["minimax"]["g_norm"] < 1e-3 < 1 < late["non-saturating"]["g_norm"]
     assert runs["minimax"]["fd"][-1] > 0.95 * runs["minimax"]["fd"][0]
     assert runs["non-saturating"]["fd"][-1] < 0.9 * runs["non-saturating"]["fd"][0]
 
