@@ -59,6 +59,16 @@ def test_the_notebook_trains_the_cases_of_the_package(notebook):
     assert set(failures.treatments()) <= set(failures.TREATMENTS)
 
 
+def test_what_is_said_of_the_treatments_stands_in_the_table():
+    rows = failures.treatments()
+    for name in ("PacGAN, 4 points", "feature matching"):
+        modes, quality = np.array(rows[name]["modes"]), np.array(rows[name]["quality"])
+        assert np.median(modes) >= 7 and quality.max() < 0.75
+    faster = rows["TTUR, D four times faster"]
+    assert max(faster["modes"]) < 8 and np.median(faster["quality"]) > 0.6
+    assert all(len(row["modes"]) == len(row["quality"]) == 10 for row in rows.values())
+
+
 # ---------------------------------------------------------------------------- section 3
 @pytest.mark.parametrize("seed", [1005, 1006])
 def test_a_sure_d_leaves_the_saturating_loss_without_a_gradient(notebook, seed):
