@@ -107,7 +107,7 @@ def blanks():
             yield id, stub
 
 
-@pytest.mark.parametrize(("id", "blank"), blanks())
+@pytest.mark.parametrize(("id", "blank"), list(blanks()))
 def test_a_blank_is_gentle(id, blank):
     several = id == "1.1" and blank is stub
     result = evaluate(id, (blank,) * 3 if several else blank)
