@@ -59,3 +59,10 @@ def real_mnist(mnist_root: Path):
     from gan_helpers.datasets import load_dataset
 
     return load_dataset("mnist", root=mnist_root)
+
+
+@pytest.fixture()
+def in_full(notebook, monkeypatch):
+    """A claims module's `notebook`, its functions with full budgets: their defaults were set in fast mode."""
+    monkeypatch.delenv("GAN_HELPERS_FAST", raising=False)
+    return notebook

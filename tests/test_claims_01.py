@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cells import cell_sources
+from cells import cell_sources, namespace
 from torch.nn import functional as F
 
 import gan_helpers as gh
@@ -39,17 +39,16 @@ CELLS = [
 @pytest.fixture(scope="module")
 def notebook():
     """The namespace of the notebook after its defining cells have run, in fast mode."""
-    sources = cell_sources(SOLVED.name)
-    names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_HELPERS_FAST", "1")
-        for cell in CELLS:
-            if cell == "game-arrows-nearest":
-                names |= {"real": names["ring"].sample(200), "points": names["fake"].detach()}
-            if cell == "value-jsd-verify":
-                names["ratio"] = (names["p_data"] / names["p_g"]).log()
-                names["logits"] = names["logits"][:1]
-            exec(compile(sources[cell], f"{SOLVED.name}:{cell}", "exec"), names)
+
+    def points(names: dict) -> None:
+        names |= {"real": names["ring"].sample(200), "points": names["fake"].detach()}
+
+    def one_seed(names: dict) -> None:
+        names["ratio"] = (names["p_data"] / names["p_g"]).log()
+        names["logits"] = names["logits"][:1]
+
+    before = {"game-arrows-nearest": points, "value-jsd-verify": one_seed}
+    with namespace(SOLVED.name, CELLS, before=before) as names:
         yield names
 
 

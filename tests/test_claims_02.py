@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cells import cell_sources
+from cells import cell_sources, namespace
 
 import gan_helpers as gh
 
@@ -29,15 +29,11 @@ RATES = (2e-4, 1e-3)
 @pytest.fixture(scope="module")
 def notebook(mnist_root):
     """The namespace of the notebook after its defining cells have run, in fast mode."""
-    cells = cell_sources(NOTEBOOK)
-    names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_HELPERS_FAST", "1")
-        patch.setenv("GAN_HELPERS_DATA", str(mnist_root))
-        for cell in CELLS:
-            if cell == "nearest":  # any run will do for the definitions
-                names["run_main"] = names["run"]
-            exec(compile(cells[cell], f"{NOTEBOOK}:{cell}", "exec"), names)
+
+    def any_run(names: dict) -> None:  # will do for the definitions
+        names["run_main"] = names["run"]
+
+    with namespace(NOTEBOOK, CELLS, mnist_root, before={"nearest": any_run}) as names:
         yield names
 
 

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 import torch
-from cells import cell_sources
+from cells import cell_sources, namespace
 from torch import nn
 from torch.nn import functional as F
 
@@ -31,23 +31,12 @@ def notebook(mnist_root):
     The photographs are drawn shapes here: the statements on photographs that are tested do not
     depend on which they are, and reading them takes longer than all tests together.
     """
-    cells = cell_sources(NOTEBOOK)
-    setup = cells["setup"].replace('load_dataset("cifar10"', 'load_dataset("shapes"')
-    names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_HELPERS_FAST", "1")
-        patch.setenv("GAN_HELPERS_DATA", str(mnist_root))
-        for cell in CELLS:
-            source = setup if cell == "setup" else cells[cell]
-            exec(compile(source, f"{NOTEBOOK}:{cell}", "exec"), names)
+
+    def shapes(setup: str) -> str:
+        return setup.replace('load_dataset("cifar10"', 'load_dataset("shapes"')
+
+    with namespace(NOTEBOOK, CELLS, mnist_root, edit={"setup": shapes}) as names:
         yield names
-
-
-@pytest.fixture()
-def in_full(notebook, monkeypatch):
-    """The notebook's functions with full budgets: their defaults were set in fast mode."""
-    monkeypatch.delenv("GAN_HELPERS_FAST", raising=False)
-    return notebook
 
 
 # --- sizes and transposed convolutions -----------------------------------------------------------

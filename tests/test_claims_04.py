@@ -9,7 +9,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from cells import cell_sources
+from cells import cell_sources, namespace
 from torch.nn import functional as F
 
 import gan_helpers as gh
@@ -27,13 +27,7 @@ OTHERS = tuple(range(1010, 1015))
 @pytest.fixture(scope="module")
 def notebook(mnist_root):
     """The namespace of the notebook after its defining cells have run, in fast mode."""
-    cells = cell_sources(NOTEBOOK)
-    names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_HELPERS_FAST", "1")
-        patch.setenv("GAN_HELPERS_DATA", str(mnist_root))
-        for cell in CELLS:
-            exec(compile(cells[cell], f"{NOTEBOOK}:{cell}", "exec"), names)
+    with namespace(NOTEBOOK, CELLS, mnist_root) as names:
         yield names
 
 

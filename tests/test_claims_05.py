@@ -6,7 +6,7 @@ The quick tests run always; those that train over several seeds are marked slow.
 import numpy as np
 import pytest
 import torch
-from cells import cell_sources
+from cells import namespace
 
 import gan_helpers as gh
 
@@ -23,13 +23,7 @@ SEEDS = range(1000, 1005)
 @pytest.fixture(scope="module")
 def notebook(mnist_root):
     """The namespace of the notebook after its defining cells have run, in fast mode."""
-    cells = cell_sources(NOTEBOOK)
-    names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_HELPERS_FAST", "1")
-        patch.setenv("GAN_HELPERS_DATA", str(mnist_root))
-        for cell in CELLS:
-            exec(compile(cells[cell], f"{NOTEBOOK}:{cell}", "exec"), names)
+    with namespace(NOTEBOOK, CELLS, mnist_root) as names:
         yield names
 
 
@@ -81,13 +75,6 @@ def test_the_shipped_pair_obeys_less_often_than_photographs_and_a_shorter_z_help
     (plain, wide), (half, narrow), (_, least) = (truncated(f, 1000) for f in (1.0, 0.5, 0.3))
     assert 0.35 < plain < 0.75 < notebook["ceiling"]  # prediction 5.h
     assert half > plain + 0.02 and wide > narrow > least  # prediction 5.i
-
-
-@pytest.fixture()
-def in_full(notebook, monkeypatch):
-    """The notebook's functions with full budgets: their defaults were set in fast mode."""
-    monkeypatch.delenv("GAN_HELPERS_FAST", raising=False)
-    return notebook
 
 
 @pytest.mark.slow
