@@ -24,17 +24,19 @@ SEEDS = REPORTING[:10]
 TABLE = WEIGHTS / "treatments.json"
 
 
-def run_row(name: str, quick: bool) -> dict:
-    """The last look of each seed."""
+def run_row(name: str, quick: bool) -> tuple[dict, int]:
+    """The last look of each seed, and how many of them learned the ring."""
     settings = RING.broken | TREATMENTS[name]
     if quick:
         settings["steps"] = 50
-    history = RING.run(settings, SEEDS).history
-    return {
+    gan = RING.run(settings, SEEDS)
+    last = {name: gan.history[name][-1].tolist() for name in ("modes", "quality")}
+    row = {
         "seeds": list(SEEDS),
-        "modes": history["modes"][-1].tolist(),
-        "quality": [round(value, 4) for value in history["quality"][-1].tolist()],
+        "modes": last["modes"],
+        "quality": [round(value, 4) for value in last["quality"]],
     }
+    return row, sum(RING.healed(signs) for signs in gan.signs())
 
 
 def keep(name: str, row: dict) -> None:
@@ -55,9 +57,7 @@ def main() -> None:
     learned = {}
     for name in options.rows:
         started = time.process_time()
-        row = run_row(name, options.quick)
-        pairs = zip(row["modes"], row["quality"], strict=True)
-        learned[name] = sum(modes == 8 and quality >= 0.75 for modes, quality in pairs)
+        row, learned[name] = run_row(name, options.quick)
         low, high = min(row["quality"]), max(row["quality"])
         print(f"{name:34} learned {learned[name]:2} of {len(SEEDS)}   modes {row['modes']}   "
               f"quality {low:.2f} to {high:.2f}   {time.process_time() - started:.0f} s",

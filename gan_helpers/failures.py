@@ -234,7 +234,7 @@ CASES: dict[str, Case] = {
 # Each is laid over RING.broken: one change, untuned but for the penalties.
 TREATMENTS: dict[str, dict] = {
     "plain GAN": {},
-    "R1, annealed 1 to 0.01": {"r1": anneal(1, 0.01)},
+    "R1, annealed 1 to 0.01": RING.changed,
     "R1, constant 1": {"r1": 1.0},
     "relativistic + R1 + R2, annealed": {
         "objective": "relativistic", "r1": anneal(1, 0.01), "r2": anneal(1, 0.01),
@@ -270,10 +270,8 @@ def treatments() -> dict[str, dict]:
 
 # Prescription -> what it changes; a function of both rates where it scales them.
 CABINET: dict[str, dict] = {
-    "annealed R1": {"r1": anneal(1, 0.01)},
-    "relativistic, R1 and R2": {
-        "objective": "relativistic", "r1": anneal(1, 0.01), "r2": anneal(1, 0.01),
-    },
+    "annealed R1": RING.changed,
+    "relativistic, R1 and R2": TREATMENTS["relativistic + R1 + R2, annealed"],
     "faster D and annealed R1": {"lr": (1e-3, 5e-4), "r1": anneal(1, 0.01)},
     "slower D": {"lr": lambda g, d: (g, d / 10)},
     "lower rates": {"lr": lambda g, d: (g / 10, d / 10)},

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .sampling import to_bytes
 from .settings import pick_device
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
@@ -182,7 +183,7 @@ class Inception(nn.Module):
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (N, 2048) and logits (N, 1008) of images in [-1, 1], C 1 or 3."""
-        pixels = ((images + 1) * 127.5).round().to(torch.uint8)
+        pixels = to_bytes(images)
         if pixels.shape[1] == 1:
             pixels = pixels.expand(-1, 3, -1, -1)
         return self.network(pixels)

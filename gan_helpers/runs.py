@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from . import checkpoints, run_folder
 from .datasets import ImageDataset
 from .losses import OBJECTIVES, PENALTIES, Objective, get_objective
-from .sampling import draw, save_grid
+from .sampling import draw, save_grid, to_bytes
 from .settings import step_generator
 
 COLUMNS = ("d_loss", "g_loss", "d_real", "d_fake")
@@ -167,8 +167,7 @@ class TrainingDiverged(RuntimeError):
 
 def take_snapshot(run: TrainingRun) -> None:
     """Draw the run's 64 fixed latents once more."""
-    images = ((_draw_64(run, 0, "snapshot") + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    run.snapshots.append((run.step, images))
+    run.snapshots.append((run.step, to_bytes(_draw_64(run, 0, "snapshot"))))
 
 
 def save_grids(run: TrainingRun) -> None:

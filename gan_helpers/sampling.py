@@ -105,7 +105,12 @@ def _to_uint8(images: torch.Tensor | np.ndarray) -> np.ndarray:
             f"images run from {low:.3g} to {high:.3g}; expected floats in [-1, 1] or uint8. "
             "Does the generator end in tanh? Values up to 255 belong in a uint8 tensor"
         )
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    return to_bytes(images).numpy()
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Floats in [-1, 1] as uint8, rounded, the way images are stored."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def save_grid(images: Tensor | np.ndarray, path: str | Path) -> None:

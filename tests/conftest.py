@@ -63,6 +63,6 @@ def real_mnist(mnist_root: Path):
 
 @pytest.fixture()
 def in_full(notebook, monkeypatch):
-    """A claims module's `notebook`, its functions with full budgets: their defaults were set in fast mode."""
+    """What a claims module calls `notebook`, with the budgets of a full run from here on."""
     monkeypatch.delenv("GAN_HELPERS_FAST", raising=False)
     return notebook

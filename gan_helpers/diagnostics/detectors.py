@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..metrics import classes_covered, look, precision_recall
-from ..metrics.features import check_images
+from ..metrics.features import check_images, to_float
 from .reading import spread
 
 DRAWS = 200  # resamplings behind a bootstrap bound
@@ -33,7 +33,7 @@ def collapse_detectors(samples: Tensor, real: Tensor, judge: nn.Module) -> list[
     The first is the threshold that circulates. The last is no detector but the gate for the rest:
     noise is as diverse as can be, so where precision is low "no collapse" says nothing.
     """
-    fake, true = (_floats(x) for x in (samples, real))
+    fake, true = (to_float(check_images(x)) for x in (samples, real))
     seen, seen_real = look(samples, judge), look(real, judge, source="real")
     mean, ratio, bound = distances(fake.flatten(1), true.flatten(1))
     classes = classes_covered(seen)
@@ -78,8 +78,3 @@ def distances(samples: Tensor, real: Tensor, seed: int = 0) -> tuple[float, floa
 def nearest_other(samples: Tensor) -> Tensor:
     """Each sample's distance to the nearest other one, (N,)."""
     return torch.cdist(samples, samples).kthvalue(2).values
-
-
-def _floats(images: Tensor) -> Tensor:
-    images = check_images(images)
-    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()

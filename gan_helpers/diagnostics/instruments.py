@@ -7,9 +7,9 @@ from ..callbacks import Callback
 from ..datasets import ImageDataset
 from ..judges import judge_for
 from ..metrics import classes_covered, frechet_distance, look, precision_recall
-from ..metrics.features import Features
+from ..metrics.features import Features, to_float
 from ..runs import TrainingRun
-from ..sampling import call, evaluating, generate
+from ..sampling import call, evaluating, generate, to_bytes
 from .reading import Signs, judged, spread
 
 SEARCHED = 2000  # training images that are searched for copies, at most
@@ -108,7 +108,7 @@ class Instruments(Callback):
         counts = torch.as_tensor(classes.details["counts"])
         quality, recall = precision_recall(seen, self._seen)
         few = slice(min(250, self.n))
-        real = self._images[few].flatten(1).float() / 127.5 - 1
+        real = to_float(self._images[few]).flatten(1)
         return {
             "modes_any": int((counts > 0).sum()), "modes": int(classes.value),
             "effective": classes.details["effective"], "top": int(counts.argmax()),
@@ -126,7 +126,7 @@ class Instruments(Callback):
         if run is None:
             raise ValueError("nothing was read yet: pass the Instruments to gh.train as a callback")
         labels = None if run.num_classes is None else torch.arange(64) % run.num_classes
-        images = ((generate(run, 64, labels) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        images = to_bytes(generate(run, 64, labels))
         kinds = self.judge.num_classes
         return Signs(self.history, images, kinds, run.losses.probabilities, run.dataset_title,
                      self.best, self._ended)  # fmt: skip

@@ -64,11 +64,8 @@ def _read(path: Path) -> Patient:
         rest = json.loads(str(stored["rest"]))
         whole = ("step", "modes_any", "modes", "top", "counts")
         history = {
-            name.removeprefix("history/"): stored[name]
-            .astype(int if name.removeprefix("history/") in whole else float)
-            .tolist()
-            for name in stored.files
-            if name.startswith("history/")
+            name: stored[f"history/{name}"].astype(int if name in whole else float).tolist()
+            for name in (f.removeprefix("history/") for f in stored.files if "/" in f)
         }
         samples = torch.from_numpy(stored["samples"])
     sealed = rest.pop("sealed")

@@ -117,7 +117,7 @@ def check_images(images: Tensor | np.ndarray, shape: Sequence[int] | None = None
     return images
 
 
-def _to_float(images: Tensor) -> Tensor:
+def to_float(images: Tensor) -> Tensor:
     return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
 
 
@@ -166,7 +166,7 @@ def look(
     if hasattr(images, "images") and hasattr(images, "split"):
         images, source = images.images, images.split
     if judge == "pixels":
-        return Features(_to_float(check_images(images)).flatten(1), None, "pixels", source)
+        return Features(to_float(check_images(images)).flatten(1), None, "pixels", source)
     if not isinstance(judge, nn.Module):
         raise TypeError(f"judge is {judge!r}; expected a network from gh.judges.load_judge(...)")
     if judge.training:
@@ -179,7 +179,7 @@ def look(
     seen = []
     with torch.inference_mode():
         for batch in images.split(batch_size or getattr(judge, "batch_size", 100)):
-            parts = judge.features_and_logits(_to_float(batch.to(device)))
+            parts = judge.features_and_logits(to_float(batch.to(device)))
             seen.append([part.cpu() for part in parts])
     values, logits = (torch.cat(parts).clone() for parts in zip(*seen, strict=True))
     return Features(values, logits, judge.name, source)

@@ -131,7 +131,7 @@ class ToyGAN:
         self.objective = objective
         self.G = self._weights("G weights", latent_dim, 2, self.layers[0])
         self._averaged = [weight.detach().clone() for weight in self.G] if average else None
-        self._betas, self._rates = betas, lr if isinstance(lr, tuple) else (lr, lr)
+        self._betas, self.lr = betas, lr
         self._new_discriminator("D weights")
         self._adams = self._new_adams()
         self._looks: list[dict[str, Tensor]] = []
