@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..metrics import classes_covered, look, precision_recall
 from ..metrics.features import check_images, to_float
-from .reading import spread
+from .reading import spread, to_nearest
 
 DRAWS = 200  # resamplings behind a bootstrap bound
 
@@ -38,8 +38,8 @@ def collapse_detectors(samples: Tensor, real: Tensor, judge: nn.Module) -> list[
     mean, ratio, bound = distances(fake.flatten(1), true.flatten(1))
     classes = classes_covered(seen)
     kinds = seen.logits.shape[1]
-    limit = nearest_other(seen_real.values).quantile(0.01)
-    twins = float((nearest_other(seen.values) < limit).float().mean())
+    limit = to_nearest(seen_real.values, seen_real.values, 2).quantile(0.01)
+    twins = float((to_nearest(seen.values, seen.values, 2) < limit).float().mean())
     precision, recall = (float(score) for score in precision_recall(seen, seen_real))
     effective = classes.details["effective"]
     return [
@@ -73,8 +73,3 @@ def distances(samples: Tensor, real: Tensor, seed: int = 0) -> tuple[float, floa
         ratios.append(means[0] / max(means[1], 1e-12))
     mean = float(spread(samples))
     return mean, mean / max(float(spread(real)), 1e-12), float(np.quantile(ratios, 0.975))
-
-
-def nearest_other(samples: Tensor) -> Tensor:
-    """Each sample's distance to the nearest other one, (N,)."""
-    return torch.cdist(samples, samples).kthvalue(2).values

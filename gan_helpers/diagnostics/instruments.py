@@ -7,10 +7,10 @@ from ..callbacks import Callback
 from ..datasets import ImageDataset
 from ..judges import judge_for
 from ..metrics import classes_covered, frechet_distance, look, precision_recall
-from ..metrics.features import Features, to_float
+from ..metrics.features import to_float
 from ..runs import TrainingRun
 from ..sampling import call, evaluating, generate, to_bytes
-from .reading import Signs, judged, spread
+from .reading import Signs, judged, spread, to_nearest
 
 SEARCHED = 2000  # training images that are searched for copies, at most
 
@@ -60,9 +60,9 @@ class Instruments(Callback):
         self._images = held.images[chosen]
         self._seen = look(self._images, judge, source="real")
         # A training image's nearest neighbour is itself: take the second.
-        nearest = _to_nearest(self._seen, train, 1 + (held is run.dataset))
+        nearest = to_nearest(self._seen.values, train.values, 1 + (held is run.dataset))
         self._ruler = nearest.median()
-        self._apart = _to_nearest(self._seen, self._seen, 2).quantile(0.01)
+        self._apart = to_nearest(self._seen.values, self._seen.values, 2).quantile(0.01)
         half = len(self._seen) // 2
         self.best = float(precision_recall(self._seen.take(slice(half)),
                                            self._seen.take(slice(half, None)))[0])  # fmt: skip
@@ -107,6 +107,7 @@ class Instruments(Callback):
         classes = classes_covered(seen)
         counts = torch.as_tensor(classes.details["counts"])
         quality, recall = precision_recall(seen, self._seen)
+        twin = to_nearest(seen.values, seen.values, 2)
         few = slice(min(250, self.n))
         real = to_float(self._images[few]).flatten(1)
         return {
@@ -115,8 +116,8 @@ class Instruments(Callback):
             "counts": counts.tolist(), "quality": float(quality), "recall": float(recall),
             "fd": float(frechet_distance(seen, self._seen, interval=False)),
             "diversity": float(spread(images[few].flatten(1)) / spread(real)),
-            "nearest": float(_to_nearest(seen, self._train, 1).median() / self._ruler),
-            "duplicates": float((_to_nearest(seen, seen, 2) < self._apart).float().mean()),
+            "nearest": float(to_nearest(seen.values, self._train.values).median() / self._ruler),
+            "duplicates": float((twin < self._apart).float().mean()),
         }  # fmt: skip
 
     @property
@@ -145,9 +146,3 @@ def gradient_norms(network: nn.Module) -> dict[str, float]:
         for name, p in network.named_parameters()
         if p.requires_grad
     }
-
-
-def _to_nearest(samples: Features, others: Features, k: int) -> Tensor:
-    """Distance of each sample to its k-th nearest among the others, (N,)."""
-    k = min(k, len(others))
-    return torch.cdist(samples.values, others.values).kthvalue(k).values

@@ -71,3 +71,11 @@ def spread(samples: Tensor) -> Tensor:
     """Mean distance between two different samples of (..., n, d)."""
     n = samples.shape[-2]
     return torch.cdist(samples, samples).sum((-2, -1)) / (n * (n - 1))
+
+
+def to_nearest(samples: Tensor, others: Tensor, k: int = 1) -> Tensor:
+    """Distance of each sample (N, d) to its k-th nearest among `others` (M, d): (N,).
+
+    Within one set k is 2: each is its own nearest. With fewer than k others, to the last of them.
+    """
+    return torch.cdist(samples, others).kthvalue(min(k, len(others))).values
