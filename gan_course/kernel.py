@@ -59,9 +59,9 @@ def show(data: dict[str, str]) -> None:
         display(data, raw=True)
 
 
-def fill(text: str) -> str:
-    """Text in lines of at most 100 characters."""
-    return textwrap.fill(text, width=100, break_long_words=False)
+def fill(text: str, indent: str = "") -> str:
+    """Text in lines of at most 100 characters; all but the first begin with `indent`."""
+    return textwrap.fill(text, width=100, subsequent_indent=indent, break_long_words=False)
 
 
 def is_strict() -> bool:

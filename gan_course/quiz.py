@@ -183,7 +183,7 @@ def predictions_report() -> None:
     for asked in made:
         mark = "true " if asked.right else "false"
         told = "" if asked.right else f"; what happened: {asked.actual}"
-        print(f"  {asked.id:<5} {mark} {asked.options[asked.choice]}{told}")
+        print(kernel.fill(f"  {asked.id:<5} {mark} {asked.options[asked.choice]}{told}", " " * 14))
     ruled = [asked.right for asked in _verdicts.values() if asked.right is not None]
     if ruled:
         _say(f"Claims court: {sum(ruled)} of {len(ruled)} verdicts as the evidence has it.")

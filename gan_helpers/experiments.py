@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -330,10 +331,12 @@ class Comparison:
 
     def convergence(self) -> str:
         """The three signs of each run, in words."""
-        return "\n".join(
-            f"{run.name}, seed {run.seed}\n" + "\n".join(f"  {sign}" for sign in run.signs)
-            for run in self.results
-        )
+        lines = []
+        for run in self.results:
+            lines.append(f"{run.name}, seed {run.seed}")
+            for sign in run.signs:
+                lines += textwrap.wrap(f"  {sign}", 100, subsequent_indent="    ")
+        return "\n".join(lines)
 
     def show(self, images: int = 16) -> None:
         """Losses and scores over the steps, and samples of each configuration's first seed."""

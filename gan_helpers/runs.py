@@ -9,6 +9,7 @@ import math
 import platform
 import signal
 import sys
+import textwrap
 import threading
 import warnings
 from collections.abc import Iterator
@@ -125,10 +126,11 @@ class TrainingRun:
         names = " then ".join(name for _, name, _ in self.objectives)
         notes = ", samples from the averaged generator" if self.averaged is not None else ""
         notes += ", interrupted" if self.interrupted else ""
-        return (
+        text = (
             f"TrainingRun({self.step:,} of {self.total_steps:,} steps on {self.dataset_title}, "
             f"{names}, seed {self.seed}, {self.seconds:.1f} s on {self.device}{notes})"
         )
+        return textwrap.fill(text, 105, subsequent_indent="    ", break_on_hyphens=False)
 
     # ---- a step's ingredients, all functions of the seed and of how far the run is
     def real_batch(self) -> tuple[Tensor, Tensor | None]:

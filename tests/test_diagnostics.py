@@ -30,6 +30,7 @@ def test_good_pairs_pass_and_are_left_as_they_were(name):
     report = gh.verify_pair(G, D, dataset, batch_size=16)
     assert report.passed and report.problems == [], report
     assert "nothing to look at" in str(report)
+    assert str(report.failed) == "nothing to look at"
     assert torch.equal(drawn, torch.random.get_rng_state()) and G.training and D.training
     for old, network in zip(before, (G, D), strict=True):
         assert all(torch.equal(value, network.state_dict()[key]) for key, value in old.items())
@@ -47,6 +48,7 @@ def test_colour_and_conditional_pairs_pass():
 def problems(G, D):
     report = gh.verify_pair(G, D, data(draw_digits), batch_size=16)
     assert not report.passed and "LOOK" in str(report)
+    assert "ok  " not in str(report.failed) and report.failed.problems == report.problems
     return {check.name: check.found for check in report.checks if not check.passed}
 
 

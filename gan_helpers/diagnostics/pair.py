@@ -43,15 +43,20 @@ class PairReport:
         """What was found by the checks that failed."""
         return [check.found for check in self.checks if not check.passed]
 
+    @property
+    def failed(self) -> PairReport:
+        """The checks that failed, as a report of their own."""
+        return PairReport([check for check in self.checks if not check.passed])
+
     def __str__(self) -> str:
-        width = max(len(check.name) for check in self.checks)
+        width = max((len(check.name) for check in self.checks), default=0)
         lines = []
         for check in self.checks:
             mark = "ok    " if check.passed else "LOOK  "
             found = textwrap.wrap(check.found, 88 - width, break_on_hyphens=False)
             lines.append(f"{mark}{check.name:<{width}}  {found[0]}")
             lines += [" " * (width + 8) + more for more in found[1:]]
-        failed = len(self.checks) - sum(check.passed for check in self.checks)
+        failed = len(self.problems)
         return "\n".join([*lines, f"{failed} to look at" if failed else "nothing to look at"])
 
     __repr__ = __str__

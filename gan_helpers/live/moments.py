@@ -67,7 +67,7 @@ def _show_widgets(made: Slides) -> None:
     from IPython.display import display
 
     picture = w.Image(format="jpeg", width=SIZE)
-    words = w.HTML(f"<div>{html.escape(made.alt)}</div>")
+    words = w.HTML(f'<div style="line-height: 1.4">{html.escape(made.alt)}</div>')
     slider = w.SelectionSlider(
         options=list(zip(made.labels, range(len(made.labels)), strict=True)),
         description="moment",
