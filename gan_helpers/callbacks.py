@@ -6,7 +6,9 @@ shares are of the run's `steps`: plan the whole run, then continue it with the s
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from torch.nn.functional import normalize
 from . import checkpoints
 from .models import InstanceNoise
 from .runs import COLUMNS, TrainingRun, put_back, save_best, save_grids, state
-from .settings import step_generator
+from .settings import in_notebook, step_generator
 
 
 class Callback:
@@ -316,6 +318,13 @@ class KeepBest(Scoring):
         put_back(run, self._state)
 
 
+def progress_bar(**options: Any) -> Any:
+    """A tqdm bar; in a notebook on stdout, since stderr is shown in red there, like an error."""
+    from tqdm import tqdm
+
+    return tqdm(file=sys.stdout if in_notebook() else None, **options)
+
+
 class Progress(Callback):
     """A progress bar with the last values of the history, drawn every so many seconds."""
 
@@ -323,9 +332,7 @@ class Progress(Callback):
         self.seconds = seconds
 
     def on_start(self, run: TrainingRun) -> None:
-        from tqdm import tqdm
-
-        self.bar = tqdm(
+        self.bar = progress_bar(
             total=run.total_steps, initial=run.step, unit="step", mininterval=self.seconds
         )
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from . import checkpoints, plotting
-from .callbacks import Scoring
+from .callbacks import Scoring, progress_bar
 from .datasets import ImageDataset
 from .metrics.score import t_interval
 from .models import PAIRS, build_pair
@@ -166,7 +165,8 @@ def compare_runs(
     jobs = [(name, seed) for name in settings for seed in seeds]
     moments = sorted({round(k * steps / looks) for k in range(1, looks + 1)})
     comparison = Comparison([], steps, better, dataset.title, getattr(score, "__name__", "score"))
-    with tqdm(total=len(jobs) * steps, unit="step", mininterval=0.5, disable=not progress) as bar:
+    total = len(jobs) * steps
+    with progress_bar(total=total, unit="step", mininterval=0.5, disable=not progress) as bar:
         for done, (name, seed) in enumerate(jobs):
             bar.set_description(f"{name}, seed {seed}")
             bar.update(done * steps - bar.n)  # a run that diverged took fewer

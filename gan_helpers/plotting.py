@@ -20,6 +20,7 @@ import torch
 from .datasets import stand_ins
 from .metrics.score import wilson
 from .sampling import to_display
+from .settings import in_notebook
 
 if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
     from matplotlib.axes import Axes
@@ -111,13 +112,6 @@ def figure_png(fig: Figure) -> bytes:
     picture = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def in_notebook() -> bool:
-    """True in the kernel of a notebook, where more can be shown than text."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
 
 
 def _write_notes(fig: Figure) -> None:

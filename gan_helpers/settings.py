@@ -1,7 +1,8 @@
-"""Where a run happens and how long it takes: seeds, device, fast mode, the data folder."""
+"""Where a run happens and how long it takes: seeds, device, fast mode, data folder, notebook."""
 
 import os
 import random
+import sys
 import zlib
 from pathlib import Path
 from typing import TypeVar
@@ -82,3 +83,10 @@ def step_generator(seed: int, step: int, stream: str) -> torch.Generator:
     # crc32 mixes the three numbers into 32 bits; Python's own hash() changes with each process.
     key = zlib.crc32(f"{stream}/{seed}/{step}".encode())
     return torch.Generator().manual_seed((int(seed) << 32 ^ key) % 2**63)
+
+
+def in_notebook() -> bool:
+    """True in the kernel of a notebook, where more can be shown than text."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")

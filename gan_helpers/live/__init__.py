@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from ..plotting import in_notebook
+from ..settings import in_notebook
 
 _EXPORTS = {
     "moments": ["Slides", "slides"],
