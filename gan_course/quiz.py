@@ -161,7 +161,7 @@ def verdict(
 
     ruled = given if asked.choice is None else asked.choice
     if _has_buttons():
-        _show_text("Your verdict", claim, RULINGS)
+        _show(f"**Your verdict.** {claim}")  # the buttons name the rulings
         asked.buttons = _show_buttons(RULINGS, rule, RULINGS) if ruled is None else None
     else:
         _show_question("Your verdict", claim, RULINGS, replies, right)
