@@ -382,7 +382,7 @@ _SHARE_WRONGS: list[Known] = [
      "The right samples are counted, and divided by the size of the other set. Of what is this "
      "the share?"),
     (None, lambda s, c, k: _mean(_within(s, c, k).all(dim=1)),
-     "A sample counts here only if it lies in every ball. One of them is enough."),
+     "No sample counts here at all, as if it had to lie in every ball. One of them is enough."),
     (None, lambda s, c, k: _mean(_within(s, c, k)),
      "All pairs of a sample and a ball are counted. A sample counts once, however many balls it "
      "lies in."),
