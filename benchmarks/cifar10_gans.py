@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, required=True, help="in all, with those before")
     parser.add_argument("--decay", type=float, default=0.3, help="share with a falling rate")
     parser.add_argument("--score-every", type=int, default=100_000)
-    parser.add_argument("--keep-early", type=int, default=100_000, help="also keep this state")
+    parser.add_argument("--keep-early", type=int, default=30_000, help="also keep this state")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -111,7 +111,7 @@ def main() -> None:
         "what": "a generator and the discriminator that it was trained against",
         "data": "CIFAR-10, 50,000 training images, re-encoded as JPEG (quality 75, 4:2:0)",
         "images_seen": state["seen"],
-        "generator": "as trained" if best == "G" else "averaged over the last 1,000 steps or so",
+        "generator": "as trained" if best == "G" else "a moving average of its weights",
         "seed": state["seed"],
         "precision": "convolutions in bfloat16, weights in float32; stored in float16",
         "hardware": "1 thread of a 2-core AMD EPYC virtual machine, other work beside it",

@@ -141,6 +141,14 @@ def test_what_is_read_off_the_log_of_the_shipped_run():
     assert abs(log[-1]["fd_raw"] - best["fd_raw"]) < 2 * (high - low)
 
 
+def test_the_early_state_is_of_the_same_run():
+    early, last = (gh.pretrained.load(f"dcgan-cifar10{end}") for end in ("-early", ""))
+    assert early.log[0] == last.log[0] and early.card["seed"] == last.card["seed"]
+    assert early.card["images_seen"] < last.log[1]["seen"]
+    scores = [pair.card["scores"]["value"] for pair in (early, last)]
+    assert scores[0] > 2 * scores[1]
+
+
 # --- a folder of images --------------------------------------------------------------------------
 
 
@@ -207,3 +215,19 @@ def test_d_is_less_far_ahead_without_batchnorm(in_full):
             for off in (None, (nn.BatchNorm2d, nn.Identity))
         ]
         assert names["lead"](runs[1]) < names["lead"](runs[0])
+
+
+@pytest.mark.slow
+def test_progress_shows_in_minutes_from_the_early_state_only(mnist_root):
+    cells = cell_sources(NOTEBOOK)
+    photos, photos_test = (
+        gh.load_dataset("cifar10", split, root=mnist_root) for split in ("train", "test")
+    )
+    names = {"gh": gh, "photos": photos, "photos_test": photos_test, "MANY": 1000}
+    for cell in ("photo-score", "continue-code"):
+        exec(cells[cell], names)
+    for seed in SEEDS[:3]:
+        _, before, after = names["go_on"]("dcgan-cifar10-early", seed)
+        assert before - after > 1
+    _, before, after = names["go_on"]("dcgan-cifar10")
+    assert abs(before - after) < 1
