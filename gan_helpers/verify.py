@@ -124,7 +124,7 @@ def check_networks(
         try:
             latent_dim = latent_size(G, latent_dim)
             z = _latents(n, latent_dim, device)
-            fake = _try("generator", G, z, labels)
+            fake = attempt("the generator", G, z, labels)
             check_fake(fake, (n, *dataset.image_shape))
             logits = (check_logits(D, "a real batch", real, labels),
                       check_logits(D, "the generator's output", fake, labels))  # fmt: skip
@@ -182,15 +182,45 @@ def _exchanged(G, D, real: Tensor, labels: Tensor | None, latent_dim: int | None
         return False
 
 
-def _try(name: str, network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
-    given = f"an input of shape {tuple(x.shape)}" + ("" if labels is None else " and labels")
+def attempt(name: str, network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    """The network's output; ValueError says where it breaks off, and why."""
     try:
         return call(network, x, labels)
-    except Exception as error:
-        raise ValueError(
-            f"the {name} cannot run on {given}: {error}. Does its first layer expect another size, "
-            "and does it take labels exactly when conditional=True?"
-        ) from error
+    except Exception as error:  # whatever a network of one's own may raise
+        given = f"an input {size_text(x)}" + ("" if labels is None else " and labels")
+        given += _last_layer_begun(network, x, labels)
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        if isinstance(error, TypeError):
+            reason += ". Does it take labels exactly when conditional=True?"
+        raise ValueError(f"{name} cannot run on {given}: {reason}") from error
+
+
+def _last_layer_begun(network: nn.Module, x: Tensor, labels: Tensor | None) -> str:
+    """Where a call that fails breaks off, in words: it is made once more, and watched."""
+    begun: list[tuple[str, Tensor]] = []
+
+    def watch(path: str, layer: nn.Module):
+        place = f"layer {path} ({type(layer).__name__})" if path else type(layer).__name__
+        return layer.register_forward_pre_hook(
+            lambda _, inputs: begun.extend((place, x) for x in inputs[:1] if isinstance(x, Tensor))
+        )
+
+    watched = [watch(p, m) for p, m in network.named_modules() if not list(m.children())]
+    try:
+        call(network, x, labels)
+    except Exception:  # told by the caller
+        pass
+    finally:
+        for hook in watched:
+            hook.remove()
+    if not begun:
+        return ""
+    return f": it breaks off at {begun[-1][0]}, which is given {size_text(begun[-1][1])}"
+
+
+def size_text(x: Tensor) -> str:
+    """A tensor's shape in the form 64x3x32x32."""
+    return "x".join(map(str, x.shape))
 
 
 def check_fake(fake: Tensor, expected: tuple[int, ...]) -> None:
@@ -215,7 +245,7 @@ def check_fake(fake: Tensor, expected: tuple[int, ...]) -> None:
 
 def check_logits(D: nn.Module, name: str, images: Tensor, labels: Tensor | None) -> Tensor:
     """D's logits for the images called `name`; ValueError unless there is one for each."""
-    logits = _try("discriminator", D, images, labels)
+    logits = attempt("the discriminator", D, images, labels)
     n, pack = len(images), images_a_logit(D)
     expected = n // pack
     if logits.shape not in ((expected,), (expected, 1)):

@@ -95,7 +95,7 @@ def test_more_that_can_be_wrong():
     assert "nothing in it learns" in problems(G, D)["D's gradient"]
     G, D = dcgan()
     assert "sigmoid" in problems(G, nn.Sequential(D, nn.Sigmoid()))["D's logits"]
-    assert "28x28" in problems(gh.MLPGenerator(image_shape=(1, 14, 14)), D)["G's images"]
+    assert "28, 28" in problems(gh.MLPGenerator(image_shape=(1, 14, 14)), D)["G's images"]
     with pytest.raises(TypeError, match="class"):
         gh.verify_pair(gh.MLPGenerator, D, data(draw_digits))
 

@@ -112,58 +112,25 @@ def _parameters(name: str, network: nn.Module) -> Check:
 
 
 def _images(G: nn.Module, z: Tensor, labels: Tensor | None, dataset: ImageDataset) -> Check:
-    name, expected = "G's images", (len(z), *dataset.image_shape)
-    fake, problem = _run("G", G, z, labels)
-    if problem is None and tuple(fake.shape) == expected:
-        fake_range = f"from {fake.min():.2f} to {fake.max():.2f}"
-        try:
-            verify.check_fake(fake, expected)
-        except ValueError as error:
-            return Check(name, False, str(error))
-        return Check(name, True, f"{_size(fake)} for z {_size(z)}, {fake_range}")
-    if problem is None:
-        problem = f"G(z) has shape {_size(fake)}, and the data have {_size(expected)}"
-    return Check(name, False, problem)
+    try:
+        with torch.no_grad():
+            fake = verify.attempt("G", G, z, labels)
+        verify.check_fake(fake, (len(z), *dataset.image_shape))
+    except ValueError as error:
+        return Check("G's images", False, str(error))
+    found = f"{verify.size_text(fake)} for z {verify.size_text(z)}, "
+    return Check("G's images", True, f"{found}from {fake.min():.2f} to {fake.max():.2f}")
 
 
 def _logits(D: nn.Module, real: Tensor, labels: Tensor | None) -> Check:
-    _, problem = _run("D", D, real, labels)
-    try:
-        if problem is None:
-            verify.check_logits(D, "real images", real, labels)
-            with evaluating(D), torch.no_grad():
-                verify.check_no_sigmoid(D, real, labels)
-    except ValueError as error:
-        problem = str(error)
-    return Check("D's logits", problem is None, problem or f"one for each image {_size(real[0])}")
-
-
-def _run(
-    name: str, network: nn.Module, x: Tensor, labels: Tensor | None
-) -> tuple[Tensor | None, str | None]:
-    """Its output, or where and why it broke off, in words."""
-    begun: list[tuple[str, object]] = []
-
-    def enter(path: str):
-        return lambda _module, inputs: begun.append((path, inputs[0]))
-
-    leaves = [(path, m) for path, m in network.named_modules() if not list(m.children())]
-    hooks = [module.register_forward_pre_hook(enter(path)) for path, module in leaves]
     try:
         with torch.no_grad():
-            return call(network, x, labels), None
-    except Exception as error:  # whatever a network of one's own may raise
-        kinds = {path: type(module).__name__ for path, module in leaves}
-        where = f"an input {_size(x)}"
-        if begun:
-            path, given = begun[-1]
-            where = f"an input {_size(x)}: it breaks off at layer {path} ({kinds[path]})"
-            where += f", which is given {_size(given)}" if isinstance(given, Tensor) else ""
-        reason = str(error).splitlines()[0]
-        return None, f"{name} cannot run on {where}: {reason}"
-    finally:
-        for hook in hooks:
-            hook.remove()
+            verify.check_logits(D, "real images", real, labels)
+            with evaluating(D):
+                verify.check_no_sigmoid(D, real, labels)
+    except ValueError as error:
+        return Check("D's logits", False, str(error))
+    return Check("D's logits", True, f"one for each image {verify.size_text(real[0])}")
 
 
 def _bounded(G: nn.Module, z: Tensor, labels: Tensor | None) -> Check:
@@ -266,7 +233,3 @@ def _overfit(
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _size(x: Tensor | tuple[int, ...]) -> str:
-    return "x".join(map(str, x.shape if isinstance(x, Tensor) else x))
