@@ -3,7 +3,7 @@
     python benchmarks/failures.py [--quick] [--seeds 1000 1001 ...] [--cases ring grid ...]
                                   [--keep FOLDER]
 
-The settings, and what counts as failed or cured, are in gan_helpers/failures.py; they were chosen
+The settings, and what counts as failed or cured, are in gan_course/failures.py; they were chosen
 with the TUNING seeds of seeds.py. Each case runs broken and cured with each seed, the runs of the
 plane side by side; `diagnose` names all of them, and its answers are counted against what the runs
 are. --keep: a folder in which finished parts lie, so that the next call goes on from there.
@@ -23,7 +23,7 @@ import torch
 from seeds import REPORTING
 
 import gan_helpers as gh
-from gan_helpers import failures
+from gan_course import failures
 from gan_helpers.metrics import wilson
 
 SIDE_BY_SIDE = 10  # seeds of the plane that train together: one part of the work

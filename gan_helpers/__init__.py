@@ -31,7 +31,7 @@ _EXPORTS = {
     "experiments": ["Comparison", "compare_runs", "signs_of_convergence"],
 }  # fmt: skip
 _MODULES = [
-    *_EXPORTS, "losses", "checkpoints", "run_folder", "verify", "failures", "live", "judges",
+    *_EXPORTS, "losses", "checkpoints", "run_folder", "verify", "live", "judges",
     "metrics", "pretrained",
 ]  # fmt: skip
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -13,7 +13,7 @@ from cells import cell_sources, namespace
 from torch.nn import functional as F
 
 import gan_helpers as gh
-from gan_helpers import failures
+from gan_course import failures, ward
 
 NOTEBOOK = "04_failure_modes.ipynb"
 # Definitions, and the few lines between them that run; in fast mode these take seconds.
@@ -103,7 +103,7 @@ def test_company_tells_a_collapsed_batch_from_a_real_one(notebook):
 
 # ---------------------------------------------------------------------------- section 7
 def test_the_ward_is_small_and_its_patients_are_what_the_model_answer_says():
-    patients = {patient.number: patient for patient in gh.diagnostics.ward()}
+    patients = {patient.number: patient for patient in ward.patients()}
     names = {}
     exec(cell_sources(NOTEBOOK)["exercise-4-6"], names)
     for number, (disease, prescription) in names["charts"]().items():
@@ -111,7 +111,7 @@ def test_the_ward_is_small_and_its_patients_are_what_the_model_answer_says():
         assert disease == truth["disease"] == gh.diagnose(patients[number].signs).name
         assert prescription in truth["cabinet"] and set(truth["cabinet"]) <= set(failures.CABINET)
         assert truth["case"] in failures.CASES
-    folder = gh.diagnostics.ward.__globals__["FOLDER"]
+    folder = ward.FOLDER
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2e6
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import gan_helpers as gh
-from gan_helpers import failures
-from gan_helpers.failures import CASES
+from gan_course import failures
+from gan_course.failures import CASES
 from gan_helpers.synthetic import draw_digits
 
 DIFFER = {

@@ -9,21 +9,23 @@ failed or cured. Cases of the plane are settings of `toys.ToyGAN`, those of imag
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from . import synthetic
-from .callbacks import AnnealPenalty, Averaging, LRSchedule
-from .datasets import ImageDataset
-from .diagnostics import Instruments, Signs
-from .judges import WEIGHTS
-from .losses import PENALTIES
-from .models.mlp import IMAGE_SHAPE
-from .runs import TrainingRun
-from .settings import set_seed
-from .toys import ToyGAN, anneal
-from .training import train
+from gan_helpers import synthetic
+from gan_helpers.callbacks import AnnealPenalty, Averaging, LRSchedule
+from gan_helpers.datasets import ImageDataset
+from gan_helpers.diagnostics import Instruments, Signs
+from gan_helpers.losses import PENALTIES
+from gan_helpers.models.mlp import IMAGE_SHAPE
+from gan_helpers.runs import TrainingRun
+from gan_helpers.settings import set_seed
+from gan_helpers.toys import ToyGAN, anneal
+from gan_helpers.training import train
+
+DATA = Path(__file__).resolve().parent / "data"
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,7 @@ def treatments() -> dict[str, dict]:
 
     One value a seed, of the last look; measured by `python benchmarks/treatments.py --write`.
     """
-    stored = json.loads((WEIGHTS / "treatments.json").read_text(encoding="utf-8"))
+    stored = json.loads((DATA / "treatments.json").read_text(encoding="utf-8"))
     return {name: {"settings": TREATMENTS[name], **row} for name, row in stored.items()}
 
 
