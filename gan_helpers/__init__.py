@@ -25,8 +25,8 @@ _EXPORTS = {
     "diagnostics": ["Instruments", "diagnose", "verify_pair"],
     "toys": ["anneal"],
     "plotting": [
-        "plot_comparison", "plot_history", "plot_instruments", "rates", "show", "show_grids",
-        "show_images", "show_snapshots", "subplots",
+        "describe_samples", "plot_comparison", "plot_history", "plot_instruments", "rates", "show",
+        "show_grids", "show_images", "show_snapshots", "subplots",
     ],
     "experiments": ["Comparison", "compare_runs", "signs_of_convergence"],
 }  # fmt: skip
