@@ -55,11 +55,13 @@ def test_the_notebook_trains_the_cases_of_the_package(notebook):
 
 def test_what_is_said_of_the_treatments_stands_in_the_table():
     rows = failures.treatments()
-    for name in ("PacGAN, 4 points", "feature matching"):
-        modes, quality = np.array(rows[name]["modes"]), np.array(rows[name]["quality"])
-        assert np.median(modes) >= 7 and quality.max() < 0.75
-    faster = rows["TTUR, D four times faster"]
-    assert max(faster["modes"]) < 8 and np.median(faster["quality"]) > 0.6
+    whole = {name: np.mean(np.array(row["modes"]) == 8) for name, row in rows.items()}
+    good = {name: np.median(row["quality"]) for name, row in rows.items()}
+    assert whole["R1, annealed 1 to 0.01"] >= 0.9 and good["R1, annealed 1 to 0.01"] >= 0.75
+    faster = "TTUR, D four times faster"  # the model answer of 4.7
+    assert whole[faster] < 0.5 < good[faster]
+    # The table names treatments of both kinds: all modes but few good points, and the reverse.
+    assert any(whole[name] >= 0.5 and good[name] < 0.75 for name in rows)
     assert all(len(row["modes"]) == len(row["quality"]) == 10 for row in rows.values())
 
 
