@@ -1,12 +1,14 @@
 """How often does each failure of notebook 04 happen, and how often does its cure work?
 
     python benchmarks/failures.py [--quick] [--seeds 1000 1001 ...] [--cases ring grid ...]
-                                  [--keep FOLDER]
+                                  [--keep FOLDER] [--write [FILE]]
 
-The settings, and what counts as failed or cured, are in gan_helpers/failures.py; they were chosen
+The settings, and what counts as failed or cured, are in gan_course/failures.py; they were chosen
 with the TUNING seeds of seeds.py. Each case runs broken and cured with each seed, the runs of the
 plane side by side; `diagnose` names all of them, and its answers are counted against what the runs
 are. --keep: a folder in which finished parts lie, so that the next call goes on from there.
+--write puts the counts of the cases that ran into gan_course/data/failures.json, from which
+notebook 04 makes its figure of rates and its table of what `diagnose` confuses.
 
 Printed are rates with Wilson's 95 % intervals; the last line is JSON.
 """
@@ -23,9 +25,10 @@ import torch
 from seeds import REPORTING
 
 import gan_helpers as gh
-from gan_helpers import failures
+from gan_course import failures
 from gan_helpers.metrics import wilson
 
+TABLE = failures.DATA / "failures.json"
 SIDE_BY_SIDE = 10  # seeds of the plane that train together: one part of the work
 
 
@@ -128,10 +131,26 @@ def confusion(rows: dict) -> dict[str, dict[str, int]]:
     table: dict[str, Counter] = {}
     for name, kinds in rows.items():
         for kind, found in kinds.items():
-            truth = "healthy" if kind == "cured" else failures.CASES[name].disease
-            names = (row["diagnosis"] for row in found if row["counts"])
-            table.setdefault(truth, Counter()).update(names)
+            case = failures.CASES[name]
+            names = Counter(row["diagnosis"] for row in found if row["counts"])
+            if names:
+                table.setdefault(case.after if kind == "cured" else case.disease,
+                                 Counter()).update(names)  # fmt: skip
     return {truth: dict(counts.most_common()) for truth, counts in table.items()}
+
+
+def write(rows: dict, path: Path) -> None:
+    """The counts of these cases into the stored file, one line a case; other cases stay."""
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, kinds in rows.items():
+        hits = {what: n for what, n, _ in measured(failures.CASES[name], kinds)}
+        stored[name] = {
+            "runs": len(kinds["broken"]), "seeds": [row["seed"] for row in kinds["broken"]], **hits,
+            "called": confusion({name: kinds}),
+        }  # fmt: skip
+    lines = [f"{json.dumps(name)}: {json.dumps(stored[name])}"
+             for name in failures.CASES if name in stored]  # fmt: skip
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -140,9 +159,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=REPORTING)
     parser.add_argument("--cases", nargs="+", choices=list(failures.CASES))
     parser.add_argument("--keep", type=Path, help="folder of finished parts")
+    parser.add_argument("--write", type=Path, nargs="?", const=TABLE, metavar="FILE",
+                        help="renew the counts that are shipped, or those in FILE")  # fmt: skip
     options = parser.parse_args()
+    if options.quick and options.write == TABLE:
+        parser.error("--quick runs are too short for what is shipped: --write FILE")
     torch.set_num_threads(1)
     rows = collect(options)
+    if options.write is not None:
+        write(rows, options.write)
     result, worst = {}, {"failure": 1.0, "cure": 1.0}
     for name, kinds in rows.items():
         case, key = failures.CASES[name], name.replace(" ", "_")

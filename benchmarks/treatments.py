@@ -4,7 +4,7 @@
 
 Each row lays one of `failures.TREATMENTS`, untuned, over the plain GAN, for the first ten REPORTING
 seeds, which train side by side (about a minute of one core a row, WGAN-GP three). --write puts the
-rows that ran into gan_helpers/weights/treatments.json, from which notebook 04 makes its table; a
+rows that ran into gan_course/data/treatments.json, from which notebook 04 makes its table; a
 row is kept as soon as it is done. The last line is JSON: how many seeds of each row learned the
 ring, with all modes and 75 % of the points within three sigma.
 """
@@ -18,10 +18,10 @@ import time
 import torch
 from seeds import REPORTING
 
-from gan_helpers.failures import RING, TREATMENTS, WEIGHTS
+from gan_course.failures import DATA, RING, TREATMENTS
 
 SEEDS = REPORTING[:10]
-TABLE = WEIGHTS / "treatments.json"
+TABLE = DATA / "treatments.json"
 
 
 def run_row(name: str, quick: bool) -> tuple[dict, int]:

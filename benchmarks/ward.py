@@ -2,8 +2,8 @@
 
     python benchmarks/ward.py [--only NUMBER ...]
 
-Each is a run of a case in gan_helpers/failures.py, broken or cured, or of settings below; what the
-instruments read of it, and its last samples, go into gan_helpers/weights/ward. Their seeds are of
+Each is a run of a case in gan_course/failures.py, broken or cured, or of settings below; what the
+instruments read of it, and its last samples, go into gan_course/data/ward. Their seeds are of
 neither list in seeds.py. Runs of images need real MNIST.
 """
 
@@ -14,10 +14,10 @@ import argparse
 import torch
 from failures import mnist
 
-from gan_helpers import failures
+from gan_course import failures
+from gan_course.failures import CASES
+from gan_course.ward import FOLDER, write_patient
 from gan_helpers.diagnostics import diagnose
-from gan_helpers.diagnostics.ward import FOLDER, write_patient
-from gan_helpers.failures import CASES
 
 SEED = 500  # and on, one a patient
 

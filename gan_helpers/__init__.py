@@ -25,13 +25,13 @@ _EXPORTS = {
     "diagnostics": ["Instruments", "diagnose", "verify_pair"],
     "toys": ["anneal"],
     "plotting": [
-        "plot_comparison", "plot_history", "plot_instruments", "rates", "show", "show_grids",
-        "show_images", "show_snapshots", "subplots",
+        "describe_samples", "plot_comparison", "plot_history", "plot_instruments", "rates", "show",
+        "show_grids", "show_images", "show_snapshots", "subplots",
     ],
     "experiments": ["Comparison", "compare_runs", "signs_of_convergence"],
 }  # fmt: skip
 _MODULES = [
-    *_EXPORTS, "losses", "checkpoints", "run_folder", "verify", "failures", "live", "judges",
+    *_EXPORTS, "losses", "checkpoints", "run_folder", "verify", "live", "judges",
     "metrics", "pretrained",
 ]  # fmt: skip
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -298,14 +298,15 @@ def show_snapshots(run, count: int = 5, *, images: int = 16, alt: str, width: fl
 def rates(
     counts: dict[str, tuple[int, int]],
     *,
-    alt: str,
+    alt: str | None = None,
     title: str = "",
     xlabel: str = "share of runs",
     goal: float | None = None,
 ) -> None:
     """How often something happened: a dot and Wilson's 95 % interval a row, with its count.
 
-    counts: label -> (hits, runs), drawn from the top down. goal: a share to mark by a line.
+    counts: label -> (hits, runs), drawn from the top down. goal: a share to mark by a line. alt:
+    by default each row in words.
     """
     wrong = {label: pair for label, pair in counts.items() if not 0 <= pair[0] <= pair[1] > 0}
     if wrong or not counts:
@@ -323,7 +324,33 @@ def rates(
     ax.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xlabel=xlabel, title=title)
     ax.set_yticks(range(len(counts)), list(counts))
     ax.grid(axis="y", visible=False)
+    if alt is None:
+        told = [f"{label}: {hits} of {runs} ({low:.0%} to {high:.0%})"
+                for label, (hits, runs) in counts.items()
+                for low, high in [wilson(hits, runs)]]  # fmt: skip
+        alt = f"Shares with their 95 % intervals. {'; '.join(told)}."
     show(fig, alt)
+
+
+def describe_samples(samples: torch.Tensor) -> str:
+    """What is seen of points (n, 2) or images (N, C, H, W), in a clause: for alternative texts.
+
+    Of points where their middle lies (the median) and how far they reach; of images, uint8 or from
+    -1 to 1, how much two of them differ.
+    """
+    x = torch.as_tensor(samples)
+    if x.dim() == 2:
+        middle = x.median(0).values
+        reach = float((x - middle).norm(dim=1).quantile(0.9))
+        return (
+            f"points around ({middle[0]:z.1f}, {middle[1]:z.1f}), nine tenths of them within "
+            f"{reach:.2f} of it"
+        )
+    if len(x) == 1:
+        return "one image"
+    shades = x.flatten(1).float() / (255 if x.dtype == torch.uint8 else 2)
+    apart = float(torch.pdist(shades, p=1).mean()) / shades.shape[1]
+    return f"{len(x)} images, of which two differ by {apart:.0%} of the scale in an average pixel"
 
 
 # Title -> what of a history it shows; the second is dashed.
@@ -338,13 +365,15 @@ INSTRUMENTS = {
 
 
 def plot_instruments(
-    histories: dict[str, dict], *, alt: str, kinds: str = "modes", samples=None, title: str = ""
-) -> None:
+    histories: dict[str, dict], *, alt: str | None = None, kinds: str = "modes", samples=None,
+    title: str = "",
+) -> None:  # fmt: skip
     """Six instruments over the steps of one run or several, and perhaps the last samples.
 
     histories: label -> history of a `toys.ToyGAN` (a line for the median of its seeds, a band from
     lowest to highest), of `Instruments` or of `Signs`; at most eight. samples: points (n, 2) or
-    images, shown at the right. kinds: what is covered, modes or classes.
+    images, shown at the right. kinds: what is covered, modes or classes. alt: by default what the
+    instruments read at first and in the last third of the looks, and how the samples lie.
     """
     layout = [["0", "1", "2"], ["3", "4", "5"]]
     if samples is not None:
@@ -372,7 +401,32 @@ def plot_instruments(
         _draw_samples(axes["samples"], samples)
     if title:
         fig.suptitle(title, x=0.01, ha="left", fontsize=11)
+    if alt is None:
+        told = [f"{label}: {_in_words(history, kinds)}" for label, history in histories.items()]
+        if samples is not None:
+            told.append(f"The last samples: {describe_samples(samples)}")
+        alt = f"{title or 'Instruments'}, six panels over the steps. {'. '.join(told)}."
     show(fig, alt)
+
+
+def _in_words(history: dict, kinds: str) -> str:
+    """Each instrument's median over the seeds: at the first look, and its range in the last third.
+
+    The gradient norms are left out of the first look, before which no step was made.
+    """
+    words = {"d_real": "D(x)", "d_fake": "D(G(z))", "right_real": "right on real",
+             "right_fake": "right on generated", "g_norm": "gradient norm of G",
+             "d_norm": "of D", "modes": f"{kinds} covered", "effective": "effective",
+             "quality": "quality", "diversity": "diversity"}  # fmt: skip
+    looks = len(history["step"])
+    parts = []
+    for name, word in words.items():
+        values = np.asarray(history[name], dtype=float).reshape(looks, -1)
+        middle = np.median(values, axis=1)
+        late = middle[looks - max(1, looks // 3) :]
+        first = "" if name.endswith("norm") else f"{middle[0]:.2g} at first, "
+        parts.append(f"{word} {first}{late.min():.2g} to {late.max():.2g} in the last third")
+    return "; ".join(parts)
 
 
 def _draw_seeds(ax: Axes, steps, values, color: str, style: str) -> None:

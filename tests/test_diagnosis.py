@@ -1,6 +1,5 @@
-"""Instruments, diagnosis (each disease from signs made by hand), detectors and the ward."""
+"""Instruments, diagnosis (each disease from signs made by hand) and detectors."""
 
-import json
 import math
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 import gan_helpers as gh
 from gan_helpers import diagnostics, synthetic
 from gan_helpers.diagnostics import detectors
-from gan_helpers.diagnostics.ward import write_patient
 from gan_helpers.synthetic import draw_digits
 
 LOOKS, KINDS = 31, 8
@@ -213,28 +211,3 @@ def test_the_bootstrap_bound_lies_above_the_ratio_of_mean_distances():
     pairs = [float((a - b).norm()) for i, a in enumerate(near / 4) for b in (near / 4)[:i]]
     assert mean == pytest.approx(np.mean(pairs), rel=1e-3)
     assert 0.2 < ratio < bound < 0.35
-
-
-# ---------------------------------------------------------------------------- the ward
-def test_a_patient_is_read_back_as_it_was_and_tells_its_disease_only_when_asked(tmp_path):
-    truth = {"disease": "healthy", "cause": "none", "prescription": "none"}
-    signs = gh.toys.ToyGAN(synthetic.ring(), hidden=8).train(4, look=2).signs()[0]
-    path = write_patient(3, signs, truth, tmp_path)
-    assert b"healthy" not in path.read_bytes()
-    (patient,) = diagnostics.ward(tmp_path)
-    assert patient.number == 3 and patient.reveal() == truth and "healthy" not in repr(patient)
-    for name, values in signs.history.items():
-        np.testing.assert_allclose(patient.signs.history[name], values, rtol=1e-6)
-    assert torch.equal(patient.signs.samples, signs.samples)
-    with pytest.raises(FileNotFoundError, match="benchmarks/ward.py"):
-        diagnostics.ward(tmp_path / "empty")
-
-
-def test_the_ward_that_is_shipped_is_small_and_its_diseases_have_names():
-    patients = diagnostics.ward()
-    assert len(patients) >= 8
-    size = sum(path.stat().st_size for path in diagnostics.ward.__globals__["FOLDER"].iterdir())
-    assert size < 2_000_000
-    for patient in patients:
-        assert patient.reveal()["disease"] in diagnostics.NAMES
-        assert json.dumps(patient.signs.history) and patient.signs.title

@@ -5,10 +5,11 @@ import json
 import failures as benchmark
 import pytest
 import torch
+from seeds import REPORTING
 
 import gan_helpers as gh
-from gan_helpers import failures
-from gan_helpers.failures import CASES
+from gan_course import failures
+from gan_course.failures import CASES
 from gan_helpers.synthetic import draw_digits
 
 DIFFER = {
@@ -21,6 +22,7 @@ DIFFER = {
     "memorisation": ["images"],
 }
 TUNING = (90, 91)
+ROW = {"seed": 1000, "counts": True, "diagnosis": "unclear", "g_norm": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,41 @@ def test_the_benchmark_counts_and_goes_on_where_it_stopped(monkeypatch, capsys, 
     )
 
 
+def test_the_benchmark_writes_what_the_notebook_shows(monkeypatch, tmp_path):
+    argv = ["failures.py", "--quick", "--cases", "ring", "vanishing gradients"]
+    monkeypatch.setattr("sys.argv", [*argv, "--write"])
+    with pytest.raises(SystemExit):
+        benchmark.main()  # short runs are not what is shipped
+    path = tmp_path / "failures.json"
+    monkeypatch.setattr("sys.argv", [*argv, "--write", str(path)])
+    benchmark.main()
+    monkeypatch.setattr(failures, "DATA", tmp_path)
+    rates, called = failures.rates(), failures.confusion()
+    assert list(rates) == [
+        "ring: fails", "ring: cured", "vanishing gradients: fails",
+        "vanishing gradients: gradient back", "vanishing gradients: and samples better",
+    ]  # fmt: skip
+    assert {runs for _, runs in rates.values()} == {2}
+    healed = ("ring: cured", "vanishing gradients: and samples better")
+    counted = sum(hits for name, (hits, _) in rates.items() if "fails" in name or name in healed)
+    assert sum(sum(said.values()) for said in called.values()) == counted
+    before = json.loads(path.read_text())
+    rows = {"grid": {"broken": [ROW], "cured": [ROW | {"diagnosis": "healthy"}] * 2}}
+    benchmark.write(rows, path)
+    after = json.loads(path.read_text())
+    assert (
+        list(after) == ["ring", "grid", "vanishing gradients"] and after["ring"] == before["ring"]
+    )
+    assert failures.confusion()["hopping collapse"]["unclear"] == 1
+
+
+def test_what_is_shipped_counts_the_reporting_seeds_and_its_runs():
+    for row in failures._measured().values():
+        assert set(row["seeds"]) <= set(REPORTING) and len(row["seeds"]) == row["runs"]
+        assert sum(sum(said.values()) for said in row["called"].values()) <= 2 * row["runs"]
+    assert all(hits <= runs for hits, runs in failures.rates().values())
+
+
 def test_a_gradient_cure_is_counted_against_the_same_seed_s_broken_run():
     rows = {
         "broken": [{"g_norm": 1e-6, "counts": True}, {"g_norm": 1.0, "counts": False}],
@@ -97,7 +134,10 @@ def test_break_and_cure_on_the_plane(name):
     case = CASES[name]
     broken, cured = (case.run(s, TUNING).signs() for s in (case.broken, case.cured))
     assert all(map(case.failed, broken))
-    if not case.gradient:
+    if case.gradient:
+        norms = [[failures.last(s, "g_norm", 5) for s in runs] for runs in (broken, cured)]
+        assert all(after >= 100 * before for before, after in zip(*norms, strict=True))
+    else:
         assert all(map(case.healed, cured))
     assert all(gh.diagnose(signs).name != "healthy" for signs in broken)
 

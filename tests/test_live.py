@@ -434,3 +434,5 @@ def test_slides_with_widgets_follow_the_slider_also_with_images(monkeypatch):
 def test_slides_of_nothing_are_refused():
     with pytest.raises(ValueError, match="frames is empty"):
         live.slides({}, alt="nothing")
+    told = live.moments.Slides({"step 0": torch.zeros(9, 2), "step 5": 1 + torch.zeros(9, 2)}).alt
+    assert "step 0: points around (0.0, 0.0)" in told and "step 5: points around (1.0, 1.0)" in told

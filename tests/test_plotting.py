@@ -196,6 +196,8 @@ def test_rates_have_a_row_each_with_wilson_s_interval_and_the_count(monkeypatch)
     for bar, hits in zip(bars, (19, 0), strict=True):
         assert tuple(bar.get_xdata()) == gh.metrics.wilson(hits, 20)
     assert [text.get_text() for text in ax.texts] == ["19 of 20", "0 of 20"] and alt == "two rates"
+    plotting.rates({"broken": (19, 20)})
+    assert seen[-1][1] == "Shares with their 95 % intervals. broken: 19 of 20 (76% to 99%)."
     with pytest.raises(ValueError, match="hits"):
         plotting.rates({"broken": (3, 2)}, alt="wrong")
 
@@ -213,3 +215,22 @@ def test_instruments_of_many_seeds_and_of_one_run(shown, samples):
     gh.plot_instruments({"one": read_out(None), "two": read_out(3)}, alt="b", samples=samples)
     assert [alt for _, alt in shown] == ["a", "b"]
     assert not np.array_equal(shown[0][0], shown[1][0])
+
+
+def test_instruments_and_samples_are_told_in_words_where_no_words_are_given(shown):
+    history = read_out(3, looks=6)
+    history["quality"] = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])[:, None].expand(6, 3)
+    points = torch.tensor([2.0, -1.0]) + 0.01 * torch.randn(50, 2)
+    gh.plot_instruments({"run": history}, samples=points, title="patient 9", kinds="classes")
+    words = shown[-1][1]
+    assert words.startswith("patient 9") and "classes covered" in words
+    assert "quality 0 at first, 0.4 to 0.5 in the last third" in words
+    assert "points around (2.0, -1.0), nine tenths of them within 0.0" in words
+
+
+def test_images_are_told_by_how_much_they_differ():
+    half = torch.cat([torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), 255)]).to(torch.uint8)
+    assert "2 images, of which two differ by 100%" in plotting.describe_samples(half)
+    alike = plotting.describe_samples(torch.zeros(5, 1, 4, 4))
+    assert "5 images, of which two differ by 0%" in alike
+    assert plotting.describe_samples(torch.zeros(1, 1, 4, 4)) == "one image"

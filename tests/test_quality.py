@@ -15,11 +15,11 @@ LAYERS = {
     "gan_helpers": [
         "settings", "synthetic", "datasets", "models", "losses", "checkpoints", "sampling",
         "run_folder", "runs", "callbacks", "verify", "training", "judges", "pretrained", "metrics",
-        "diagnostics", "toys", "plotting", "experiments", "failures", "live", "__main__",
+        "diagnostics", "toys", "plotting", "experiments", "live", "__main__",
     ],
     "gan_course": [
-        "kernel", "quiz", "scores", "exercises", "notebook", "release", "gate", "minutes", "run",
-        "__main__",
+        "kernel", "quiz", "scores", "failures", "ward", "exercises", "notebook", "release", "gate",
+        "minutes", "run", "__main__",
     ],
 }  # fmt: skip
 

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_helpers.diagnostics import NAMES, Patient, diagnose, ward
-from gan_helpers.failures import RING
+from gan_helpers.diagnostics import NAMES, diagnose
 from gan_helpers.metrics.coverage import mode_counts
 from gan_helpers.toys import ToyGAN
 
+from ..failures import RING
+from ..ward import Patient, patients
 from .catalogue import MISTAKES
 from .compare import (
     all_near,
@@ -233,7 +234,7 @@ BEDS = (1, 2, 3, 4)  # the patients of the notebook; others may be named too
 
 def charts() -> dict[int, tuple[str, str]]:
     """Each patient's disease and a prescription for it."""
-    beds = [patient for patient in ward() if patient.number in BEDS]
+    beds = [patient for patient in patients() if patient.number in BEDS]
     return {p.number: (_key(p, "disease")[0], _key(p, "cabinet")[0]) for p in beds}
 
 
@@ -263,7 +264,7 @@ _NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
     "4.6",
     "Diagnose and prescribe",
     signature="charts()",
-    takes="nothing; the patients are those of gh.diagnostics.ward()",
+    takes="nothing; the patients are those of course.ward.patients()",
     returns="a dict: the number of each patient from 1 to 4 -> (disease, prescription), one of "
     "gh.diagnostics.NAMES and one from the notebook's cabinet",
     accepts="lists in place of tuples; further patients of the ward",
@@ -272,8 +273,8 @@ _NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
 )
 def check_charts(answer: Callable) -> None:
     given = _returned_dict(answer, "charts()")
-    patients = [p for p in ward() if p.number in BEDS or p.number in given]
-    for n, patient in ((p.number, p) for p in patients):
+    asked = [p for p in patients() if p.number in BEDS or p.number in given]
+    for n, patient in ((p.number, p) for p in asked):
         need(n in given, f"`charts()` has nothing on patient {n}; its keys are {list(given)}.")
         disease, prescription = need_parts(given[n], f"charts()[{n}]", "disease", "prescription")
         truth, seen = _key(patient, "disease"), " ".join(diagnose(patient.signs).evidence)

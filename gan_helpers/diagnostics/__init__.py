@@ -2,7 +2,7 @@
 
 `pair`: a pair verified before the first step. `instruments`: what is read of a run of images while
 it trains (a `toys.ToyGAN` reads its own). `diagnosis`: the disease by its signs. `detectors`: rules
-for collapse, each for what it sees. `ward`: sick runs that come with the package.
+for collapse, each for what it sees.
 """
 
 from .detectors import Finding, collapse_detectors
@@ -10,4 +10,3 @@ from .diagnosis import NAMES, Diagnosis, diagnose
 from .instruments import Instruments, gradient_norms
 from .pair import Check, PairReport, verify_pair
 from .reading import Signs, judged, spread
-from .ward import Patient, ward

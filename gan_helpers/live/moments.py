@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..plotting import to_display
+from ..plotting import describe_samples, to_display
 from . import has_front_end
 from .canvas import draw_plane, jpeg, output, side_by_side
 
@@ -19,12 +19,15 @@ _UNDECIDED = np.full((2, 2), 0.5)  # D's verdict where there is none to show: wh
 class Slides:
     """What `slides` returns: `labels`, the chosen `place`, and the picture that belongs to it."""
 
-    def __init__(self, frames: Mapping[str, Tensor], alt: str, real: Tensor | None = None):
+    def __init__(
+        self, frames: Mapping[str, Tensor], alt: str | None = None, real: Tensor | None = None
+    ):
         if not frames:
             raise ValueError("frames is empty: give at least one moment, label -> points or images")
-        self.labels, self.alt, self.place = [str(label) for label in frames], alt, 0
+        self.labels, self.place = [str(label) for label in frames], 0
         self._frames = [torch.as_tensor(frame) for frame in frames.values()]
         self._real = torch.zeros(0, 2) if real is None else torch.as_tensor(real)
+        self.alt = self._in_words() if alt is None else alt
 
     def picture(self, place: int | None = None, size: int = SIZE) -> Image.Image:
         """The moment at `place` (default: the chosen one) as a picture of `size` pixels."""
@@ -37,19 +40,28 @@ class Slides:
 
     def strip(self, shown: int = 6) -> Image.Image:
         """At most `shown` moments in a row, evenly spaced, the first and the last among them."""
-        places = np.unique(np.linspace(0, len(self.labels) - 1, shown).round().astype(int))
+        places = self._places(shown)
         pictures = [self.picture(place, SMALL) for place in places]
         return side_by_side(pictures, [self.labels[place] for place in places])
 
+    def _places(self, shown: int) -> np.ndarray:
+        return np.unique(np.linspace(0, len(self.labels) - 1, shown).round().astype(int))
+
+    def _in_words(self) -> str:
+        told = [f"{self.labels[k]}: {describe_samples(self._frames[k])}" for k in self._places(6)]
+        return f"What the same noise becomes. {'; '.join(told)}."
+
 
 def slides(
-    frames: Mapping[str, Tensor], *, alt: str, real: Tensor | None = None, shown: int = 6
-) -> Slides:
+    frames: Mapping[str, Tensor], *, alt: str | None = None, real: Tensor | None = None,
+    shown: int = 6,
+) -> Slides:  # fmt: skip
     """A slider over moments of a training; without a front end a strip of `shown` of them.
 
     frames: label ("step 200") -> what the same noise gave at that moment, points (n, 2) or images
     (N, C, H, W) as `to_display` takes them. real: points (m, 2) drawn in blue below. alt: what
-    there is to see. Raises ValueError for no frames.
+    there is to see, by default where the points lie or how much the images differ at six moments.
+    Raises ValueError for no frames.
     """
     made = Slides(frames, alt, real)
     (_show_widgets(made) if has_front_end() else _show_strip(made, shown))

@@ -7,23 +7,26 @@ failed or cured. Cases of the plane are settings of `toys.ToyGAN`, those of imag
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from . import synthetic
-from .callbacks import AnnealPenalty, Averaging, LRSchedule
-from .datasets import ImageDataset
-from .diagnostics import Instruments, Signs
-from .judges import WEIGHTS
-from .losses import PENALTIES
-from .models.mlp import IMAGE_SHAPE
-from .runs import TrainingRun
-from .settings import set_seed
-from .toys import ToyGAN, anneal
-from .training import train
+from gan_helpers import synthetic
+from gan_helpers.callbacks import AnnealPenalty, Averaging, LRSchedule
+from gan_helpers.datasets import ImageDataset
+from gan_helpers.diagnostics import Instruments, Signs
+from gan_helpers.losses import PENALTIES
+from gan_helpers.models.mlp import IMAGE_SHAPE
+from gan_helpers.runs import TrainingRun
+from gan_helpers.settings import set_seed
+from gan_helpers.toys import ToyGAN, anneal
+from gan_helpers.training import train
+
+DATA = Path(__file__).resolve().parent / "data"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Case:
     broken: settings, `steps` among them; changed: what the cure changes. failed, healed: what a
     run's `Signs` must show to count as the one or the other. target makes the data of the plane;
     None: the case is one of images. gradient: the cure's headline is that G's gradient is at least
-    100 times the broken run's; what `healed` asks for is told beside it.
+    100 times the broken run's; what `healed` asks for is told beside it. after: what a run that
+    healed is, by a name of `diagnostics.NAMES`.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Case:
     healed: Callable[[Signs], bool] = field(repr=False)
     target: Callable[[], object] | None = None
     gradient: bool = False
+    after: str = "healthy"
 
     @property
     def cured(self) -> dict:
@@ -209,6 +214,7 @@ D_OVERPOWERS = Case(
     },
     changed={"lr": (1e-3, 2e-3), "penalty": "r1", "weight": 10},
     failed=_d_knows, healed=lambda s: s.history["fd"][-1] <= s.history["fd"][0] / 2, gradient=True,
+    after="too early to tell",  # 200 steps: on its way
 )  # fmt: skip
 MEMORISATION = Case(
     "memorisation", "memorisation",
@@ -227,6 +233,42 @@ CASES: dict[str, Case] = {
         RING, GRID, G_OVERPOWERS, VANISHING, D_OVERPOWERS, MNIST_COLLAPSE, MEMORISATION,
     )
 }  # fmt: skip
+
+
+# --- how often ------------------------------------------------------------------------------------
+
+
+def rates() -> dict[str, tuple[int, int]]:
+    """How often each case failed when broken, and was cured: "ring: fails" -> (hits, runs).
+
+    Measured by `python benchmarks/failures.py --write`. Where the cure is one of G's gradient, a
+    third row has the runs in which the samples, too, became what the case asks for.
+    """
+    words = {"failure": "fails", "cure": "cured", "score": "and samples better"}
+    return {
+        f"{name}: {'gradient back' if what == 'cure' and CASES[name].gradient else word}": (
+            row[what], row["runs"],
+        )
+        for name, row in _measured().items() for what, word in words.items() if what in row
+    }  # fmt: skip
+
+
+def confusion() -> dict[str, dict[str, int]]:
+    """What runs are -> what `diagnose` called them -> how many runs; from the same measurement.
+
+    A broken run that failed is what its case's `disease` says, a cured run that healed what `after`
+    says. Runs that did neither are left out: nobody knows what they are.
+    """
+    table: dict[str, Counter] = {}
+    for row in _measured().values():
+        for truth, called in row["called"].items():
+            table.setdefault(truth, Counter()).update(called)
+    return {truth: dict(called.most_common()) for truth, called in table.items()}
+
+
+def _measured() -> dict[str, dict]:
+    stored = json.loads((DATA / "failures.json").read_text(encoding="utf-8"))
+    return {name: stored[name] for name in CASES if name in stored}
 
 
 # --- what is recommended against collapse ---------------------------------------------------------
@@ -262,7 +304,7 @@ def treatments() -> dict[str, dict]:
 
     One value a seed, of the last look; measured by `python benchmarks/treatments.py --write`.
     """
-    stored = json.loads((WEIGHTS / "treatments.json").read_text(encoding="utf-8"))
+    stored = json.loads((DATA / "treatments.json").read_text(encoding="utf-8"))
     return {name: {"settings": TREATMENTS[name], **row} for name, row in stored.items()}
 
 

@@ -1,4 +1,4 @@
-"""The ward: sick runs that come with the package, without a name on their charts."""
+"""The ward of notebook 04: sick runs that come with the course, without a name on their charts."""
 
 import json
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .reading import Signs
+from gan_helpers.diagnostics import Signs
 
-FOLDER = Path(__file__).resolve().parent.parent / "weights" / "ward"
+FOLDER = Path(__file__).resolve().parent / "data" / "ward"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Patient:
         return f"Patient({self.number}: {self.signs.title}, {steps:,} steps)"
 
 
-def ward(folder: Path = FOLDER) -> list[Patient]:
+def patients(folder: Path = FOLDER) -> list[Patient]:
     """The patients, in the order of their beds. They are made by `python benchmarks/ward.py`.
 
     Raises FileNotFoundError if none is installed.
