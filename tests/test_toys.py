@@ -126,7 +126,6 @@ def test_who_spirals_out_who_stays_and_who_comes_home():
     assert final_ratio(toys.dirac_game(instance_noise=1.0)).max() < 1e-4
     assert final_ratio(toys.bilinear_game(), "optimistic").max() < 0.1
     assert final_ratio(toys.dirac_game(), "optimistic", steps=5000).max() < 0.01
-    assert final_ratio(toys.dirac_game("non-saturating", consensus=1.0)).max() < 1e-4
 
 
 def test_what_500_steps_achieve_depends_on_the_start():

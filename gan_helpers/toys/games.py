@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,9 +71,7 @@ def bilinear_game() -> Game:
     return Game("bilinear", lambda theta, psi: (-psi, theta))
 
 
-def dirac_game(
-    loss: str = "minimax", *, r1: float = 0.0, instance_noise: float = 0.0, consensus: float = 0.0
-) -> Game:
+def dirac_game(loss: str = "minimax", *, r1: float = 0.0, instance_noise: float = 0.0) -> Game:
     """The Dirac-GAN (Mescheder et al. 2018): all real data at 0, all generated data at theta.
 
     D's logit at x is psi * x.
@@ -81,17 +80,16 @@ def dirac_game(
         loss: G's loss: "minimax" or "non-saturating"; D's is cross-entropy in both cases.
         r1: weight gamma of the gradient penalty gamma/2 * psi^2.
         instance_noise: standard deviation of Gaussian noise added to real and generated points.
-        consensus: weight of the consensus term (Mescheder et al. 2017), gamma/2 |velocity|^2.
 
     Raises ValueError for an unknown loss or a negative weight.
     """
     if loss not in ("minimax", "non-saturating"):
         raise ValueError(f"loss={loss!r}: expected 'minimax' or 'non-saturating'")
-    if min(r1, instance_noise, consensus) < 0:
-        raise ValueError("r1, instance_noise and consensus must not be negative")
+    if min(r1, instance_noise) < 0:
+        raise ValueError("r1 and instance_noise must not be negative")
     nodes, weights = _noise_nodes(instance_noise)
 
-    def plain(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+    def velocity(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
         """-dL_G/dtheta and -dL_D/dpsi, averaged over the noise; slopes by logit in closed form."""
         real, fake = nodes, theta[..., None] + nodes
         d_real = torch.sigmoid(psi[..., None] * real)
@@ -101,22 +99,13 @@ def dirac_game(
         d_psi = (weights * ((1 - d_real) * real - d_fake * fake)).sum(-1)
         return d_theta, d_psi - r1 * psi
 
-    def with_consensus(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            both = torch.stack([theta, psi]).detach().requires_grad_(True)
-            velocity = torch.stack(plain(both[0], both[1]))
-            (slope,) = torch.autograd.grad(0.5 * velocity.square().sum(), both)
-        return tuple(velocity.detach() - consensus * slope)
-
-    return Game(f"Dirac, {loss}", with_consensus if consensus else plain)
+    return Game(f"Dirac, {loss}", velocity)
 
 
 def _noise_nodes(std: float) -> tuple[Tensor, Tensor]:
     """Points and weights that average over N(0, std^2) (Gauss-Hermite, exact enough for us)."""
     if std == 0:
         return torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    import numpy as np
-
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
     return torch.tensor(nodes) * std, torch.tensor(weights / weights.sum())
 
