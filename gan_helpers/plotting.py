@@ -86,12 +86,17 @@ def show(fig: Figure, alt: str) -> None:
     _write_notes(fig)
     if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
         sys.modules["matplotlib.pyplot"].close(fig)
-    if not in_notebook():
+    if in_notebook():
+        show_picture(figure_png(fig), "png", alt)
+    else:
         print(f"[figure] {alt}")
-        return
+
+
+def show_picture(data: bytes, kind: str, alt: str) -> None:
+    """Put a picture file of this kind ("png", "jpeg") under the cell."""
     from IPython.display import display
 
-    display(picture_output(figure_png(fig), "png", alt), raw=True)
+    display(picture_output(data, kind, alt), raw=True)
 
 
 def picture_output(data: bytes, kind: str, alt: str) -> dict[str, str]:
