@@ -22,7 +22,6 @@ from .networks import (
     forward,
     gradient_norms,
     hidden_units,
-    layer_sizes,
     new_weights,
 )
 
@@ -306,7 +305,7 @@ class ToyGAN:
         """Move every D once, on fresh real and generated batches."""
         n = self.batch_size
         generators = self._generators(self.d_count, "D step")
-        real = torch.stack([self.target.sample(n, generator) for generator in generators])
+        real = self._real(n, generators)
         with torch.no_grad():
             fake = forward(self.G, self._normal((n, self.latent_dim), generators))
         points = torch.cat([real, fake], 1)
@@ -337,9 +336,7 @@ class ToyGAN:
         masks = self._masks(self.g_count, "G step")
         if not (self.feature_matching or self._losses.g_sees_real):
             return self._losses.g_loss(self.judge(fake, masks=masks))
-        generators = self._generators(self.g_count, "G step, real")
-        n = fake.shape[-2]
-        real = torch.stack([self.target.sample(n, generator) for generator in generators])
+        real = self._real(fake.shape[-2], self._generators(self.g_count, "G step, real"))
         if self.feature_matching:
             units = [hidden_units(self.D, x.reshape(len(x), -1, 2 * self.pack)).mean(1)
                      for x in (real, fake)]  # fmt: skip
@@ -407,8 +404,7 @@ class ToyGAN:
     def look(self) -> None:
         """Read the instruments once, on the same latent and real points each time."""
         fake, half = self.sample(LOOKED_AT, "look"), LOOKED_AT // 2
-        generators = self._generators(0, "look, real")
-        real = torch.stack([self.target.sample(half, generator) for generator in generators])
+        real = self._real(half, self._generators(0, "look, real"))
         row = {
             **judged(self.logits(real), self.logits(fake[:, :half]), self._losses),
             "g_norm": self.g_norm,
@@ -447,6 +443,9 @@ class ToyGAN:
     def _generators(self, step: int, stream: str) -> list[torch.Generator]:
         return [step_generator(seed, step, stream) for seed in self.seeds]
 
+    def _real(self, n: int, generators: list[torch.Generator]) -> Tensor:
+        return torch.stack([self.target.sample(n, generator) for generator in generators])
+
     def _normal(self, shape: tuple[int, ...], generators: list[torch.Generator]) -> Tensor:
         return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
 
@@ -468,5 +467,6 @@ class ToyGAN:
     def _weights(
         self, stream: str, inputs: int, outputs: int, layers: int, extra: int = 0
     ) -> list[Tensor]:
-        sizes = layer_sizes(inputs, self.hidden, layers, outputs, extra)
+        wide = self.hidden
+        sizes = [(inputs, wide), *[(wide, wide)] * (layers - 1), (wide + extra, outputs)]
         return new_weights(self._generators(0, stream), sizes)
