@@ -75,7 +75,7 @@ def test_dirac_velocity_is_minus_the_gradient_of_the_course_losses():
         # The mean over two independent games is half of each game's own loss.
         (d_theta,) = torch.autograd.grad(2 * objective.g_loss(psi * theta), theta)
         (d_psi,) = torch.autograd.grad(2 * objective.d_loss(psi * 0, psi * theta), psi)
-        got = toys.dirac_game(name).velocity(theta.detach(), psi.detach())
+        got = toys.dirac_game(name)(theta.detach(), psi.detach())
         torch.testing.assert_close(got[0], -d_theta)
         torch.testing.assert_close(got[1], -d_psi)
 
@@ -93,8 +93,8 @@ def test_r1_in_the_dirac_game_is_the_course_penalty():
     penalty = losses.r1_penalty(0.6)(D, torch.zeros(4, 1, dtype=torch.float64), None, None)
     (slope,) = torch.autograd.grad(penalty, D.psi)
     here = (torch.tensor([0.3], dtype=torch.float64), D.psi.detach()[None])
-    with_r1 = toys.dirac_game(r1=0.6).velocity(*here)[1]
-    torch.testing.assert_close(with_r1, toys.dirac_game().velocity(*here)[1] - slope)
+    with_r1 = toys.dirac_game(r1=0.6)(*here)[1]
+    torch.testing.assert_close(with_r1, toys.dirac_game()(*here)[1] - slope)
 
 
 def test_instance_noise_averages_over_the_noise():
@@ -103,7 +103,7 @@ def test_instance_noise_averages_over_the_noise():
     psi = here[1].clone().requires_grad_(True)
     loss = losses.cross_entropy_d_loss(psi * noise[0], psi * (here[0] + noise[1]))
     (slope,) = torch.autograd.grad(loss, psi)
-    got = toys.dirac_game(instance_noise=0.8).velocity(*here)[1]
+    got = toys.dirac_game(instance_noise=0.8)(*here)[1]
     torch.testing.assert_close(got, -slope, atol=0.01, rtol=0)
 
 
@@ -149,7 +149,7 @@ def test_what_500_steps_achieve_depends_on_the_start():
 
 def test_near_the_centre_the_minimax_game_is_the_bilinear_one_at_half_speed_turned_round():
     place = 1e-3 * STARTS.T
-    slow, fast = toys.dirac_game().velocity(*place), toys.bilinear_game().velocity(*place)
+    slow, fast = toys.dirac_game()(*place), toys.bilinear_game()(*place)
     for mine, theirs in zip(slow, fast, strict=True):
         torch.testing.assert_close(mine, -theirs / 2, rtol=1e-5, atol=1e-12)
 

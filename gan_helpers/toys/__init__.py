@@ -7,8 +7,6 @@ side by side, so that what depends on the seed can be shown as a rate. `modes`: 
 
 from ..metrics.coverage import effective, reverse_kl
 from .games import (
-    UPDATES,
-    Game,
     bilinear_game,
     dirac_game,
     gaussian_density,

@@ -6,7 +6,6 @@ Dirac-GAN) every step can be drawn.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -52,15 +51,9 @@ def wasserstein_1(p: Tensor, q: Tensor, dx: float) -> float:
 
 
 # ---------------------------------------------------------------------------- games of two numbers
-class Game(NamedTuple):
-    """Two players with one number each: theta (generator) and psi (discriminator).
-
-    `velocity(theta, psi)` gives both players' directions of improvement, tensors of the same shape;
-    the equilibrium is (0, 0).
-    """
-
-    name: str
-    velocity: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+# Two players with one number each, theta (generator) and psi (discriminator): a game is a function
+# game(theta, psi) -> both players' directions of improvement. The equilibrium is (0, 0).
+Game = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def bilinear_game() -> Game:
@@ -68,7 +61,7 @@ def bilinear_game() -> Game:
 
     It is also the Dirac-GAN with the Wasserstein objective and an unrestricted critic.
     """
-    return Game("bilinear", lambda theta, psi: (-psi, theta))
+    return lambda theta, psi: (-psi, theta)
 
 
 def dirac_game(loss: str = "minimax", *, r1: float = 0.0, instance_noise: float = 0.0) -> Game:
@@ -89,7 +82,7 @@ def dirac_game(loss: str = "minimax", *, r1: float = 0.0, instance_noise: float 
         raise ValueError("r1 and instance_noise must not be negative")
     nodes, weights = _noise_nodes(instance_noise)
 
-    def velocity(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+    def game(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
         """-dL_G/dtheta and -dL_D/dpsi, averaged over the noise; slopes by logit in closed form."""
         real, fake = nodes, theta[..., None] + nodes
         d_real = torch.sigmoid(psi[..., None] * real)
@@ -99,7 +92,7 @@ def dirac_game(loss: str = "minimax", *, r1: float = 0.0, instance_noise: float 
         d_psi = (weights * ((1 - d_real) * real - d_fake * fake)).sum(-1)
         return d_theta, d_psi - r1 * psi
 
-    return Game(f"Dirac, {loss}", velocity)
+    return game
 
 
 def _noise_nodes(std: float) -> tuple[Tensor, Tensor]:
@@ -135,14 +128,14 @@ def orbit(
     theta, psi = place.unbind(-1)
     path, before = [place], None
     for _ in range(steps):
-        d_theta, d_psi = game.velocity(theta, psi)
+        d_theta, d_psi = game(theta, psi)
         if updates == "optimistic":
             last = before or (d_theta, d_psi)
             before = (d_theta, d_psi)
             d_theta, d_psi = 2 * d_theta - last[0], 2 * d_psi - last[1]
         psi = psi + step * d_psi
         if updates == "alternating":
-            d_theta, _ = game.velocity(theta, psi)
+            d_theta, _ = game(theta, psi)
         theta = theta + step * d_theta
         path.append(torch.stack([theta, psi], -1))
     return torch.stack(path)
