@@ -66,7 +66,10 @@ def gaussian(center: tuple[float, float] = (0.0, 0.0), sigma: float = 0.5) -> Mi
 
 @dataclass(frozen=True)
 class TwoMoons:
-    """Two interlocking half circles of radius `radius`, blurred by Gaussian noise `sigma`."""
+    """Two interlocking half circles of radius `radius`, blurred by Gaussian noise `sigma`.
+
+    Connected but bent modes, with a gap between them.
+    """
 
     radius: float = 0.7
     sigma: float = 0.05
@@ -81,9 +84,7 @@ class TwoMoons:
         return torch.stack([x, y], dim=1) + self.sigma * _normal((n, 2), generator)
 
 
-def two_moons(radius: float = 0.7, sigma: float = 0.05) -> TwoMoons:
-    """Two interlocking moons: connected but bent modes, with a gap between them."""
-    return TwoMoons(radius, sigma)
+two_moons = TwoMoons  # beside `ring` and `grid`
 
 
 # ---------------------------------------------------------------------------------- drawn digits
