@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from gan_helpers.settings import switch
+from gan_helpers.settings import runs_in_cell, switch
 
 _ANSWER = re.compile(r"\s*# Exercise (\d+\.\d+): your answer")
 _NAME = re.compile(r"^(?:def|class)\s+(\w+)", re.M)
@@ -77,8 +77,6 @@ def is_strict() -> bool:
 
 def has_reader() -> bool:
     """Whether a person may be at the notebook: a kernel, not marking, not run by a program."""
-    from gan_helpers.live import runs_in_cell
-
     return shell() is not None and not is_strict() and not runs_in_cell()
 
 

@@ -29,6 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gan_helpers.settings import has_front_end
+
 from . import kernel
 
 Choice = str | int | None
@@ -160,7 +162,7 @@ def verdict(
         asked.tell(f"Your verdict: **it {RULINGS[asked.choice]}**. {replies[asked.choice]}")
 
     ruled = given if asked.choice is None else asked.choice
-    if _has_buttons():
+    if has_front_end():
         _show(f"**Your verdict.** {claim}")  # the buttons name the rulings
         asked.buttons = _show_buttons(RULINGS, rule, RULINGS) if ruled is None else None
     else:
@@ -365,12 +367,6 @@ def _show_question(
     _show(f"**{title}.** {text}\n\n{folded}", _plain(plain))
 
 
-def _has_buttons() -> bool:
-    from gan_helpers.live import has_front_end
-
-    return has_front_end()
-
-
 def _show_buttons(
     options: tuple[str, ...],
     clicked: Callable[[int], None],
@@ -380,7 +376,7 @@ def _show_buttons(
 
     Without a front end there are no buttons, and None is returned.
     """
-    if not _has_buttons():
+    if not has_front_end():
         return None
     import ipywidgets
 

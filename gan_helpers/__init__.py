@@ -18,9 +18,7 @@ _EXPORTS = {
     ],
     "sampling": ["draw", "generate", "to_display"],
     "runs": ["TrainingRun"],
-    "callbacks": [
-        "AnnealNoise", "AnnealPenalty", "Averaging", "KeepBest", "LRSchedule", "SpectralProjection",
-    ],
+    "callbacks": ["AnnealPenalty", "Averaging", "KeepBest", "LRSchedule", "SpectralProjection"],
     "training": ["train"],
     "diagnostics": ["Instruments", "diagnose", "verify_pair"],
     "toys": ["anneal"],

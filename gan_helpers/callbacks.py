@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from . import checkpoints
-from .models import InstanceNoise
 from .runs import COLUMNS, TrainingRun, put_back, save_best, save_grids, state
 from .settings import in_notebook, step_generator
 
@@ -122,29 +121,20 @@ class LRSchedule(Callback):
     after_step = on_start
 
 
-class _Anneal(Callback):
-    """From `start` to `end` over the first `share` of the steps, constant from there on."""
+class AnnealPenalty(Callback):
+    """Change the weight of the run's penalty from `start` to `end`, by the same factor each step.
+
+    `train(..., penalty=r1_penalty(), callbacks=[AnnealPenalty(10, 0.1)])`. A strong penalty keeps
+    D smooth while the distributions are far apart; a weak one lets it see detail at the end. Over
+    the first `share` of the steps, constant from there on.
+    """
 
     def __init__(self, start: float, end: float, share: float = 0.8):
         if not 0 < share <= 1:
             raise ValueError(f"share={share} of the steps must lie in (0, 1]")
-        self.start, self.end, self.share = start, end, share
-
-    def progress(self, run: TrainingRun) -> float:
-        return min(1.0, run.step / (self.share * run.total_steps))
-
-
-class AnnealPenalty(_Anneal):
-    """Change the weight of the run's penalty from `start` to `end`, by the same factor each step.
-
-    `train(..., penalty=r1_penalty(), callbacks=[AnnealPenalty(10, 0.1)])`. A strong penalty keeps
-    D smooth while the distributions are far apart; a weak one lets it see detail at the end.
-    """
-
-    def __init__(self, start: float, end: float, share: float = 0.8):
-        super().__init__(start, end, share)
         if not (start > 0 and end > 0):
             raise ValueError(f"start={start} and end={end} must be above 0: 0 has no factor to it")
+        self.start, self.end, self.share = start, end, share
 
     def on_start(self, run: TrainingRun) -> None:
         if not hasattr(run.penalty, "weight"):
@@ -152,28 +142,8 @@ class AnnealPenalty(_Anneal):
                 f"AnnealPenalty sets the penalty's weight, and penalty={run.penalty!r} has none. "
                 "Pass penalty=losses.r1_penalty() or another one of losses.PENALTIES"
             )
-        run.penalty.weight = self.start * (self.end / self.start) ** self.progress(run)
-
-    after_step = on_start
-
-
-class AnnealNoise(_Anneal):
-    """Lower the noise of an `InstanceNoise` around D from `start` to `end`, by equal amounts."""
-
-    def __init__(self, start: float, end: float = 0.0, share: float = 0.8):
-        super().__init__(start, end, share)
-        if min(start, end) < 0:
-            raise ValueError(f"start={start} and end={end} must not be negative")
-
-    def on_start(self, run: TrainingRun) -> None:
-        layers = [m for m in run.discriminator.modules() if isinstance(m, InstanceNoise)]
-        if not layers:
-            raise TypeError(
-                "AnnealNoise needs a discriminator wrapped in InstanceNoise; this one is a "
-                f"{type(run.discriminator).__name__}. Pass InstanceNoise(D) to train"
-            )
-        for layer in layers:
-            layer.std = self.start + (self.end - self.start) * self.progress(run)
+        way = min(1.0, run.step / (self.share * run.total_steps))
+        run.penalty.weight = self.start * (self.end / self.start) ** way
 
     after_step = on_start
 
@@ -225,20 +195,12 @@ class SpectralProjection(Callback):
 class Grids(Callback):
     """Write two grids of samples into run_dir after each epoch: of fixed noise and of new.
 
-    A run with a run_dir has one of these already. epochs: how many lie between two grids; if they
-    are short, more of them, so that 100 steps do.
+    Every run with a run_dir has one of these. Short epochs are taken together to 100 steps or more.
     """
 
-    def __init__(self, epochs: int = 1):
-        if epochs < 1:
-            raise ValueError(f"epochs={epochs}: expected a whole number from 1 on")
-        self.epochs = epochs
-
     def on_start(self, run: TrainingRun) -> None:
-        if run.run_dir is None:
-            raise ValueError("Grids writes into the run's folder: pass run_dir to train")
         epoch = len(run.dataset) // run.batch_size
-        self._every = epoch * max(self.epochs, math.ceil(100 / epoch))
+        self._every = epoch * math.ceil(100 / epoch)
 
     def after_step(self, run: TrainingRun) -> None:
         if run.step % self._every == 0:
@@ -262,11 +224,8 @@ class Scoring(Callback):
         self.scores: list[tuple[int, float]] = []
 
     def after_step(self, run: TrainingRun) -> None:
-        if isinstance(self.moments, int):
-            due = run.step % self.moments == 0
-        else:
-            due = run.step in self.moments
-        if due:
+        every = self.moments
+        if run.step % every == 0 if isinstance(every, int) else run.step in every:
             with torch.random.fork_rng():  # a score's own randomness must not change the run
                 self.scores.append((run.step, float(self.score(run))))
             self.scored(run)
@@ -283,25 +242,20 @@ class Scoring(Callback):
 class KeepBest(Scoring):
     """Score the run every `every` steps; keep the best state beside the last one.
 
-    score: f(run) -> a number or a `metrics.Score`. better: "lower", as of FD, or "higher". The best
-    state is a checkpoint in run_dir/best, or stays in memory if there is no run_dir; after the run
-    `put_back(run)` sets the run back to it. `best` is its (step, value).
+    score: f(run) -> a number or a `metrics.Score`, the lower the better, as FD is; return minus one
+    of which more is better. The best state is a checkpoint in run_dir/best, or stays in memory if
+    there is no run_dir; after the run `put_back(run)` sets the run back to it.
     """
 
-    def __init__(
-        self, score: Callable[[TrainingRun], float], every: int = 1000, better: str = "lower"
-    ):
-        if better not in ("lower", "higher"):
-            raise ValueError(f"better={better!r}; expected 'lower' or 'higher'")
+    def __init__(self, score: Callable[[TrainingRun], float], every: int = 1000):
         super().__init__(score, every)
-        self.better, self._state = better, None
+        self._state: dict | None = None
 
     @property
     def best(self) -> tuple[int, float] | None:
         """(step, value) of the best score so far; None before the first. NaN is never the best."""
-        sign = 1 if self.better == "lower" else -1
         finite = [pair for pair in self.scores if not math.isnan(pair[1])]
-        return min(finite, key=lambda pair: sign * pair[1], default=None)
+        return min(finite, key=lambda pair: pair[1], default=None)
 
     def scored(self, run: TrainingRun) -> None:
         if self.best is not None and self.best[0] == run.step:

@@ -140,7 +140,6 @@ def compare_runs(
     steps: int,
     score: Callable[[TrainingRun], float],
     seeds: Sequence[int] = (0, 1, 2),
-    better: str = "lower",
     looks: int = 4,
     folder: str | Path | None = None,
     progress: bool = True,
@@ -150,21 +149,19 @@ def compare_runs(
     configurations: name -> a function that builds (G, D), or a name from `models.PAIRS`, or a dict
         of "pair" (either of these) and arguments of `train`; "callbacks" there is a function that
         makes a new list of them. The seed is set before networks are built.
-    score: f(run) -> a number or a `metrics.Score`, taken at `looks` equal distances, the last after
-        the last step. better: "lower" or "higher".
+    score: f(run) -> a number or a `metrics.Score`, the lower the better, taken at `looks` equal
+        distances, the last after the last step.
     folder: finished runs are kept there and not repeated; one that was interrupted goes on where it
         was. Raises ValueError if a run there was made with other settings.
 
     An interrupt ends the comparison; what is finished is returned.
     """
-    if better not in ("lower", "higher"):
-        raise ValueError(f"better={better!r}; expected 'lower' or 'higher'")
     settings = {name: _settings(name, value) for name, value in configurations.items()}
     if folder is not None and len(set(map(_slug, settings))) < len(settings):
         raise ValueError(f"the names {list(settings)} are too much alike for names of folders")
     jobs = [(name, seed) for name in settings for seed in seeds]
     moments = sorted({round(k * steps / looks) for k in range(1, looks + 1)})
-    comparison = Comparison([], steps, better, dataset.title, getattr(score, "__name__", "score"))
+    comparison = Comparison([], steps, dataset.title, getattr(score, "__name__", "score"))
     total = len(jobs) * steps
     with progress_bar(total=total, unit="step", mininterval=0.5, disable=not progress) as bar:
         for done, (name, seed) in enumerate(jobs):
@@ -272,7 +269,6 @@ class Comparison:
 
     results: list[RunResult]
     steps: int
-    better: str
     dataset_title: str
     score_name: str
     interrupted: bool = field(default=False)
@@ -318,7 +314,7 @@ class Comparison:
         seeds = sorted({result.seed for result in self.results})
         notes = [
             f"{self.dataset_title}, {self.steps:,} steps, seeds {', '.join(map(str, seeds))}; "
-            f"{self.better} {self.score_name} is better.",
+            f"lower {self.score_name} is better.",
             "Lead of D: D(x) - D(G(z)) over the last quarter. Settled: signs of convergence, "
             "three a run.",
         ]
@@ -373,8 +369,7 @@ class Comparison:
             parts.append(f"{name} {end}")
         return (
             f"Losses of G and {self.score_name} over {self.steps:,} steps for {len(names)} "
-            f"configurations, with samples of each: {'; '.join(parts)}. {self.better.capitalize()} "
-            "is better."
+            f"configurations, with samples of each: {'; '.join(parts)}. Lower is better."
         )
 
     def save(self, path: str | Path) -> None:

@@ -86,12 +86,17 @@ def show(fig: Figure, alt: str) -> None:
     _write_notes(fig)
     if "matplotlib.pyplot" in sys.modules:  # a pyplot figure would be drawn a second time
         sys.modules["matplotlib.pyplot"].close(fig)
-    if not in_notebook():
+    if in_notebook():
+        show_picture(figure_png(fig), "png", alt)
+    else:
         print(f"[figure] {alt}")
-        return
+
+
+def show_picture(data: bytes, kind: str, alt: str) -> None:
+    """Put a picture file of this kind ("png", "jpeg") under the cell."""
     from IPython.display import display
 
-    display(picture_output(figure_png(fig), "png", alt), raw=True)
+    display(picture_output(data, kind, alt), raw=True)
 
 
 def picture_output(data: bytes, kind: str, alt: str) -> dict[str, str]:
@@ -142,11 +147,7 @@ def show_images(
     width: float = 5.0,
 ) -> None:
     """Show images (as `to_display` takes them) as one grid, `width` inches wide."""
-    grid = to_display(images, columns)
-    height = width * grid.shape[0] / grid.shape[1] + (0.35 if title else 0)
-    fig, ax = subplots(size=(width, height))
-    draw_grid(ax, grid, title)
-    show(fig, alt)
+    show_grids({title: images}, alt=alt, columns=columns, width=width)
 
 
 def draw_grid(ax: Axes, grid: np.ndarray, title: str = "") -> None:
@@ -240,14 +241,14 @@ def _describe_history(values: dict[str, list[float]], objectives: Sequence[tuple
 
 
 def plot_comparison(
-    curves: dict[str, Sequence[float]], *, ylabel: str, alt: str, title: str = "", size=(7, 3)
+    curves: dict[str, Sequence[float]], *, ylabel: str, alt: str, title: str = ""
 ) -> None:
     """Curves of several runs over the same steps on one axis, each labelled at its end.
 
     curves: label -> one value a step; each is drawn pale, with its running mean on top. At most
     eight, the number of colours that can be told apart.
     """
-    fig, ax = subplots(size=size)
+    fig, ax = subplots()
     draw_curves(ax, curves, PALETTE)
     ax.set(ylabel=ylabel, title=title)
     show(fig, alt)
@@ -269,7 +270,7 @@ def show_grids(
     down = math.ceil(len(panels) / across)
     grids = [to_display(images, columns) for images in panels.values()]
     tallest = max(grid.shape[0] / grid.shape[1] for grid in grids)
-    size = (width, down * (width / across * tallest + 0.35))
+    size = (width, down * (width / across * tallest + (0.35 if any(panels) else 0)))
     fig, axes = subplots(down, across, size=size, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -295,18 +296,10 @@ def show_snapshots(run, count: int = 5, *, images: int = 16, alt: str, width: fl
     show_grids(panels, alt=alt, per_row=len(panels), width=min(width, 3.0 * len(panels)))
 
 
-def rates(
-    counts: dict[str, tuple[int, int]],
-    *,
-    alt: str | None = None,
-    title: str = "",
-    xlabel: str = "share of runs",
-    goal: float | None = None,
-) -> None:
+def rates(counts: dict[str, tuple[int, int]], *, alt: str | None = None, title: str = "") -> None:
     """How often something happened: a dot and Wilson's 95 % interval a row, with its count.
 
-    counts: label -> (hits, runs), drawn from the top down. goal: a share to mark by a line. alt:
-    by default each row in words.
+    counts: label -> (hits, runs), drawn from the top down. alt: by default each row in words.
     """
     wrong = {label: pair for label, pair in counts.items() if not 0 <= pair[0] <= pair[1] > 0}
     if wrong or not counts:
@@ -319,9 +312,7 @@ def rates(
         ax.annotate(
             f"{hits} of {runs}", (1.03, row), va="center", fontsize=9, annotation_clip=False
         )
-    if goal is not None:
-        ax.axvline(goal, color=BLACK, linestyle="--", linewidth=0.8)
-    ax.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xlabel=xlabel, title=title)
+    ax.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xlabel="share of runs", title=title)
     ax.set_yticks(range(len(counts)), list(counts))
     ax.grid(axis="y", visible=False)
     if alt is None:

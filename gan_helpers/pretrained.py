@@ -5,22 +5,15 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from . import models
 from .judges import WEIGHTS, read_weights
-from .models import (
-    ConditionalDCGANGenerator,
-    DCGANDiscriminator,
-    DCGANGenerator,
-    ProjectionDiscriminator,
-    UpsampleDiscriminator,
-    UpsampleGenerator,
-)
 
 # name -> (generator's class, discriminator's class). "early" is the same run after fewer images.
 PAIRS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module]]] = {
-    "dcgan-cifar10": (DCGANGenerator, DCGANDiscriminator),
-    "dcgan-cifar10-early": (DCGANGenerator, DCGANDiscriminator),
-    "upsample-cifar10": (UpsampleGenerator, UpsampleDiscriminator),
-    "conditional-cifar10": (ConditionalDCGANGenerator, ProjectionDiscriminator),
+    "dcgan-cifar10": models.PAIRS["dcgan"],
+    "dcgan-cifar10-early": models.PAIRS["dcgan"],
+    "upsample-cifar10": models.PAIRS["upsample"],
+    "conditional-cifar10": (models.ConditionalDCGANGenerator, models.ProjectionDiscriminator),
 }
 
 

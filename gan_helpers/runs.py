@@ -83,6 +83,12 @@ class TrainingRun:
         return self.step
 
     @property
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        """What learns, by name."""
+        names = ("generator", "discriminator", "g_optimizer", "d_optimizer")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def dataset_title(self) -> str:
         """What figures call the data."""
         return self.dataset.title
@@ -256,10 +262,7 @@ def state(run: TrainingRun) -> dict:
         "objectives": run.objectives,
         "penalty": penalty_state(run.penalty),
         "d_steps": run.d_steps,
-        "generator": dict(run.generator.state_dict()),
-        "discriminator": dict(run.discriminator.state_dict()),
-        "g_optimizer": run.g_optimizer.state_dict(),
-        "d_optimizer": run.d_optimizer.state_dict(),
+        **{name: part.state_dict() for name, part in run.parts.items()},
         "callbacks": [[type(c).__name__, c.state_dict()] for c in _with_state(run)],
         "random": {
             "cpu": torch.random.get_rng_state(),
@@ -272,9 +275,9 @@ def state(run: TrainingRun) -> dict:
 
 def describe_setup(run: TrainingRun) -> dict:
     """What config.json says: settings, networks and versions, in plain values."""
-    networks = {"generator": run.generator, "discriminator": run.discriminator}
     return {
-        **{name: type(network).__name__ for name, network in networks.items()},
+        "generator": type(run.generator).__name__,
+        "discriminator": type(run.discriminator).__name__,
         "steps": run.total_steps,
         **run.config,
         "callbacks": [type(callback).__name__ for callback in run.callbacks],
@@ -345,16 +348,13 @@ def put_callbacks_back(run: TrainingRun, payload: dict) -> None:
 
 
 def _put_networks_back(run: TrainingRun, payload: dict) -> None:
-    for name, network in (("generator", run.generator), ("discriminator", run.discriminator)):
-        try:
-            network.load_state_dict(payload[name])
+    for name, part in run.parts.items():
+        try:  # of a copy: optimisers keep what they are given, and training would change it
+            part.load_state_dict(checkpoints.clone(payload[name]))
         except RuntimeError as error:
             raise checkpoints.CheckpointError(
                 f"the {name} does not have the layers of the checkpoint: {error}"
             ) from error
-    # These keep what they are given: hand them a copy, or training would change the payload.
-    run.g_optimizer.load_state_dict(checkpoints.clone(payload["g_optimizer"]))
-    run.d_optimizer.load_state_dict(checkpoints.clone(payload["d_optimizer"]))
     run.step, run.batches_drawn = payload["step"], payload["batches_drawn"]
     run.history = {name: list(values) for name, values in payload["history"].items()}
     run.snapshots = [tuple(item) for item in payload["snapshots"]]

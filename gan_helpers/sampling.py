@@ -23,21 +23,17 @@ def generate(
     *,
     seed: int = 0,
     latent_dim: int | None = None,
-    averaged: bool | None = None,
 ) -> Tensor:
     """Draw `n` images (n, C, H, W), float in [-1, 1], on the CPU.
 
     source: a generator, or a `TrainingRun`. A run that keeps an averaged generator (the callback
-    `Averaging`) draws from that one; `averaged=False` takes the trained one instead. label: for a
-    conditional generator, one class for all or n classes. The generator is used in evaluation mode
-    and left in the mode it was in. The same seed gives the same latents on every device.
+    `Averaging`) draws from that one; `run.generator` is the trained one. label: for a conditional
+    generator, one class for all or n classes. The generator is used in evaluation mode and left in
+    the mode it was in. The same seed gives the same latents on every device.
     """
     generator = source
     if not isinstance(source, nn.Module) and hasattr(source, "generator"):
-        if averaged and source.averaged is None:
-            raise ValueError("averaged=True, but this run keeps no average: use callback Averaging")
-        generator = source.generator if averaged is False else source.sampler
-        latent_dim = source.latent_dim
+        generator, latent_dim = source.sampler, source.latent_dim
         if (label is not None) != (source.num_classes is not None):
             kind = "an unconditional" if source.num_classes is None else "a conditional"
             raise ValueError(f"label={label!r}, but this is {kind} run")

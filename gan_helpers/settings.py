@@ -90,3 +90,17 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
+
+
+def runs_in_cell() -> bool:
+    """True when GAN_HELPERS_LIVE=sync asks live parts to run inside the cell (tests)."""
+    return os.environ.get("GAN_HELPERS_LIVE", "").strip().lower() == "sync"
+
+
+def has_front_end() -> bool:
+    """Whether widgets make sense here: a notebook's kernel, and not `sync`.
+
+    A kernel cannot know whether somebody is looking at it; batch tools (nbclient, nbval) set
+    GAN_HELPERS_LIVE=sync, and without it their output holds an unused widget, nothing worse.
+    """
+    return in_notebook() and not runs_in_cell()

@@ -46,12 +46,6 @@ class Mixture:
         modes = torch.randint(len(self.centers), (n,), generator=generator)
         return self.centers[modes] + self.sigma * _normal((n, 2), generator)
 
-    def log_density(self, points: Tensor) -> Tensor:
-        """The natural log of the density at `points` (N, 2): a tensor (N,)."""
-        squared = (points[:, None, :] - self.centers.to(points)).square().sum(-1)
-        log_modes = -squared / (2 * self.sigma**2) - math.log(2 * math.pi * self.sigma**2)
-        return torch.logsumexp(log_modes, dim=1) - math.log(len(self.centers))
-
 
 def ring(modes: int = 8, radius: float = 1.0, sigma: float = 0.05) -> Mixture:
     """`modes` Gaussians, evenly spaced on a circle; the first one lies on the positive x axis."""
@@ -72,7 +66,10 @@ def gaussian(center: tuple[float, float] = (0.0, 0.0), sigma: float = 0.5) -> Mi
 
 @dataclass(frozen=True)
 class TwoMoons:
-    """Two interlocking half circles of radius `radius`, blurred by Gaussian noise `sigma`."""
+    """Two interlocking half circles of radius `radius`, blurred by Gaussian noise `sigma`.
+
+    Connected but bent modes, with a gap between them.
+    """
 
     radius: float = 0.7
     sigma: float = 0.05
@@ -87,9 +84,7 @@ class TwoMoons:
         return torch.stack([x, y], dim=1) + self.sigma * _normal((n, 2), generator)
 
 
-def two_moons(radius: float = 0.7, sigma: float = 0.05) -> TwoMoons:
-    """Two interlocking moons: connected but bent modes, with a gap between them."""
-    return TwoMoons(radius, sigma)
+two_moons = TwoMoons  # beside `ring` and `grid`
 
 
 # ---------------------------------------------------------------------------------- drawn digits

@@ -210,7 +210,7 @@ def train(
     latent_dim, joint = verify.check_networks(
         generator, discriminator, dataset, latent_dim, conditional, device, losses, penalty
     )
-    if run_dir is not None and not any(isinstance(hook, Grids) for hook in hooks):
+    if run_dir is not None:
         hooks.append(Grids())
     if progress:
         hooks.append(Progress())

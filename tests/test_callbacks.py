@@ -13,7 +13,7 @@ from test_training import ConditionalD, ConditionalG, assert_same_run
 from torch import nn
 
 import gan_helpers as gh
-from gan_helpers import losses
+from gan_helpers import callbacks, losses
 from gan_helpers.models import MLPDiscriminator
 from gan_helpers.runs import TrainingDiverged
 
@@ -85,14 +85,11 @@ def test_samples_and_snapshots_are_the_averages_and_say_so(digits, capsys):
     raw = gh.generate(run.generator, 5)
     assert torch.equal(gh.generate(run, 5), gh.generate(run.averaged, 5))
     assert not torch.equal(gh.generate(run, 5), raw)
-    assert torch.equal(gh.generate(run, 5, averaged=False), raw)
     # The average changes what is drawn and nothing of what is learned.
     assert run.history == plain.history and torch.equal(raw, gh.generate(plain, 5))
     z = torch.randn(64, 8, generator=gh.settings.step_generator(0, 0, "snapshot"))
     last = ((gh.draw(run.averaged, z) + 1) * 127.5).round().to(torch.uint8)
     assert torch.equal(run.snapshots[-1][1], last)
-    with pytest.raises(ValueError, match="averaged=True"):
-        gh.generate(plain, 5, averaged=True)
 
 
 def test_an_averaging_object_can_serve_two_runs(digits):
@@ -140,21 +137,11 @@ def test_a_penalty_is_annealed_by_equal_factors(digits):
     assert weights == pytest.approx(expected)
 
 
-def test_noise_is_annealed_by_equal_amounts_wherever_it_stands(digits):
-    def pair():
-        return G(), gh.Packing(gh.InstanceNoise(MLPDiscriminator(16, (2, 28, 28))), 2)
-
-    look, stds = each_step(lambda run: run.discriminator.discriminator.std)
-    train(digits, gh.AnnealNoise(0.8, share=0.5), look, pair=pair)
-    assert stds == pytest.approx([0.8, 0.6, 0.4, 0.2, 0, 0, 0, 0, 0])
-
-
 @pytest.mark.parametrize(
     ("callback", "settings", "message"),
     [
         (gh.AnnealPenalty(1, 0.1), {}, "penalty=None has none"),
         (gh.AnnealPenalty(1, 0.1), {"penalty": lambda D, *_: 0 * D.net[1].weight.sum()}, "none"),
-        (gh.AnnealNoise(1), {}, "InstanceNoise"),
     ],
 )
 def test_a_callback_without_its_object_says_what_is_missing(digits, callback, settings, message):
@@ -169,7 +156,6 @@ def test_a_callback_without_its_object_says_what_is_missing(digits, callback, se
         (lambda: gh.LRSchedule(decay=0.8, warm_up=0.3), "add up to 1"),
         (lambda: gh.AnnealPenalty(1, 0), "end=0"),
         (lambda: gh.AnnealPenalty(1, 0.1, share=2), "share=2"),
-        (lambda: gh.AnnealNoise(-1), "start=-1"),
         (lambda: gh.SpectralProjection(0), "norm=0"),
         (lambda: gh.Packing(D(), 0), "pack=0"),
         (lambda: gh.InstanceNoise(D(), -1), "std=-1"),
@@ -270,6 +256,13 @@ def conditional_packed():
     return ConditionalG(), gh.Packing(PackD(), 2)
 
 
+class FallingNoise(callbacks.Callback):
+    def on_start(self, run):
+        run.discriminator.std = 0.5 / (1 + run.step)
+
+    after_step = on_start
+
+
 CASES = {
     "averaging": lambda: {"callbacks": [gh.Averaging(0.9)]},
     "averaging, Adam's rates": lambda: {
@@ -288,8 +281,9 @@ CASES = {
         "penalty": losses.r1_r2_penalty(), "objective": "relativistic",
     },
     "packing": lambda: {"pair": lambda: (G(), gh.Packing(MLPDiscriminator(16, (2, 28, 28)), 2))},
-    "annealed noise": lambda: {
-        "pair": lambda: (G(), gh.InstanceNoise(D())), "callbacks": [gh.AnnealNoise(0.5)],
+    "falling noise": lambda: {
+        "pair": lambda: (G(), gh.InstanceNoise(D())),
+        "callbacks": [FallingNoise()],
     },
     "conditional": lambda: {
         "pair": lambda: (ConditionalG(), ConditionalD()), "conditional": True,

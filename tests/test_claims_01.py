@@ -1,7 +1,7 @@
 """What notebook 01 says, measured over seeds. The functions are the notebook's own, from its cells.
 
 The quick tests run always; those that train many GANs are marked slow. What is said about orbits
-and radii is in test_toys.py.
+and radii is in test_games.py.
 """
 
 import copy

@@ -304,8 +304,8 @@ def idx_files() -> dict[str, bytes]:
 def files(monkeypatch) -> dict[str, bytes]:
     """The small data set, with its own checksums in place of MNIST's."""
     files = idx_files()
-    sums = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(real, "_IDX_MD5", {"MNIST": sums})
+    sums = {f"MNIST/raw/{k}": hashlib.md5(content).hexdigest() for k, content in files.items()}
+    monkeypatch.setattr(real, "_IDX_MD5", sums)
     return files
 
 

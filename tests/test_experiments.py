@@ -141,7 +141,6 @@ def test_a_run_that_diverges_is_counted_and_the_others_go_on(digits):
     ("settings", "message"),
     [({"configurations": {"x": "no such pair"}}, "'x' needs a pair"),
      ({"configurations": {"x": {"lr": 1}}}, "'x' needs a pair"),
-     ({"better": "best"}, "'lower' or 'higher'"),
      ({"configurations": {"a b": pair, "a-b": pair}, "folder": "somewhere"}, "too much alike")],
 )  # fmt: skip
 def test_what_cannot_be_compared(digits, settings, message):

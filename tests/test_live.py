@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_helpers import live, models
+from gan_helpers import live, models, settings
 from gan_helpers.live import canvas, moments, steering, turning
 from gan_helpers.live.plane import Plane, Settings
 from gan_helpers.losses import OBJECTIVES
@@ -241,7 +241,7 @@ def test_without_a_front_end_a_strip_is_shown_and_the_cell_goes_on(capsys):
 
 def test_sync_is_no_front_end(monkeypatch):
     monkeypatch.setenv("GAN_HELPERS_LIVE", "sync")
-    assert not live.has_front_end()
+    assert not settings.has_front_end()
 
 
 # ---------------------------------------------------------------------------- the thread

@@ -189,7 +189,7 @@ def test_a_history_says_where_the_objective_was_changed(shown, monkeypatch):
 def test_rates_have_a_row_each_with_wilson_s_interval_and_the_count(monkeypatch):
     seen = []
     monkeypatch.setattr(plotting, "show", lambda fig, alt: seen.append((fig, alt)))
-    plotting.rates({"broken": (19, 20), "cured": (0, 20)}, alt="two rates", goal=0.95)
+    plotting.rates({"broken": (19, 20), "cured": (0, 20)}, alt="two rates")
     ((fig, alt),) = seen
     ax = fig.axes[0]
     bars = [line for line in ax.lines if len(line.get_xdata()) == 2][:2]

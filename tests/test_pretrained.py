@@ -22,9 +22,8 @@ def test_what_is_saved_is_what_is_loaded(name, tmp_path, monkeypatch):
     shipping.save_pair(pair, tmp_path)
     again = pretrained.load(name)
     label = 3 if pair.num_classes else None
-    for averaged in (True, False):
-        before = gh.generate(pair, 4, label, averaged=averaged)
-        after = gh.generate(again, 4, label, averaged=averaged)
+    for name in ("generator", "averaged"):
+        before, after = (gh.generate(getattr(p, name), 4, label) for p in (pair, again))
         assert torch.allclose(before, after, atol=2e-2)  # stored in float16
     assert again.card == card
     assert "10 images seen" in repr(again)

@@ -109,32 +109,31 @@ _FASHION_NAMES = (
 # MD5 of the unpacked files. torchvision has only those of the packed ones, and the files of
 # Fashion-MNIST have the same names.
 _IDX_MD5 = {
-    "MNIST": {
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    }
+    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 
 
 def _read_mnist(root: Path, split: str) -> ImageDataset:
-    return ImageDataset(*_read_idx_pair(root, "MNIST", split), DIGIT_NAMES, "MNIST", split)
+    return _read_idx_pair(root, "MNIST", split, "MNIST", DIGIT_NAMES)
 
 
 def _read_fashion(root: Path, split: str) -> ImageDataset:
-    pair = _read_idx_pair(root, "FashionMNIST", split)
-    return ImageDataset(*pair, _FASHION_NAMES, "Fashion-MNIST", split)
+    return _read_idx_pair(root, "FashionMNIST", split, "Fashion-MNIST", _FASHION_NAMES)
 
 
-def _read_idx_pair(root: Path, folder: str, split: str) -> tuple[Tensor, Tensor]:
-    """Images (N, 1, H, W) and labels (N,) of one split, laid out as torchvision does."""
+def _read_idx_pair(
+    root: Path, folder: str, split: str, title: str, classes: tuple[str, ...]
+) -> ImageDataset:
+    """One split from its two files, laid out as torchvision does."""
     prefix = "train" if split == "train" else "t10k"
     images = _read_idx(root, f"{folder}/raw/{prefix}-images-idx3-ubyte", 3)
     labels = _read_idx(root, f"{folder}/raw/{prefix}-labels-idx1-ubyte", 1).long()
     if len(images) != len(labels) or int(labels.max()) > 9:
         raise _Damaged(f"{root / folder / 'raw'}: the {prefix} labels do not fit the images")
-    return images.unsqueeze(1), labels
+    return ImageDataset(images.unsqueeze(1), labels, classes, title, split)
 
 
 def _read_idx(root: Path, name: str, dimensions: int) -> Tensor:
@@ -144,15 +143,13 @@ def _read_idx(root: Path, name: str, dimensions: int) -> Tensor:
     notice a file that was changed after unpacking.
     """
     problem: Exception = _nothing_called(name, root)
-    folder, _, file_name = name.split("/")
-    md5 = _IDX_MD5.get(folder, {}).get(file_name)
     for file in (root / name, root / f"{name}.gz"):
         if not file.is_file():
             continue
         try:
             raw = file.read_bytes()
             raw = gzip.decompress(raw) if file.suffix == ".gz" else raw
-            return _parse_idx(raw, dimensions, md5)
+            return _parse_idx(raw, dimensions, _IDX_MD5.get(name))
         except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             problem = _Damaged(f"{file} is damaged ({error})")
             problem.__cause__ = error

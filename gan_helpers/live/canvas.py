@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from ..plotting import BLUE, GREEN, ORANGE, PINK, picture_output
+from ..sampling import to_display
 
 SIZE = 420  # pixels of a square picture as it is shown
 CHARTS = (400, SIZE)  # width and height of the charts beside it: both fit JupyterLab's column
@@ -108,6 +110,13 @@ def side_by_side(pictures: Sequence[Image.Image], titles: Sequence[str] = ()) ->
             draw.text((left + 2, 3), titles[i], fill=_INK, font=_font(13))
         left += picture.width + gap
     return row
+
+
+def enlarged(images: Tensor, width: int | None = None, columns: int | None = None) -> Image.Image:
+    """Images as a grid, see `to_display`, so many pixels wide or twice as wide, not smoothed."""
+    grid = Image.fromarray(to_display(images, columns))
+    width = width or 2 * grid.width
+    return grid.resize((width, round(width * grid.height / grid.width)), Image.Resampling.NEAREST)
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..plotting import describe_samples, to_display
-from . import has_front_end
-from .canvas import draw_plane, jpeg, output, side_by_side
+from ..plotting import describe_samples, show_picture
+from ..settings import has_front_end
+from .canvas import draw_plane, enlarged, jpeg, side_by_side
 
 SIZE, SMALL = 360, 150  # pixels of a slide, and of a picture in the static strip
 _UNDECIDED = np.full((2, 2), 0.5)  # D's verdict where there is none to show: white
@@ -35,8 +35,7 @@ class Slides:
         if frame.dim() == 2:  # points of the plane
             nothing = np.zeros((0, 2))
             return draw_plane(_UNDECIDED, self._real.numpy(), frame.numpy(), nothing, size=size)
-        grid = Image.fromarray(to_display(frame))
-        return grid.resize((size, round(size * grid.height / grid.width)), Image.Resampling.NEAREST)
+        return enlarged(frame, size)
 
     def strip(self, shown: int = 6) -> Image.Image:
         """At most `shown` moments in a row, evenly spaced, the first and the last among them."""
@@ -64,14 +63,11 @@ def slides(
     Raises ValueError for no frames.
     """
     made = Slides(frames, alt, real)
-    (_show_widgets(made) if has_front_end() else _show_strip(made, shown))
+    if has_front_end():
+        _show_widgets(made)
+    else:
+        show_picture(jpeg(made.strip(shown)), "jpeg", made.alt)
     return made
-
-
-def _show_strip(made: Slides, shown: int) -> None:
-    from IPython.display import display
-
-    display(output(made.strip(shown), made.alt), raw=True)
 
 
 def _show_widgets(made: Slides) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .. import synthetic, toys
 from ..losses import OBJECTIVES, get_objective
-from .canvas import CHARTS, LIMIT, SIZE, Chart, draw_charts, draw_plane
+from .canvas import LIMIT, SIZE, Chart, draw_charts, draw_plane
 
 TARGETS = {
     "gaussian": synthetic.gaussian,
@@ -213,7 +213,7 @@ class Plane:
         arrows = arrows.numpy()
         return draw_plane(self.surface(), real, fake, arrows, came_from, size, self.net())
 
-    def charts(self, size: tuple[int, int] = CHARTS) -> Image.Image:
+    def charts(self) -> Image.Image:
         """Coverage, losses and gradient norms over the G steps."""
         steps = [moment["step"] for moment in self.moments]
 
@@ -227,7 +227,7 @@ class Plane:
             chart("Loss:", {"D": "d_loss", "G": "g_loss"}),
             chart("Gradient norm:", {"D": "d_norm", "G": "g_norm"}, log=True),
         ]
-        return draw_charts(charts, size)
+        return draw_charts(charts)
 
     def charts_alt(self) -> str:
         """The charts in words."""

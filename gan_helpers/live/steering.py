@@ -12,8 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..losses import OBJECTIVES
-from ..settings import budget
-from . import has_front_end
+from ..plotting import show_picture
+from ..settings import budget, has_front_end
 from .canvas import CHARTS, LIMIT, SIZE, jpeg, output, side_by_side
 from .plane import POINTS, Plane, Settings
 
@@ -94,8 +94,8 @@ def show_strip(plane: Plane, steps: int) -> None:
         titles.append(f"step {plane.gan.g_count:,}")
         frames.append(plane.picture(SIZE // 2 - 5))
     display(_static_output(plane), raw=True)
-    strip = side_by_side(frames, titles)
-    display(output(strip, f"The same plane at {', '.join(titles)}, left to right."), raw=True)
+    alt = f"The same plane at {', '.join(titles)}, left to right."
+    show_picture(jpeg(side_by_side(frames, titles)), "jpeg", alt)
 
 
 def _static_output(plane: Plane) -> dict[str, str]:

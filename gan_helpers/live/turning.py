@@ -3,23 +3,22 @@
 import html
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from ..plotting import to_display
+from ..plotting import show_picture
 from ..sampling import draw
-from . import has_front_end
-from .canvas import jpeg, output
+from ..settings import has_front_end
+from .canvas import enlarged, jpeg
 
 REACH = 3.0  # knobs turn from -REACH to REACH, in standard deviations of z
 _STOPS = 9  # pictures along each knob in the static strip
 
 
 class Knobs:
-    """What `knobs` returns: the settings, and the picture that belongs to them.
+    """What `knobs` returns: the settings, and the image that belongs to them.
 
     generator: (z (1, latent_dim), y (1,)) -> image; directions (K, latent_dim), unit length each.
-    label, turns (K floats) and z may be set; `image()` and `picture()` follow.
+    label, turns (K floats) and z may be set; `image()` follows.
     """
 
     def __init__(self, generator: nn.Module, directions: Tensor, label: int = 0, seed: int = 0):
@@ -44,11 +43,6 @@ class Knobs:
         labels = torch.full((len(self.directions) * _STOPS,), self.label)
         return draw(self.generator, z.flatten(0, 1), labels)
 
-    def picture(self, size: int = 280) -> Image.Image:
-        """The image, enlarged without smoothing."""
-        pixels = Image.fromarray(to_display(self.image()))
-        return pixels.resize((size, size), Image.Resampling.NEAREST)
-
     def alt(self) -> str:
         """The settings in words."""
         turned = ", ".join(f"knob {i + 1} at {t:+.1f}" for i, t in enumerate(self.turns) if t)
@@ -72,22 +66,18 @@ def knobs(source, directions: Tensor, *, label: int = 0, seed: int = 0) -> Knobs
 
 
 def _show_strip(made: Knobs) -> None:
-    from IPython.display import display
-
-    grid = Image.fromarray(to_display(made.strip(), columns=_STOPS))
-    grid = grid.resize((2 * grid.width, 2 * grid.height), Image.Resampling.NEAREST)
     alt = (
         f"Images of class {made.label}: {len(made.directions)} rows, one for each direction of z, "
         f"turned from {-REACH:g} to {REACH:g} from left to right; the middle column is one image."
     )
-    display(output(grid, alt), raw=True)
+    show_picture(jpeg(enlarged(made.strip(), columns=_STOPS)), "jpeg", alt)
 
 
 def _show_widgets(made: Knobs, classes: int) -> None:
     import ipywidgets as w
     from IPython.display import display
 
-    picture = w.Image(format="jpeg", width=280, height=280)
+    picture = w.Image(format="jpeg", width=280)
     words = w.HTML()
     choice = w.ToggleButtons(options=range(classes), value=made.label, description="class")
     choice.style.button_width = "2.6em"
@@ -99,7 +89,7 @@ def _show_widgets(made: Knobs, classes: int) -> None:
 
     def update(_change=None) -> None:
         made.label, made.turns = choice.value, [slider.value for slider in sliders]
-        picture.value = jpeg(made.picture())
+        picture.value = jpeg(enlarged(made.image(), 280))
         words.value = f'<div role="status">{html.escape(made.alt())}</div>'
 
     def another(_button) -> None:

@@ -155,7 +155,6 @@ def look(
     judge: nn.Module | str,
     *,
     source: str = "generated",
-    batch_size: int | None = None,
 ) -> Features:
     """Show `images` to a judge once; the result serves any number of scores.
 
@@ -178,7 +177,7 @@ def look(
     device = next(judge.parameters()).device
     seen = []
     with torch.inference_mode():
-        for batch in images.split(batch_size or getattr(judge, "batch_size", 100)):
+        for batch in images.split(getattr(judge, "batch_size", 100)):
             parts = judge.features_and_logits(to_float(batch.to(device)))
             seen.append([part.cpu() for part in parts])
     values, logits = (torch.cat(parts).clone() for parts in zip(*seen, strict=True))
@@ -225,7 +224,7 @@ def pair_score(
 def reference(
     dataset: object, judge: nn.Module, *, n: int | None = None, seed: int = 0
 ) -> Features:
-    """The judge's view of a reference data set, with mean and covariance, cached on disk.
+    """The judge's view of a reference data set, cached on disk.
 
     n: use only the first `n` of an order shuffled by `seed` (default: all). The cache is keyed by
     the pixels and the judge's weights, so it can never answer for other data; a damaged file is
@@ -278,10 +277,7 @@ def _read_cache(path: Path, judge: str, source: str) -> Features | None:
 
     try:
         stored = load_file(path)
-        seen = Features(stored["values"], stored["logits"], judge, source)
-        # cached_property reads the instance's __dict__, so this is where a known value goes.
-        seen.__dict__.update(mean=stored["mean"], covariance=stored["covariance"])
-        return seen
+        return Features(stored["values"], stored["logits"], judge, source)
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
 
@@ -289,10 +285,7 @@ def _read_cache(path: Path, judge: str, source: str) -> Features | None:
 def _write_cache(path: Path, seen: Features) -> None:
     from safetensors.torch import save
 
-    tensors = {
-        name: getattr(seen, name).contiguous()
-        for name in ("values", "logits", "mean", "covariance")
-    }
+    tensors = {name: getattr(seen, name).contiguous() for name in ("values", "logits")}
     # A full or read-only disk costs time at the next call, nothing else.
     with contextlib.suppress(OSError), whole_file(path) as file:
         file.write(save(tensors))

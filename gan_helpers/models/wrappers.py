@@ -33,7 +33,7 @@ class InstanceNoise(nn.Module):
 
     The two distributions then overlap, so that D cannot be perfect and its gradient does not vanish
     (Sønderby et al. 2017; Arjovsky and Bottou 2017). In evaluation mode nothing is added. `std` may
-    be set at any time; `callbacks.AnnealNoise` lowers it during a run.
+    be set at any time, in mid-run by a callback of one's own.
     """
 
     def __init__(self, discriminator: nn.Module, std: float = 0.1):

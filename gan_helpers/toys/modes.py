@@ -28,8 +28,8 @@ def coverage(points: Tensor, target) -> Coverage:
     as covered if it holds at least a fifth of its fair share of n such points. Read the two
     together: points smeared evenly along the ring also "cover" its modes.
     """
-    counts = _good_counts(points, target)
-    return Coverage((counts >= _needed(points, counts)).sum(-1), counts.sum(-1) / points.shape[-2])
+    read = read_modes(points, target)
+    return Coverage(read["modes"], read["quality"])
 
 
 def read_modes(points: Tensor, target) -> dict[str, Tensor]:
@@ -39,26 +39,17 @@ def read_modes(points: Tensor, target) -> dict[str, Tensor]:
     share; quality: the share within 3 sigma. counts gives each point to its nearest mode, however
     far; effective and top (the fullest mode) are of these counts.
     """
-    good = _good_counts(points, target)
-    centers, mode_of = _modes(target)
+    n, (centers, mode_of) = points.shape[-2], _modes(target)
+    good = mode_counts(points, centers, 3 * target.sigma, mode_of)
     counts = mode_counts(points, centers, math.inf, mode_of)
     return {
         "modes_any": (good > 0).sum(-1),
-        "modes": (good >= _needed(points, good)).sum(-1),
-        "quality": good.sum(-1) / points.shape[-2],
+        "modes": (good >= max(0.2 * n / good.shape[-1], 1)).sum(-1),
+        "quality": good.sum(-1) / n,
         "effective": effective(counts),
         "top": counts.argmax(-1),
         "counts": counts,
     }
-
-
-def _good_counts(points: Tensor, target) -> Tensor:
-    centers, mode_of = _modes(target)
-    return mode_counts(points, centers, 3 * target.sigma, mode_of)
-
-
-def _needed(points: Tensor, counts: Tensor) -> float:
-    return max(0.2 * points.shape[-2] / counts.shape[-1], 1)
 
 
 def _modes(target) -> tuple[Tensor, Tensor]:

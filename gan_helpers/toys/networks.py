@@ -25,11 +25,6 @@ def new_weights(generators: Sequence[torch.Generator], sizes: Sequence[tuple[int
     return weights
 
 
-def layer_sizes(inputs: int, hidden: int, layers: int, outputs: int, extra: int = 0):
-    """(in, out) of each layer; `extra` inputs more for the last one."""
-    return [(inputs, hidden), *[(hidden, hidden)] * (layers - 1), (hidden + extra, outputs)]
-
-
 def hidden_units(weights: Sequence[Tensor], x: Tensor, masks: Masks = None) -> Tensor:
     """The last hidden layer (S, n, hidden) for inputs (S, n, in)."""
     for weight, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):

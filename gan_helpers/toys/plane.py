@@ -12,19 +12,8 @@ from torch import Tensor
 from ..diagnostics.reading import Signs, judged, spread
 from ..losses import get_objective, smooth_d_loss
 from ..settings import step_generator
+from . import networks
 from .modes import mode_count, read_modes
-from .networks import (
-    EXTRA,
-    KERNELS,
-    SIZE,
-    Spectral,
-    across_batch,
-    forward,
-    gradient_norms,
-    hidden_units,
-    layer_sizes,
-    new_weights,
-)
 
 LOOKED_AT = 512  # points behind one look; the first half of them is shown to D
 
@@ -154,7 +143,7 @@ class ToyGAN:
                 raise ValueError(f"{name}={getattr(self, name)} is a share: expected 0 to below 1")
         if self.batch_size % self.pack:
             raise ValueError(f"pack={self.pack} must divide batch_size={self.batch_size}")
-        if self.minibatch not in EXTRA:
+        if self.minibatch not in networks.EXTRA:
             raise ValueError(f"minibatch={self.minibatch!r}: expected 'discrimination' or 'stddev'")
         number = isinstance(self.spectral, int | float) and self.spectral > 0
         if not (self.spectral in (None, "norm") or number):
@@ -209,14 +198,15 @@ class ToyGAN:
         self._adams[1] = self._new_adams()[1]
 
     def _new_discriminator(self, stream: str) -> None:
-        extra = EXTRA[self.minibatch]
+        extra = networks.EXTRA[self.minibatch]
         self.D = self._weights(stream, 2 * self.pack, 1, self.layers[1], extra)
         self._kernels = None
         if self.minibatch == "discrimination":
-            draws = self._normal((self.hidden, KERNELS * SIZE), self._generators(0, f"{stream}, T"))
+            shape = (self.hidden, networks.KERNELS * networks.SIZE)
+            draws = self._normal(shape, self._generators(0, f"{stream}, T"))
             self._kernels = (draws / self.hidden**0.5).requires_grad_(True)
         if self.spectral is not None:
-            self._singular = Spectral(self.D, self._generators(0, "spectral"))
+            self._singular = networks.Spectral(self.D, self._generators(0, "spectral"))
 
     @property
     def _d_weights(self) -> list[Tensor]:
@@ -238,7 +228,7 @@ class ToyGAN:
         """G's points (S, n, 2) for chosen latent points (S, n, latent_dim); the averaged G's, if
         there is one."""
         with torch.no_grad():
-            return forward(self.G if self._averaged is None else self._averaged, latent)
+            return networks.forward(self.G if self._averaged is None else self._averaged, latent)
 
     def judge(self, points: Tensor, weights=None, *, batches: int = 1, masks=None) -> Tensor:
         """D's logits (S, n / pack) at points (S, n, 2), with their graph.
@@ -250,9 +240,9 @@ class ToyGAN:
         if self.spectral == "norm":
             weights = self._singular.divided(weights)
         packs = points.reshape(len(points), -1, 2 * self.pack)
-        units = hidden_units(weights, packs, masks)
+        units = networks.hidden_units(weights, packs, masks)
         if self.minibatch is not None:
-            units = across_batch(units, batches, self._kernels)
+            units = networks.across_batch(units, batches, self._kernels)
         return torch.baddbmm(weights[-1], units, weights[-2]).squeeze(-1)
 
     def logits(self, points: Tensor) -> Tensor:
@@ -306,9 +296,9 @@ class ToyGAN:
         """Move every D once, on fresh real and generated batches."""
         n = self.batch_size
         generators = self._generators(self.d_count, "D step")
-        real = torch.stack([self.target.sample(n, generator) for generator in generators])
+        real = self._real(n, generators)
         with torch.no_grad():
-            fake = forward(self.G, self._normal((n, self.latent_dim), generators))
+            fake = networks.forward(self.G, self._normal((n, self.latent_dim), generators))
         points = torch.cat([real, fake], 1)
         noise = self.now(self.instance_noise)
         if noise:
@@ -325,7 +315,7 @@ class ToyGAN:
     def g_step(self) -> None:
         """Move every G once, with fresh noise; D stands still."""
         latent = self._latent(self.batch_size, self.g_count, "G step")
-        loss = self.g_loss_on(forward(self.G, latent)) + self.g_extra()
+        loss = self.g_loss_on(networks.forward(self.G, latent)) + self.g_extra()
         self.g_loss = self._update(self.G, 0, loss)
         self.g_count += 1
         if self._averaged is not None:
@@ -337,11 +327,9 @@ class ToyGAN:
         masks = self._masks(self.g_count, "G step")
         if not (self.feature_matching or self._losses.g_sees_real):
             return self._losses.g_loss(self.judge(fake, masks=masks))
-        generators = self._generators(self.g_count, "G step, real")
-        n = fake.shape[-2]
-        real = torch.stack([self.target.sample(n, generator) for generator in generators])
+        real = self._real(fake.shape[-2], self._generators(self.g_count, "G step, real"))
         if self.feature_matching:
-            units = [hidden_units(self.D, x.reshape(len(x), -1, 2 * self.pack)).mean(1)
+            units = [networks.hidden_units(self.D, x.reshape(len(x), -1, 2 * self.pack)).mean(1)
                      for x in (real, fake)]  # fmt: skip
             return (units[0] - units[1]).square().sum(-1).mean()
         return self._losses.g_loss(self.judge(fake, masks=masks), self.judge(real, masks=masks))
@@ -397,24 +385,23 @@ class ToyGAN:
     @property
     def d_norm(self) -> Tensor:
         """Norm of D's latest gradient, (S,)."""
-        return gradient_norms(self._d_weights).norm(dim=1)
+        return networks.gradient_norms(self._d_weights).norm(dim=1)
 
     @property
     def g_norm(self) -> Tensor:
         """Norm of G's latest gradient, (S,)."""
-        return gradient_norms(self.G).norm(dim=1)
+        return networks.gradient_norms(self.G).norm(dim=1)
 
     def look(self) -> None:
         """Read the instruments once, on the same latent and real points each time."""
         fake, half = self.sample(LOOKED_AT, "look"), LOOKED_AT // 2
-        generators = self._generators(0, "look, real")
-        real = torch.stack([self.target.sample(half, generator) for generator in generators])
+        real = self._real(half, self._generators(0, "look, real"))
         row = {
             **judged(self.logits(real), self.logits(fake[:, :half]), self._losses),
             "g_norm": self.g_norm,
             "d_norm": self.d_norm,
-            "g_layers": gradient_norms(self.G[::2]),
-            "d_layers": gradient_norms(self.D[::2]),
+            "g_layers": networks.gradient_norms(self.G[::2]),
+            "d_layers": networks.gradient_norms(self.D[::2]),
             **read_modes(fake, self.target),
             "diversity": spread(fake[:, :half]) / spread(real),
         }
@@ -447,6 +434,9 @@ class ToyGAN:
     def _generators(self, step: int, stream: str) -> list[torch.Generator]:
         return [step_generator(seed, step, stream) for seed in self.seeds]
 
+    def _real(self, n: int, generators: list[torch.Generator]) -> Tensor:
+        return torch.stack([self.target.sample(n, generator) for generator in generators])
+
     def _normal(self, shape: tuple[int, ...], generators: list[torch.Generator]) -> Tensor:
         return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
 
@@ -454,7 +444,7 @@ class ToyGAN:
         return self._normal((n, self.latent_dim), self._generators(step, stream))
 
     def _masks(self, step: int, stream: str) -> Callable[[Tensor], Tensor] | None:
-        """Dropout for one forward pass, from generators of the step; None without it."""
+        """Dropout for one networks.forward pass, from generators of the step; None without it."""
         if not self.dropout:
             return None
         generators = self._generators(step, f"{stream}, dropout")
@@ -468,5 +458,6 @@ class ToyGAN:
     def _weights(
         self, stream: str, inputs: int, outputs: int, layers: int, extra: int = 0
     ) -> list[Tensor]:
-        sizes = layer_sizes(inputs, self.hidden, layers, outputs, extra)
-        return new_weights(self._generators(0, stream), sizes)
+        wide = self.hidden
+        sizes = [(inputs, wide), *[(wide, wide)] * (layers - 1), (wide + extra, outputs)]
+        return networks.new_weights(self._generators(0, stream), sizes)
