@@ -37,11 +37,14 @@ def mnist() -> tuple[gh.ImageDataset, gh.ImageDataset]:
     return tuple(gh.load_dataset("mnist", split=split) for split in ("train", "test"))
 
 
+def settings_of(case: failures.Case, kind: str, quick: bool) -> dict:
+    """The settings of a case's runs, `kind` being "broken" or "cured"."""
+    return {**getattr(case, kind), **({"steps": 60} if quick else {})}
+
+
 def run_part(case: failures.Case, kind: str, seeds: list[int], quick: bool, data) -> list[dict]:
     """One row a seed: what the run showed, whether it counts, what `diagnose` called it."""
-    settings = dict(getattr(case, kind))
-    if quick:
-        settings["steps"] = 60
+    settings = settings_of(case, kind, quick)
     started = time.process_time()
     if case.target is not None:
         records = case.run(settings, seeds).signs()
@@ -52,7 +55,7 @@ def run_part(case: failures.Case, kind: str, seeds: list[int], quick: bool, data
     return [
         {
             "seed": seed, "counts": bool(counts(signs)), "diagnosis": gh.diagnose(signs).name,
-            "seconds": round(spent, 1), **shown(signs),
+            "seconds": round(spent, 1), **shown(signs), "settings": repr(settings),
         }
         for seed, signs in zip(seeds, records, strict=True)
     ]  # fmt: skip
@@ -90,9 +93,14 @@ def collect(options) -> dict[str, dict[str, list[dict]]]:
         place = (
             options.keep / f"{case.name}_{kind}_{some[0]}_{some[-1]}.json" if options.keep else None
         )
+        found = []
         if place is not None and place.exists():
             found = json.loads(place.read_text(encoding="utf-8"))
-        else:
+            meant = repr(settings_of(case, kind, options.quick))
+            if any(row.get("settings", meant) != meant for row in found):
+                print(f"  {place.name}: other settings, run again")
+                found = []
+        if not found:
             if case.target is None and data is None:
                 data = mnist()
             found = run_part(case, kind, some, options.quick, data)

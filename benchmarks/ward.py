@@ -25,7 +25,7 @@ SEED = 500  # and on, one a patient
 # order says nothing.
 PATIENTS = {
     1: ("ring", "broken", "hopping collapse",
-        "Both rates 5e-4 and no penalty: D chases G from mode to mode.",
+        "Rates of 7e-4 and 5e-4 and no penalty: D chases G from mode to mode.",
         "R1 on D, its weight falling from 1 to 0.01.",
         ["annealed R1", "relativistic, R1 and R2"]),
     2: ("G overpowers", "broken", "G overpowers D",

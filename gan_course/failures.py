@@ -171,7 +171,7 @@ BASE = {"lr": 5e-4, "betas": (0.5, 0.999)}
 
 RING = Case(
     "ring", "hopping collapse",
-    broken={"steps": 3000, **BASE},
+    broken={"steps": 3000, "lr": (7e-4, 5e-4), "betas": (0.7, 0.999), "lr_decay": 0.2},
     changed={"r1": anneal(1, 0.01)},
     failed=_at_most(1), healed=_reaches(8, 0.75), target=synthetic.ring,
 )  # fmt: skip
@@ -200,7 +200,7 @@ MNIST_COLLAPSE = Case(
     "MNIST collapse", "total collapse",
     broken={"steps": 1000, "lr": 1e-3, "betas": (0.9, 0.999)},
     changed={
-        "steps": 2000, "objective": "relativistic", "penalty": "r1+r2", "weight": (10, 0.1),
+        "steps": 3000, "objective": "relativistic", "penalty": "r1+r2", "weight": (10, 0.1),
         "average": 0.995, "lr_decay": 0.3,
     },
     failed=_at_most(1),
@@ -293,7 +293,7 @@ TREATMENTS: dict[str, dict] = {
     "spectral norm": {"spectral": "norm"},
     "spectral projection to 2": {"spectral": 2.0},
     "one-sided smoothing, 0.9": {"real_target": 0.9},
-    "TTUR, D four times faster": {"lr": (5e-4, 2e-3)},
+    "TTUR, D four times faster": {"lr": (7e-4, 2.8e-3)},
     "averaged weights": {"average": 0.999},
     "dropout 0.3 in D": {"dropout": 0.3},
 }  # fmt: skip

@@ -184,6 +184,7 @@ def test_averaged_weights_of_a_hopping_run_do_not_cover_the_ring(notebook, rings
         for average, weight in zip(mean, gan.G, strict=True):
             average.lerp_(weight.detach(), 0.01)
 
+    late.lr_decay = 0.0
     late.train(1000, hooks=[keep], total=3000)
     few = rings["without"].history["effective"][-1] < 2
     late.G = mean

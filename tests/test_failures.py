@@ -74,6 +74,18 @@ def test_the_benchmark_counts_and_goes_on_where_it_stopped(monkeypatch, capsys, 
         printed.append(capsys.readouterr().out)
         monkeypatch.setattr(benchmark, "run_part", None)  # the second time nothing is run
     assert printed[0] == printed[1]
+    monkeypatch.setattr("sys.argv", [*argv, "--cases", "ring"])
+    kept = next(tmp_path.glob("ring_broken*"))
+    kept.write_text(kept.read_text().replace("'steps': 60", "'steps': 61"))
+    again = []
+
+    def run_again(case, kind, *_):
+        again.append((case.name, kind))
+        return json.loads(kept.read_text())
+
+    monkeypatch.setattr(benchmark, "run_part", run_again)
+    benchmark.main()
+    assert again == [("ring", "broken")]  # other settings than those that it was kept from
     result = json.loads(printed[0].splitlines()[-1])
     wanted = {"worst_failure_rate", "worst_cure_rate", "ring_failure_rate", "ring_cure_rate"}
     wanted |= {"vanishing_gradients_cure_rate", "vanishing_gradients_score_rate"}

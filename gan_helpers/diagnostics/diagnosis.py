@@ -198,7 +198,8 @@ def _memorisation(signs: Signs, r: dict) -> Iterator[str]:
 
 def _g_overpowers(signs: Signs, r: dict) -> Iterator[str]:
     undecided = abs(r["d_real"] - 0.5) < 0.1 and r["apart"] < 0.05
-    if signs.probabilities and undecided and r["modes"] <= 0.25 * signs.kinds:
+    driven = r["hops"] > 0.8  # a D that sends G elsewhere between any two looks is not too slow
+    if signs.probabilities and undecided and not driven and r["modes"] <= 0.25 * signs.kinds:
         yield _d_says(signs, r) + " By its means it does not tell the two apart."
         yield _kinds(signs, r)
         yield _quality(signs, r)
