@@ -104,22 +104,16 @@ def _train(options: argparse.Namespace) -> int:
     print(f"{options.model} pair on {data.title}: {options.steps:,} steps into {options.run_dir}")
     # A terminal's bar moves; the log of a job in the background gets a line a minute.
     bar = callbacks.Progress(0.5 if sys.stderr.isatty() else 60.0)
+    same = ("steps", "objective", "d_steps", "batch_size", "seed", "device", "run_dir", "resume")
     run = training.train(
         generator,
         discriminator,
         data,
-        steps=options.steps,
-        objective=options.objective,
-        d_steps=options.d_steps,
         lr=tuple(options.lr) if len(options.lr) == 2 else options.lr[0],
         betas=tuple(options.betas),
-        batch_size=options.batch_size,
-        seed=options.seed,
-        device=options.device,
-        run_dir=options.run_dir,
-        resume=options.resume,
         callbacks=[bar],
         progress=False,
+        **{name: getattr(options, name) for name in same},
     )
     print(run)
     if run.unsaved:

@@ -224,8 +224,11 @@ class Scoring(Callback):
         self.scores: list[tuple[int, float]] = []
 
     def after_step(self, run: TrainingRun) -> None:
-        every = self.moments
-        if run.step % every == 0 if isinstance(every, int) else run.step in every:
+        if isinstance(self.moments, int):
+            due = run.step % self.moments == 0
+        else:
+            due = run.step in self.moments
+        if due:
             with torch.random.fork_rng():  # a score's own randomness must not change the run
                 self.scores.append((run.step, float(self.score(run))))
             self.scored(run)

@@ -168,8 +168,8 @@ def compare_runs(
             bar.set_description(f"{name}, seed {seed}")
             bar.update(done * steps - bar.n)  # a run that diverged took fewer
             place = None if folder is None else Path(folder) / f"{_slug(name)}-seed{seed}"
-            job = _Job(name, seed, steps, moments, dataset, score, settings[name], place)
-            result = job.train(bar)
+            scoring = Scoring(score, moments)
+            result = _train_one(name, seed, settings[name], dataset, steps, scoring, place, bar)
             if result is None:
                 comparison.interrupted = True
                 break
@@ -192,67 +192,52 @@ def _slug(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", name).strip("-")
 
 
-@dataclass
-class _Job:
-    """One run of a comparison; one that is finished in `place` resumes at its end."""
-
-    name: str
-    seed: int
-    steps: int
-    moments: list[int]
-    dataset: ImageDataset
-    score: Callable
-    settings: dict
-    place: Path | None
-
-    def build(self) -> Pair:
-        set_seed(self.seed)
-        pair = self.settings["pair"]
-        return build_pair(pair, self.dataset.image_shape) if isinstance(pair, str) else pair()
-
-    def claim(self) -> None:
-        """Note in `place` what is trained there; ValueError if it is something else."""
+def _train_one(
+    name: str, seed: int, settings: dict, dataset: ImageDataset, steps: int, scoring: Scoring,
+    place: Path | None, bar,
+) -> RunResult | None:  # fmt: skip
+    """One run of a comparison, or what is left of it in `place`; None if it was interrupted."""
+    options, start, diverged = dict(settings), bar.n, ""
+    pair, own_callbacks = options.pop("pair"), options.pop("callbacks", list)()
+    set_seed(seed)
+    networks = build_pair(pair, dataset.image_shape) if isinstance(pair, str) else pair()
+    if place is not None:
         # Two networks of the same layers may begin with other weights.
-        networks = self.build()
         size = sum(float(p.detach().abs().sum()) for part in networks for p in part.parameters())
-        data = f"{self.dataset.title}, {len(self.dataset)} images {self.dataset.image_shape}"
-        mine = {"steps": self.steps, "seed": self.seed, "data": data, "scored at": self.moments,
-                "score": _word(self.score), "networks": repr(networks),
-                "initial weights": f"{size:.4g}"}  # fmt: skip
-        mine |= {key: _word(value) for key, value in self.settings.items() if key != "pair"}
-        file = self.place / "compared.json"
-        theirs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else mine
-        different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-        if different:
-            raise ValueError(
-                f"{self.place} holds a run with other settings ({', '.join(different)}): name "
-                "another folder, or remove that one"
-            )
-        write_json(mine, file)
+        data = f"{dataset.title}, {len(dataset)} images {dataset.image_shape}"
+        words = {key: _word(value) for key, value in settings.items() if key != "pair"}
+        _claim(place, {"steps": steps, "seed": seed, "data": data, "scored at": scoring.moments,
+                       "score": _word(scoring.score), "networks": repr(networks),
+                       "initial weights": f"{size:.4g}", **words})  # fmt: skip
 
-    def train(self, bar) -> RunResult | None:
-        """Train it, or what is left of it; None if it was interrupted."""
-        if self.place is not None:
-            self.claim()
-        scoring, start, diverged = Scoring(self.score, self.moments), bar.n, ""
-        settings = {key: value for key, value in self.settings.items() if key != "pair"}
-        own_callbacks = settings.pop("callbacks", list)()
+    def move(run: TrainingRun) -> None:
+        bar.update(start + run.step - bar.n)
 
-        def move(run: TrainingRun) -> None:
-            bar.update(start + run.step - bar.n)
+    try:
+        run = train(
+            *networks, dataset, steps=steps, seed=seed, progress=False, run_dir=place,
+            callbacks=[*own_callbacks, scoring, move],
+            resume=None if place is None else True, **options,
+        )  # fmt: skip
+    except TrainingDiverged as error:
+        run, diverged = error.run, str(error).split(". ")[0]
+    if run.interrupted or (run.step < steps and not diverged):
+        return None
+    return RunResult(name, seed, run.step, run.seconds, run.history, scoring.scores,
+                     run.snapshots[-2:], diverged)  # fmt: skip
 
-        try:
-            run = train(
-                *self.build(), self.dataset, steps=self.steps, seed=self.seed, progress=False,
-                callbacks=[*own_callbacks, scoring, move], run_dir=self.place,
-                resume=None if self.place is None else True, **settings,
-            )  # fmt: skip
-        except TrainingDiverged as error:
-            run, diverged = error.run, str(error).split(". ")[0]
-        if run.interrupted or (run.step < self.steps and not diverged):
-            return None
-        return RunResult(self.name, self.seed, run.step, run.seconds, run.history,
-                         scoring.scores, run.snapshots[-2:], diverged)  # fmt: skip
+
+def _claim(place: Path, mine: dict) -> None:
+    """Note in `place` what is trained there; ValueError if it is something else."""
+    file = place / "compared.json"
+    theirs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else mine
+    different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+    if different:
+        raise ValueError(
+            f"{place} holds a run with other settings ({', '.join(different)}): name another "
+            "folder, or remove that one"
+        )
+    write_json(mine, file)
 
 
 def _word(value: object) -> str:

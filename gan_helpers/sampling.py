@@ -73,8 +73,11 @@ def to_display(
     images share one scale, -1 black and 1 white: stretching each to its own range would hide how
     alike they are. Raises ValueError for another shape or range.
     """
-    pixels = _to_uint8(images)
-    n, channels, height, width = pixels.shape
+    images = check_images(images).cpu()
+    n, channels, height, width = images.shape
+    if channels not in (1, 3):
+        raise ValueError(f"images have {channels} channels; expected 1 or 3")
+    pixels = (images if images.dtype == torch.uint8 else to_bytes(images)).numpy()
     columns = min(n, columns or math.ceil(math.sqrt(n)))
     rows = math.ceil(n / columns)
     cell = (height + padding, width + padding)
@@ -85,23 +88,41 @@ def to_display(
     return grid[:, :, 0] if channels == 1 else grid
 
 
-def _to_uint8(images: torch.Tensor | np.ndarray) -> np.ndarray:
-    images = torch.as_tensor(images).detach().cpu()
-    if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+def check_images(images: torch.Tensor | np.ndarray) -> Tensor:
+    """The same images as a tensor (N, C, H, W), if they are uint8 or floats in [-1, 1].
+
+    Raises ValueError or TypeError with the likely cause for any other type, range or shape.
+    """
+    images = torch.as_tensor(images).detach()
+    if images.ndim != 4 or 0 in images.shape:
         raise ValueError(
-            f"images has shape {tuple(images.shape)}; expected (N, 1 or 3, height, width) with "
-            "N >= 1. A single image needs image[None]; flat vectors need .view(-1, 1, 28, 28)"
+            f"images have shape {tuple(images.shape)}; expected (N, C, H, W) with N >= 1. "
+            "Flat vectors need .view(-1, 1, 28, 28), a single image image[None]"
         )
     if images.dtype == torch.uint8:
-        return images.numpy()
+        return images
+    if not images.is_floating_point():
+        raise TypeError(f"images are {images.dtype}; expected uint8 (0 to 255) or float in [-1, 1]")
     low, high = images.min().item(), images.max().item()
-    # A little slack for rounding. NaN fails the comparison and is refused too.
-    if not (low >= -1.001 and high <= 1.001):
+    cause = _range_problem(low, high)
+    if cause:
         raise ValueError(
-            f"images run from {low:.3g} to {high:.3g}; expected floats in [-1, 1] or uint8. "
-            "Does the generator end in tanh? Values up to 255 belong in a uint8 tensor"
+            f"images run from {low:.4g} to {high:.4g}; expected uint8, or float in [-1, 1]. {cause}"
         )
-    return to_bytes(images).numpy()
+    return images
+
+
+def _range_problem(low: float, high: float) -> str:
+    """The likely cause of a range that is not [-1, 1], or ""."""
+    if low >= -1.001 and high <= 1.001:  # a little slack for rounding
+        return ""
+    if math.isnan(low) or math.isnan(high):
+        return "Some pixels are NaN: has training diverged?"
+    if low >= 0 and high <= 255.5:
+        return "They look like [0, 255] stored as floats: use images.to(torch.uint8)"
+    if low >= -5 and high <= 5:
+        return "Normalised with a mean and deviation, or without tanh at the generator's end?"
+    return "Is the generator's output passed through tanh?"
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -51,7 +51,8 @@ def test_colour_uint8_and_arrays():
     [
         (torch.rand(3, 784), r"\.view\(-1, 1, 28, 28\)"),
         (torch.rand(3, 2, 8, 8), "1 or 3"),
-        (torch.rand(2, 1, 8, 8) * 255, "tanh"),
+        (torch.rand(2, 1, 8, 8) * 255, r"\[0, 255\] stored as floats"),
+        (torch.rand(2, 1, 8, 8) * 50 - 20, "tanh"),
         (torch.full((2, 1, 8, 8), torch.nan), "nan"),
         (torch.rand(0, 1, 8, 8), "N >= 1"),
     ],

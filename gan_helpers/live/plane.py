@@ -71,35 +71,23 @@ class Plane:
     def change(self, **changes) -> None:
         """Apply settings from here on; some of them start the run over."""
         before, self.settings = self.settings, replace(self.settings, **changes)
-        now = self.settings
-        if any(getattr(now, n) != getattr(before, n) for n in ("hidden", "latent_dim", "seed")):
+        fixed = ("hidden", "latent_dim", "seed")
+        if any(getattr(self.settings, name) != getattr(before, name) for name in fixed):
             self.reset()
-            return
-        self.gan.objective = now.objective
-        self.gan.lr = (now.lr_g, now.lr_d)
-        self.gan.d_steps, self.gan.r1 = now.d_steps, now.r1
-        if (now.target, now.points) != (before.target, before.points):
-            self._aim()
+        else:
+            self._steer()
 
     def reset(self) -> None:
         """Start over: fresh networks from the seed, empty charts."""
         now = self.settings
-        self._aim()
-        self.gan = toys.ToyGAN(
-            self.target,
-            seeds=now.seed,
-            objective=now.objective,
-            latent_dim=now.latent_dim,
-            hidden=now.hidden,
-            lr=(now.lr_g, now.lr_d),
-            d_steps=now.d_steps,
-            r1=now.r1,
-        )
+        self.gan = toys.ToyGAN(None, seeds=now.seed, latent_dim=now.latent_dim, hidden=now.hidden)
+        self._steer()
         self.moments: list[dict[str, float]] = []
         self._came_from: torch.Tensor | None = None
         self._measure()
 
-    def _aim(self) -> None:
+    def _steer(self) -> None:
+        """Give the GAN what may change at any step."""
         now = self.settings
         if now.target == POINTS:
             places = torch.tensor(now.points or ((0.0, 0.0),), dtype=torch.float32)
@@ -107,8 +95,9 @@ class Plane:
         else:
             self.target = TARGETS[now.target]()
         self._real = self.target.sample(SHOWN, torch.Generator().manual_seed(0))
-        if hasattr(self, "gan"):
-            self.gan.target = self.target
+        self.gan.target, self.gan.objective = self.target, now.objective
+        self.gan.lr = (now.lr_g, now.lr_d)
+        self.gan.d_steps, self.gan.r1 = now.d_steps, now.r1
 
     # ---- training
     def advance(self, steps: int, go_on: Callable[[], bool] = lambda: True) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import sampling
 from ..checkpoints import whole_file
 from ..settings import data_dir
 from .score import Score, count
@@ -91,28 +92,20 @@ def check_matrix(name: str, matrix: Tensor) -> None:
 
 
 def check_images(images: Tensor | np.ndarray, shape: Sequence[int] | None = None) -> Tensor:
-    """The same images as a tensor (N, C, H, W), if they are uint8 or floats in [-1, 1].
+    """The same images as a tensor, if a judge can take them: see `sampling.check_images`.
 
-    `shape` is the (C, H, W) that is needed; None in it leaves that side free. Raises ValueError or
-    TypeError with the likely cause for any other type, range or shape: a wrong range does not fail
-    by itself, it silently moves a score by hundreds.
+    `shape` is the (C, H, W) that is needed; None in it leaves that side free. Floats that are all
+    in [0, 1] are refused as well: a wrong range does not fail by itself, it silently moves a score
+    by hundreds.
     """
-    images = torch.as_tensor(images).detach()
-    if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(
-            f"images have shape {tuple(images.shape)}; expected (N, C, H, W) with N >= 1. "
-            "Flat vectors need .view(-1, 1, 28, 28), a single image image[None]"
-        )
+    images = sampling.check_images(images)
     _check_shape(tuple(images.shape[1:]), shape)
-    if images.dtype == torch.uint8:
-        return images
-    if not images.is_floating_point():
-        raise TypeError(f"images are {images.dtype}; expected uint8 (0 to 255) or float in [-1, 1]")
-    low, high = images.min().item(), images.max().item()
-    cause = _range_problem(low, high)
-    if cause:
+    if images.is_floating_point() and images.min() >= 0 and images.max() <= 1:
         raise ValueError(
-            f"images run from {low:.4g} to {high:.4g}; expected uint8, or float in [-1, 1]. {cause}"
+            f"images run from {images.min():.4g} to {images.max():.4g}; expected uint8, or float "
+            "in [-1, 1]. Nothing is below 0, so they look like [0, 1]: use images * 2 - 1. If they "
+            "really are in [-1, 1], say so by passing uint8: "
+            "((images + 1) * 127.5).round().to(torch.uint8)"
         )
     return images
 
@@ -130,24 +123,6 @@ def _check_shape(got: tuple[int, ...], wanted: Sequence[int] | None) -> None:
         f"on {text}. Generate at that size, or choose another judge: the filter used for resizing "
         "changes scores by itself"
     )
-
-
-def _range_problem(low: float, high: float) -> str:
-    """The likely cause of a wrong range, or "" for a range that can be taken as [-1, 1]."""
-    if math.isnan(low) or math.isnan(high):
-        return "Some pixels are NaN: has training diverged?"
-    if low >= 0 and high <= 1:
-        return (
-            "Nothing is below 0, so they look like [0, 1]: use images * 2 - 1. If they really are "
-            "in [-1, 1], say so by passing uint8: ((images + 1) * 127.5).round().to(torch.uint8)"
-        )
-    if low >= -1.001 and high <= 1.001:
-        return ""
-    if low >= 0 and high <= 255.5:
-        return "They look like [0, 255] stored as floats: use images.to(torch.uint8)"
-    if low >= -5 and high <= 5:
-        return "Normalised with a mean and deviation, or without tanh at the generator's end?"
-    return "Is the generator's output passed through tanh?"
 
 
 def look(

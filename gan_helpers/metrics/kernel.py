@@ -50,12 +50,11 @@ def polynomial_mmd2(x: Tensor, y: Tensor) -> float:
     """Unbiased squared MMD of x (n, d) and y (m, d) with the kernel (x.y / d + 1)^3."""
     d = x.shape[1]
 
-    def kernel_mean(a: Tensor, b: Tensor, without_diagonal: bool) -> float:
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
         k = (a @ b.T).div_(d).add_(1)
-        k = (k * k).mul_(k)
-        if not without_diagonal:
-            return float(k.mean())
-        return float(k.sum() - k.diagonal().sum()) / (len(a) * (len(a) - 1))
+        return (k * k).mul_(k)
 
-    within = kernel_mean(x, x, True) + kernel_mean(y, y, True)
-    return within - 2 * kernel_mean(x, y, False)
+    def within(k: Tensor) -> float:  # without the diagonal
+        return float(k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1))
+
+    return within(kernel(x, x)) + within(kernel(y, y)) - 2 * float(kernel(x, y).mean())

@@ -15,27 +15,25 @@ _FOLD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 class FromLatent(nn.ConvTranspose2d):
     """The transposed convolution of a 1x1 input: z (N, latent_dim) -> (N, channels, size, size).
 
-    Of a single pixel it is one matrix product, and is computed as such; z may also have the shape
-    (N, latent_dim, 1, 1).
+    Of a single pixel it is one matrix product, and is computed as such, without a bias; z may also
+    have the shape (N, latent_dim, 1, 1).
     """
 
-    def __init__(self, latent_dim: int, channels: int, size: int, bias: bool = False):
-        super().__init__(latent_dim, channels, size, bias=bias)
+    def __init__(self, latent_dim: int, channels: int, size: int):
+        super().__init__(latent_dim, channels, size, bias=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        images = (z.flatten(1) @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
-        return images if self.bias is None else images + self.bias.view(-1, 1, 1)
+        return (z.flatten(1) @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
 
 
 class ToLogit(nn.Conv2d):
     """The convolution whose kernel covers its whole input: (N, channels, size, size) -> (N,)."""
 
-    def __init__(self, channels: int, size: int, bias: bool = False):
-        super().__init__(channels, 1, size, bias=bias)
+    def __init__(self, channels: int, size: int):
+        super().__init__(channels, 1, size, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        logits = features.flatten(1) @ self.weight.flatten()
-        return logits if self.bias is None else logits + self.bias
+        return features.flatten(1) @ self.weight.flatten()
 
 
 class UpsampleConv(nn.Conv2d):
@@ -45,8 +43,8 @@ class UpsampleConv(nn.Conv2d):
     compute on copied pixels.
     """
 
-    def __init__(self, inputs: int, outputs: int, bias: bool = True):
-        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, outputs, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
         fold = self.weight.new_tensor(_FOLD)

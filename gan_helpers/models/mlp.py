@@ -64,15 +64,13 @@ class WideGenerator(nn.Module):
     BatchNorm1d, tanh at the end.
     """
 
-    def __init__(self, latent_dim: int = 100, widths: tuple[int, ...] = (256, 512, 1024)):
+    def __init__(self, latent_dim: int = 100):
         super().__init__()
         self.latent_dim = latent_dim
         layers: list[nn.Module] = []
-        size = latent_dim
-        for width in widths:
-            layers += [nn.Linear(size, width), nn.LeakyReLU(0.2), nn.BatchNorm1d(width)]
-            size = width
-        self.net = nn.Sequential(*layers, nn.Linear(size, math.prod(IMAGE_SHAPE)), nn.Tanh())
+        for inputs, outputs in ((latent_dim, 256), (256, 512), (512, 1024)):
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), nn.BatchNorm1d(outputs)]
+        self.net = nn.Sequential(*layers, nn.Linear(1024, math.prod(IMAGE_SHAPE)), nn.Tanh())
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         return self.net(z).view(-1, *IMAGE_SHAPE)
@@ -84,19 +82,18 @@ class WideDiscriminator(nn.Module):
     784 -> 512 -> 256 -> 1, LeakyReLU(0.2) and dropout after each hidden layer, no sigmoid.
     """
 
-    def __init__(
-        self,
-        dropout: float = 0.3,
-        widths: tuple[int, ...] = (512, 256),
-        inputs: int = math.prod(IMAGE_SHAPE),
-    ):
+    def __init__(self, dropout: float = 0.3, inputs: int = math.prod(IMAGE_SHAPE)):
         super().__init__()
-        layers: list[nn.Module] = [nn.Flatten()]
-        size = inputs
-        for width in widths:
-            layers += [nn.Linear(size, width), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
-            size = width
-        self.net = nn.Sequential(*layers, nn.Linear(size, 1))
+        self.net = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(inputs, 512),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(512, 256),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(256, 1),
+        )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.net(images).squeeze(1)

@@ -39,7 +39,8 @@ def read_modes(points: Tensor, target) -> dict[str, Tensor]:
     share; quality: the share within 3 sigma. counts gives each point to its nearest mode, however
     far; effective and top (the fullest mode) are of these counts.
     """
-    n, (centers, mode_of) = points.shape[-2], _modes(target)
+    n = points.shape[-2]
+    centers, mode_of = _modes(target)
     good = mode_counts(points, centers, 3 * target.sigma, mode_of)
     counts = mode_counts(points, centers, math.inf, mode_of)
     return {
