@@ -149,6 +149,17 @@ def test_the_early_state_is_of_the_same_run():
     assert scores[0] > 2 * scores[1]
 
 
+def test_the_two_shipped_runs_and_what_their_logs_say():
+    dcgan, up = (gh.pretrained.load(f"{name}-cifar10") for name in ("dcgan", "upsample"))
+    assert dcgan.card["scores"]["value"] < up.card["scores"]["value"]
+    assert 3.5 < dcgan.card["images_seen"] / up.card["images_seen"] < 4
+    seconds = [pair.card["cpu_seconds"] / pair.card["images_seen"] for pair in (dcgan, up)]
+    assert seconds[0] < seconds[1]
+    at = [{round(row["seen"], -5): row["fd_raw"] for row in pair.log} for pair in (dcgan, up)]
+    assert [round(fd[300_000], 1) for fd in at] == [5.5, 4.7]
+    assert round(at[1][400_000], 1) == 5.1 and up.log[3]["rate"] < up.log[0]["rate"]
+
+
 # --- a folder of images --------------------------------------------------------------------------
 
 
