@@ -1,7 +1,7 @@
 """How often does each failure of notebook 04 happen, and how often does its cure work?
 
     python benchmarks/failures.py [--quick] [--seeds 1000 1001 ...] [--cases ring grid ...]
-                                  [--keep FOLDER] [--write [FILE]]
+                                  [--keep FOLDER] [--write [FILE]] [--picture FILE]
 
 The settings, and what counts as failed or cured, are in gan_course/failures.py; they were chosen
 with the TUNING seeds of seeds.py. Each case runs broken and cured with each seed, the runs of the
@@ -22,10 +22,13 @@ from collections import Counter
 from pathlib import Path
 
 import torch
+from PIL import Image
 from seeds import REPORTING
 
 import gan_helpers as gh
 from gan_course import failures
+from gan_helpers.live.canvas import side_by_side
+from gan_helpers.live.moments import Slides
 from gan_helpers.metrics import wilson
 
 TABLE = failures.DATA / "failures.json"
@@ -161,6 +164,26 @@ def write(rows: dict, path: Path) -> None:
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
+def draw_hopping(file: Path) -> None:
+    """Notebook 04's first picture: the ring's first seed, broken above, cured below."""
+    first, last, every = 2000, 2250, 50
+    rows = []
+    for settings in (failures.RING.broken, failures.RING.cured):
+        settings, frames = dict(settings), {}
+        total = settings.pop("steps")
+        gan = gh.toys.ToyGAN(failures.RING.target(), seeds=REPORTING[0], **settings)
+        gan.train(first - every, look=last, total=total)
+        for step in range(first, last + 1, every):
+            gan.train(every, look=last, total=total)
+            frames[f"step {step}"] = gan.sample(100)[0]
+        made = Slides(frames, "", gan.target.sample(60, torch.Generator().manual_seed(0)))
+        rows.append(side_by_side([made.picture(place, 156) for place in range(len(frames))]))
+    picture = Image.new("RGB", (rows[0].width, 2 * rows[0].height), "white")
+    for place, row in enumerate(rows):
+        picture.paste(row, (0, place * row.height))
+    picture.quantize(64).save(file, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two seeds, a few steps each")
@@ -169,10 +192,14 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder of finished parts")
     parser.add_argument("--write", type=Path, nargs="?", const=TABLE, metavar="FILE",
                         help="renew the counts that are shipped, or those in FILE")  # fmt: skip
+    parser.add_argument("--picture", type=Path, help="only draw notebook 04's first picture there")
     options = parser.parse_args()
     if options.quick and options.write == TABLE:
         parser.error("--quick runs are too short for what is shipped: --write FILE")
     torch.set_num_threads(1)
+    if options.picture:
+        draw_hopping(options.picture)
+        return
     rows = collect(options)
     if options.write is not None:
         write(rows, options.write)
