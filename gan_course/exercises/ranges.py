@@ -136,7 +136,9 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
     if _is_affine(logit, images[:half], images[half : 2 * half]):
         layers = network.modules()
         idle = [m for m in layers if isinstance(m, nn.LeakyReLU) and m.negative_slope == 1]
-        look = f"{idle[0]} changes nothing: its first argument is the slope below 0." if idle else ""
+        look = (
+            f"{idle[0]} changes nothing: its first argument is the slope below 0." if idle else ""
+        )
         wrong(f"""arch-no-nonlinearity: {start} is one linear map of the pixels, however many layers
             it has. {look or _BETWEEN}""")
     last = run(network, images, call).grad_fn
