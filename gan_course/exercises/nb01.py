@@ -342,8 +342,8 @@ def check_optimal_discriminator(answer: Callable) -> None:
         got = _dstar(answer, thin, thin.flip(0), " far out")
         if not torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01):
             wrong(f"""Right at large densities. Far out, where they are {small:g} and {3 * small:g},
-                it gives {got[0].item():.3f} where 0.25 is right. If a constant or a threshold keeps
-                0/0 out, it is too large beside them.""")
+                it gives {got[0].item():.3f} where 0.25 is right. A constant or threshold that keeps
+                0/0 out has to be far below them.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:

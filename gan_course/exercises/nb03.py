@@ -118,8 +118,9 @@ def check_output_size(answer: Callable) -> None:
             i = next(i for i, value in enumerate(got) if value != right[i])
             n, k, s, p = zip(*rows, strict=True)
             steps = [a * b for a, b in zip(n, s, strict=True)]
-            terms = {"size times stride": (steps, 1.0), "the stride": (s, -1.0), "the kernel": (k, 1.0),
-                     "the padding": (p, -2.0), "the size": (n, 0.0)}  # fmt: skip
+            names = ("size times stride", "the stride", "the kernel", "the padding", "the size")
+            values = zip((steps, s, k, p, n), (1.0, -1.0, 1.0, -2.0, 0.0), strict=True)
+            terms = dict(zip(names, values, strict=True))
             told = explain(got, right, terms if transposed else None)
             wrong(f"`{calls[i]}`: {off_by(got[i], right[i])}. {told}")
         if any(isinstance(value, float) for value in values):

@@ -170,7 +170,7 @@ _WRONG_COVER = [
     reference=modes_and_quality,
 )
 def check_modes_and_quality(answer: Callable) -> None:
-    # By hand: 30 points between two centres, 2 (just 0.2 N / M) on a third, 7 in a corner of the last.
+    # 30 points between two centres, 2 (0.2 N / M of them) near a third, 7 in a corner of the last.
     centers = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 9.0], [9.0, 9.0]], device=probe_device())
     owner = torch.tensor([0] * 30 + [2] * 2 + [3] * 8, device=probe_device())
     aside = torch.tensor([[0.9, 0.0]] * 30 + [[0.1, 0.2]] * 3 + [[1.0, 1.0]] * 7).to(owner.device)
