@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from .compare import need_tensor
+from .compare import ask, need_tensor
 from .framework import calling, describe_value, probe_device, wrong
 from .guard import seed_torch
 
@@ -73,13 +73,7 @@ def need_size_used(make: Callable[..., nn.Module], name: str, argument: str, giv
 def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
     """The network's output, with the same dropout masks at every call."""
     seed_torch(1)
-    given = inputs.clone()
-    with calling(call):
-        output = network(given)
-    if not torch.equal(given, inputs):
-        wrong(f"""`{call}` changes the tensor that it is given, so that whoever uses it next (fixed
-            noise, say) has other numbers. Operations whose names end in _ work in place.""")
-    return output
+    return ask(network, call, inputs)
 
 
 def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gan_helpers.losses import Objective
@@ -115,7 +115,12 @@ def need_undisturbed(watch: Watch, call: str, moved: str = "") -> None:
             wrong(f"`{call}` also changes the weights of {name}, which should hold still here.")
         wrong(f"""`{call}` changes the weights of {name} by something else than its optimiser's
             step. Where are they written to, clipped or set anew?""")
-    for name, part in watch.networks.items():
+    need_ready(watch.networks, call)
+
+
+def need_ready(networks: Mapping[str, nn.Module], call: str) -> None:
+    """Reject a call that leaves a network frozen or in evaluation mode."""
+    for name, part in networks.items():
         if not all(module.training for module in part.modules()):
             wrong(f"""`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are
                 switched off for the rest of the training. Where is it switched, and back?""")

@@ -14,7 +14,7 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from . import architecture, pictures, ranges
-from .compare import FLAT, close, need_tensor, off_by
+from .compare import FLAT, ask, close, need_tensor, off_by
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
 from .targets import Group, fit, name_targets, say_targets
@@ -215,13 +215,7 @@ def check_to_display(answer: Callable) -> None:
     images[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
     for batch in (images, 0.4 * images[:5], images[:1], images[:6]):
         call = f"to_display(images) with images of shape {tuple(batch.shape)}"
-        given = batch.clone()
-        with calling(call):
-            grid = answer(given)
-        if not torch.equal(given, batch):
-            wrong(f"""`{call}` changes the images that it is given; drawing should leave the data
-                alone. Operations whose names end in _ work in place.""")
-        pictures.find_images(pictures.as_grid(grid, call), batch)
+        pictures.find_images(pictures.as_grid(ask(answer, call, batch), call), batch)
     colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
     try:
         grid = answer(colour.clone())
@@ -304,11 +298,7 @@ def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> 
     logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     shown = "".join(f", {name}={value}" for name, value in options.items())
     call = f"smooth_d_loss(real_logits, fake_logits{shown})"
-    with calling(call):
-        got = answer(*logits, **options)
-    if not all(torch.equal(a, b) for a, b in zip(logits, (real, fake), strict=True)):
-        wrong(f"""`{call}` changes the logits that it is given. Operations whose names end in _ do
-            that.""")
+    got = ask(answer, call, *logits, **options)
     need_tensor(got, call, (), finite=False)
     if not got.requires_grad:
         wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start from

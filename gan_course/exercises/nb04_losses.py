@@ -27,6 +27,7 @@ from .compare import (
 )
 from .framework import calling, exercise, need, probe_device, wrong
 from .guard import seed_torch
+from .loops import need_ready
 from .nb04 import cloud, reject
 
 MISTAKES.update(
@@ -274,13 +275,7 @@ def check_both_gradients(answer: Callable) -> None:
         after = (*G.parameters(), *D.parameters())
         if not all(map(torch.equal, before, after)):
             wrong(f"`{call}` changes weights; it should only look.")
-        for name, network in (("G", G), ("D", D)):
-            if not all(part.training for part in network.modules()):
-                wrong(f"""`{call}` leaves {name} in evaluation mode, in which its training would go
-                    on. An instrument leaves everything as it was.""")
-            if not all(p.requires_grad for p in network.parameters()):
-                wrong(f"""`{call}` leaves {name} frozen (requires_grad is False), so that it could
-                    not be trained on. An instrument leaves everything as it was.""")
+        need_ready({"G": G, "D": D}, call)
         stands = [torch.zeros_like(p) if p.grad is None else p.grad for p in after]
         left = not all(map(torch.equal, stands, [*old, *map(torch.zeros_like, D.parameters())]))
         problems.append((n, old, *_gradients(G, D, z)))

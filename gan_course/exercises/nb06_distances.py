@@ -97,8 +97,8 @@ def check_frechet_distance(answer) -> None:
     if not near(singular, expected):
         wrong(f"""Right for full-rank covariances, but for one of rank 1,
             {off_by(singular, expected)}. Fewer samples than features always give such a matrix, and
-            rounding then makes some eigenvalues slightly negative, for which there is neither a root
-            nor a Cholesky factor: what should become of them first?""")
+            rounding then makes some eigenvalues slightly negative, for which there is no root and
+            no Cholesky factor: what should become of them first?""")
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
