@@ -243,11 +243,14 @@ _SCORES: list[tuple] = [
      "each of the K logits is taken for a verdict of its own. The probability of 'real' is one "
      "number for each image: a sum over the classes."),
 ]  # fmt: skip
-_SWAPPED = {
-    "real": "The real term teaches D to call real images fake. Which sign makes -log D(x)?",
-    "fake": "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
-    "-log(1 - D)?",
-}
+_SIGNS = {  # where each term stands among the arguments, its sign, what if it is turned, no 1 + S
+    "real": (2, -1, "The real term teaches D to call real images fake. Which sign makes -log D(x)?",
+             "In the real term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
+             "second part is left out. As it stands it has no lower bound."),
+    "fake": (3, 1, "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
+             "-log(1 - D)?",
+             "In the fake term log S came, where 1 - D = 1 / (1 + S) has a 1 beside S."),
+}  # fmt: skip
 
 
 def _known_terms(name: str) -> list[Known]:
@@ -261,13 +264,11 @@ def _known_terms(name: str) -> list[Known]:
              "In the supervised term a softmax is taken twice: once by hand, once inside the loss. "
              "Look at what you hand to it."),
         ]  # fmt: skip
-    own, sign = (2, -1) if name == "real" else (3, 1)
+    own, sign, turned, bare = _SIGNS[name]
     known: list[Known] = [
         ("step-swapped-labels", lambda *given: F.softplus(-sign * given[own].logsumexp(1)).mean(),
-         _SWAPPED[name]),
-        (None, lambda *given: sign * given[own].logsumexp(1).mean(),
-         f"In the {name} term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
-         "second part is left out. As it stands it has no lower bound."),
+         turned),
+        (None, lambda *given: sign * given[own].logsumexp(1).mean(), bare),
     ]  # fmt: skip
     for mistake, score, said in _SCORES:
         for i, whose in ((0, "labelled"), (2, "real"), (3, "fake")):
