@@ -186,7 +186,7 @@ def _():
     return feature_matching
 
 
-@wrong('4.4', 'distances before the mean', 'pairs compared', told='has no partner')
+@wrong('4.4', 'distances before the mean', 'pairs compared', told='no image has a partner')
 def _():
     def feature_matching(features, real, fake):
         return ((features(real).detach() - features(fake)) ** 2).sum(1).mean()
