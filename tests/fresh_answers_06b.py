@@ -82,7 +82,7 @@ def _():
     return frechet_distance
 
 
-@wrong('6.3', 'cholesky', 'fails for singular ones', told='Cholesky')
+@wrong('6.3', 'cholesky', 'raises, or gives nan, for singular ones', told='Cholesky')
 def _():
     def frechet_distance(mean_r, cov_r, mean_g, cov_g):
         L = torch.linalg.cholesky(cov_r)
