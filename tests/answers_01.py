@@ -315,7 +315,7 @@ MUTANTS = {
 
 UNFORESEEN = {
     "1.1": {
-        "least squares": (_with(0, lambda r, f: ((r - 1) ** 2 + f**2).mean()), "Neither is right"),
+        "least squares": (_with(0, lambda r, f: ((r - 1) ** 2 + f**2).mean()), "least-squares"),
         "low threshold": (
             _with(2, lambda f: F.softplus(-f, threshold=1).mean()),
             "for fake logits [-",

@@ -450,7 +450,7 @@ CORRECT["2.2"] |= {
 UNFORESEEN["2.1"] |= {
     "writes into z": (
         lambda latent_dim=64, hidden_dim=256: WritesIntoZ(latent_dim, hidden_dim),
-        "changes the tensor that it is given",
+        "changes a tensor that was handed",
     ),
     "scrambled": (
         lambda latent_dim=64, hidden_dim=256: ScrambledGenerator(latent_dim, hidden_dim),
@@ -2149,7 +2149,7 @@ UNFORESEEN["2.7"] = {
     "transposed": (display(lambda x: _right(x).transpose(0, 1, 3, 2)), "mirrored"),
     "in place": (
         lambda images: display_numpy(images.add_(1).div_(2).mul_(2).sub_(1).mul_(0.999)),
-        "changes the images",
+        "changes a tensor",
     ),
     "colour lost": (lambda images: display_numpy(images[:, :1]), "lose their colour"),
     "colour exchanged": (

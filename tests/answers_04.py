@@ -304,7 +304,7 @@ MUTANTS["4.3"] = {
     ),
 }
 UNFORESEEN["4.3"] = {
-    "first layer": (backwards(norm=lambda s: s[0].norm()), "first weight tensor"),
+    "first layer": (backwards(norm=lambda s: s[0].norm()), "some of G's parameter tensors"),
     "squared": (backwards(norm=lambda s: sum(x.square().sum() for x in s)), "square of what"),
     "guarded": (backwards(guarded), "At ordinary logits both are right"),
     "largest": (backwards(norm=lambda s: max(x.abs().max() for x in s)), "too low"),
@@ -415,8 +415,8 @@ MUTANTS["4.5"] = {
     ),
 }  # fmt: skip
 UNFORESEEN["4.5"] = {
-    "pixels": (lambda s, r: s.std(0).mean() / r.std(0).mean(), "came back"),
-    "one sum": (lambda s, r: table(s).sum() / table(r).sum(), "came back"),
+    "pixels": (lambda s, r: s.std(0).mean() / r.std(0).mean(), "deviations of single pixels"),
+    "one sum": (lambda s, r: table(s).sum() / table(r).sum(), "Two sums"),
     "true or false": (lambda s, r: bool(apart(s) < apart(r) / 2), "one number"),
     "each sample's": (lambda s, r: table(s).sum(1) / (len(s) - 1) / apart(r), "What turns"),
     "a difference": (lambda s, r: 1 - apart(s) / apart(r), "1 minus"),

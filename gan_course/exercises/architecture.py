@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from .compare import need_tensor
+from .compare import ask, need_tensor
 from .framework import calling, describe_value, probe_device, wrong
 from .guard import seed_torch
 
@@ -73,13 +73,7 @@ def need_size_used(make: Callable[..., nn.Module], name: str, argument: str, giv
 def run(network: nn.Module, inputs: Tensor, call: str) -> Tensor:
     """The network's output, with the same dropout masks at every call."""
     seed_torch(1)
-    given = inputs.clone()
-    with calling(call):
-        output = network(given)
-    if not torch.equal(given, inputs):
-        wrong(f"""`{call}` changes the tensor that it is given, so that whoever uses it next (fixed
-            noise, say) has other numbers. Operations whose names end in _ work in place.""")
-    return output
+    return ask(network, call, inputs)
 
 
 def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple) -> None:
@@ -99,8 +93,9 @@ def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple
 
 def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
     """Reject what no network should be, whatever it is for."""
-    _need_function(network, inputs, call)
     _need_registered(network, inputs, call)
+    _need_function(network, inputs, call)
+    _need_no_plain_tensors(network, inputs, call)
     _need_rows_alone(network, inputs, call)
     _need_all_used(network.eval(), inputs, call)
     network.train()
@@ -214,7 +209,12 @@ def _need_registered(network: nn.Module, inputs: Tensor, call: str) -> None:
     if hidden:
         wrong(f"""arch-unregistered: `{call}` is computed with {sum(p.numel() for p in hidden):,}
             weights (in {len(hidden)} tensors) that `parameters()` does not find, so that they never
-            learn. {_HIDES}""")
+            learn. {_HIDES} Are all made in `__init__`?""")
+
+
+def _need_no_plain_tensors(network: nn.Module, inputs: Tensor, call: str) -> None:
+    """Reject a network that computes with tensors of its own that are not even trained."""
+    known = {id(t) for t in (*network.parameters(), *network.buffers())}
     state = state_of(network)
     for tensor in _plain_tensors(network):
         if id(tensor) in known or not tensor.is_leaf:
@@ -294,16 +294,19 @@ def need_true_gradient(network: nn.Module, inputs: Tensor, call: str) -> None:
             parameter.add_(step * size * slope)
 
     expected = 2 * sum((size * slope.square().sum()).item() for _, slope, size in used)
-    with torch.no_grad():
-        _compare_slope(_step_along(move, value, 5e-3), expected, call, "its weights")
+    _compare_slope(move, value, expected, call, "its weights")
     network.train()
 
 
-def _compare_slope(found: float, expected: float, call: str, what: str) -> None:
-    if not abs(found - expected) < 0.2 * max(abs(found), abs(expected)):
-        wrong(f"""The gradient of `{call}` by {what} is not how its output changes: along it the
-            output grows {found:.3g} a step where `backward` says {expected:.3g}. Is a part of the
-            way detached, made under `no_grad` or rounded?""")
+@torch.no_grad()
+def _compare_slope(move: Callable, value: Callable, expected: float, call: str, what: str) -> None:
+    """Reject a gradient that the output does not follow, however small the step: no mere bend."""
+    for step in (5e-3, 1e-3, 2e-4):
+        found = _step_along(move, value, step)
+        if abs(found - expected) < 0.2 * max(abs(found), abs(expected)):
+            return
+    wrong(f"""The gradient of `{call}` by {what} is not how its output changes: along it the output
+        grows {found:.3g} a step where `backward` says {expected:.3g}. {_CUT}""")
 
 
 def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> None:
@@ -327,9 +330,8 @@ def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> No
     def value() -> Tensor:
         return run(network, moved, call).double().sum()
 
-    with torch.no_grad():
-        found = _step_along(lambda step: moved.add_(step * direction), value, 2e-3)
-    _compare_slope(found, 2 * (slope * direction).sum().item(), call, "the images")
+    expected = 2 * (slope * direction).sum().item()
+    _compare_slope(lambda step: moved.add_(step * direction), value, expected, call, "the images")
     network.train()
 
 

@@ -24,6 +24,10 @@ from .framework import calling, describe_value, need, wrong
 Known = tuple[str | None, Callable[..., Any] | tuple[Callable[..., Any], ...], str]
 # Terms that a right answer is a sum of: name -> (its value in each problem, its right factor).
 Terms = Mapping[str, tuple[Sequence[float], float]]
+FLAT = (
+    "Most often the sigmoid has been rounded to 0 or 1 (or kept away from it by a small constant, "
+    "or the logit cut off) before the logarithm is taken."
+)
 
 
 def ask(

@@ -13,7 +13,18 @@ from gan_helpers import losses
 from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
 
 from .catalogue import MISTAKES
-from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, off_by, solve
+from .compare import (
+    FLAT,
+    Known,
+    ask,
+    ask_number,
+    close,
+    explain,
+    name_wrong,
+    need_tensor,
+    off_by,
+    solve,
+)
 from .framework import describe_value, exercise, wrong
 
 MISTAKES.update(
@@ -204,8 +215,7 @@ def _check_loss(loss: _Loss) -> None:
             off.append(f"slope by {side} logits")
     if off:
         wrong(f"""loss-sigmoid-flat: `{loss.name}` is right at ordinary logits, but beyond 40 its
-            {off[0]} is not. Most often the sigmoid has been rounded to 0 or 1 (or kept away from it
-            by a small constant) before the logarithm is taken. {which}""")
+            {off[0]} is not. {FLAT} {which}""")
 
 
 def _explain_loss(loss: _Loss) -> None:
@@ -231,7 +241,8 @@ def _explain_loss(loss: _Loss) -> None:
     ]  # fmt: skip
     for other in ("least-squares", "hinge", "wasserstein"):
         formula = getattr(losses.OBJECTIVES[other], "d_loss" if len(loss.sides) == 2 else "g_loss")
-        known.append((None, formula, f"this is the {other} loss, not the cross-entropy."))
+        both = (formula, lambda *logits, formula=formula: 2 * formula(*logits))
+        known.append((None, both, f"this is the {other} loss, not the cross-entropy."))
     name_wrong(got, [(m, f, f"`{loss.name}`: {text}") for m, f, text in known], problems, close)
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
@@ -305,7 +316,7 @@ _DSTAR_WRONGS: list[Known] = [
     takes="two densities at the same points: float tensors of one shape, values >= 0",
     returns="D* at these points, a tensor of that shape with values in [0, 1]; where both "
     "densities are 0 any such value will do",
-    accepts="any way of keeping 0/0 out, a small constant in the denominator included",
+    accepts="any way of keeping 0/0 out, a constant far below 1e-10 in the denominator included",
     mistakes="dstar-inverted dstar-odds dstar-logit dstar-hard dstar-nan",
     reference=optimal_discriminator,
 )
@@ -326,12 +337,13 @@ def check_optimal_discriminator(answer: Callable) -> None:
             that has empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty
             points are to be sorted out one by one.""")
     # Densities far out in the tails: a constant in the denominator must not take over.
-    thin = torch.tensor([1e-4, 3e-4])
-    got = _dstar(answer, thin, thin.flip(0))
-    if not torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01):
-        wrong(f"""Right at large densities. At densities of 0.0001 and 0.0003 it gives
-            {got[0].item():.3f} where 0.25 is right: the constant or threshold that keeps 0/0 out is
-            too large beside them.""")
+    for small in (1e-4, 1e-10):
+        thin = torch.tensor([small, 3 * small])
+        got = _dstar(answer, thin, thin.flip(0), " far out")
+        if not torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01):
+            wrong(f"""Right at large densities. Far out, where they are {small:g} and {3 * small:g},
+                it gives {got[0].item():.3f} where 0.25 is right. A constant or threshold that keeps
+                0/0 out has to be far below them.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
@@ -423,6 +435,9 @@ _JSD_WRONGS: list[Known] = [
                       lambda p, q, dx: (kl_divergence(p, q, dx) + kl_divergence(q, p, dx)) / 2),
      "Both directions count, as they should, but p and q are compared with each other. What are "
      "they compared with in the definition?"),
+    (None, lambda p, q, dx: js_divergence(p.softmax(0), q.softmax(0), 1.0),
+     "Both densities go through a softmax first, which makes other densities of them. They "
+     "integrate to 1 already: what stands for the integral on a grid?"),
     (None, lambda p, q, dx: float((p - q).abs().sum() * dx) / 2,
      "This is the total variation distance, half of the area between the two. The divergence "
      "averages the logarithm of a ratio."),
@@ -490,8 +505,10 @@ def _explain_divergence(got: list[float], right: list[float], problems: list[tup
     one, other = zip(*to_middle, strict=True)
     ones = [1.0] * len(got)
     terms = {"KL(p || m)": (one, 0.5), "KL(q || m)": (other, 0.5), "a constant": (ones, 0.0)}
-    sizes = {"the spacing dx": [dx for _, _, dx in problems]}
-    sizes["the number of points"] = [len(p) for p, _, _ in problems]
+    grids = [(len(p), dx) for p, _, dx in problems]
+    sizes = {"the spacing dx": [dx for _, dx in grids]}
+    sizes["the number of points"] = [n for n, _ in grids]
+    sizes["the width of the grid, as a mean over its points is"] = [n * dx for n, dx in grids]
     i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
     n, _, mp, sp, mq, sq = _GAUSSIANS[i]
     told = explain(got, right, terms, sizes) or "Print your two: which one is off?"

@@ -14,7 +14,7 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from . import architecture, pictures, ranges
-from .compare import close, need_tensor, off_by
+from .compare import FLAT, ask, close, need_tensor, off_by
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
 from .targets import Group, fit, name_targets, say_targets
@@ -202,7 +202,7 @@ def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Modu
     takes="images (N, 1, 28, 28) in [-1, 1]; in colour (N, 3, H, W) if you like",
     returns="one grid, uint8, height x width (x 3): -1 is 0 (black), 1 is 255 (white)",
     accepts="a tensor or an array; any number of columns, any order and any padding; grey as "
-    "height x width or x 3; refusing colour with an exception",
+    "height x width, x 1 or x 3; refusing colour with an exception",
     mistakes="plot-range plot-per-image-scale plot-batch-scale",
     reference=to_display,
 )
@@ -213,15 +213,9 @@ def check_to_display(answer: Callable) -> None:
     low, high = spans[:, 0].view(-1, 1, 1, 1), spans[:, 1].view(-1, 1, 1, 1)
     images = low + torch.rand(7, 1, 28, 28, generator=dice) * (high - low)
     images[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
-    for batch in (images, 0.4 * images[:5], images[:1]):
+    for batch in (images, 0.4 * images[:5], images[:1], images[:6]):
         call = f"to_display(images) with images of shape {tuple(batch.shape)}"
-        given = batch.clone()
-        with calling(call):
-            grid = answer(given)
-        if not torch.equal(given, batch):
-            wrong(f"""`{call}` changes the images that it is given; drawing should leave the data
-                alone. Operations whose names end in _ work in place.""")
-        pictures.find_images(pictures.as_grid(grid, call), batch)
+        pictures.find_images(pictures.as_grid(ask(answer, call, batch), call), batch)
     colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
     try:
         grid = answer(colour.clone())
@@ -232,8 +226,7 @@ def check_to_display(answer: Callable) -> None:
     tiles = [pictures.levels(image).transpose(1, 2, 0) for image in colour.numpy()]
     if not all(pictures.contains(picture, tile) for tile in tiles):
         wrong("""Grey images are right. Colour images come out with other colours or pixels in other
-            places: images are (N, 3, H, W), a picture is (H, W, 3). Refusing colour would do
-            too.""")
+            places: images are (N, 3, H, W), a picture is (H, W, 3).""")
 
 
 # --- 2.8: smoothed labels ------------------------------------------------------------------------
@@ -275,8 +268,8 @@ def check_smooth_d_loss(answer: Callable) -> None:
             written by hand overflows there. Which function computes this from the logit in one
             go?""")
     if not (close(found.value, found.right) and all(map(close, found.slopes, found.right_slopes))):
-        wrong(f"""loss-sigmoid-flat: {start} is wrong, since the sigmoid has rounded to 0 or 1
-            before the logarithm is taken. Which loss takes the logits themselves?""")
+        wrong(f"""loss-sigmoid-flat: {start} is wrong. {FLAT} Which loss takes the logits
+            themselves?""")
 
 
 @dataclass
@@ -305,11 +298,7 @@ def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> 
     logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     shown = "".join(f", {name}={value}" for name, value in options.items())
     call = f"smooth_d_loss(real_logits, fake_logits{shown})"
-    with calling(call):
-        got = answer(*logits, **options)
-    if not all(torch.equal(a, b) for a, b in zip(logits, (real, fake), strict=True)):
-        wrong(f"""`{call}` changes the logits that it is given. Operations whose names end in _ do
-            that.""")
+    got = ask(answer, call, *logits, **options)
     need_tensor(got, call, (), finite=False)
     if not got.requires_grad:
         wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start from
@@ -343,6 +332,11 @@ def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
         if not found.groups[kind].slopes.any():
             wrong(f"""step-only-{left}: The {kind} term is missing: the {kind} logits have no
                 influence on the loss.""")
+        group = found.groups[kind]
+        size, idle = group.logits.abs(), group.slopes == 0
+        if idle.any() and size[idle].min() > size[~idle].max():
+            wrong(f"""`{found.call}`: {off}. The {kind} logits of size {size[idle].min():.3g} and
+                more have no influence on it. What is cut off there?""")
     name_targets(found.groups, found.asked, exchanged=False)
     solved = found.solved()
     if solved is not None:

@@ -219,7 +219,8 @@ _LOOP_MISTAKES = f"""step-wrong-optimizer step-one-optimizer loop-d-steps-invert
     takes="both networks (they are trained in place), an ImageDataset, the number of G steps, the "
     "size of z, the number of D steps before each G step, and optionally the optimisers of G and "
     "D, as made in 2.3, to go on with",
-    returns="a dict with lists of floats 'd_loss' and 'g_loss', one value a G step each",
+    returns="a dict with lists of floats 'd_loss' and 'g_loss', one value a G step each: of the "
+    "last of its D steps",
     accepts="any batch size up to 256; steps written out or by functions; 'd_loss' with one value "
     "for each D step; further keys; no argument `optimizers` (a new pair is then made each time)",
     mistakes=_LOOP_MISTAKES,

@@ -62,6 +62,12 @@ _WRONG_SIZES = {
         ("size-no-one", lambda n, k, s, p: (n + 2 * p - k) // s,
          "Everywhere 1 is missing. The quotient says how often the kernel moves on; how many "
          "places is that, with the first?"),
+        (None, lambda n, k, s, p: (n + 2 * p - k + 1) // s,
+         "The 1 stands inside the division. How often the kernel moves on is a quotient; its first "
+         "place comes on top of that."),
+        (None, lambda n, k, s, p: n + (2 * p - k) // s + 1,
+         "The size itself is not divided: how often a kernel moves on depends on all of the room "
+         "that it has. What is divided by the stride?"),
         ("size-padding-once", lambda n, k, s, p: (n + p - k) // s + 1, _SIDES),
         ("size-not-floored",
          tuple(lambda n, k, s, p, f=f: f((n + 2 * p - k) / s) + 1 for f in _ROUNDINGS),
@@ -110,7 +116,13 @@ def check_output_size(answer: Callable) -> None:
         if got != right:
             name_wrong(got, known, rows)
             i = next(i for i, value in enumerate(got) if value != right[i])
-            wrong(f"`{calls[i]}`: {off_by(got[i], right[i])}. {explain(got, right)}")
+            n, k, s, p = zip(*rows, strict=True)
+            steps = [a * b for a, b in zip(n, s, strict=True)]
+            names = ("size times stride", "the stride", "the kernel", "the padding", "the size")
+            values = zip((steps, s, k, p, n), (1.0, -1.0, 1.0, -2.0, 0.0), strict=True)
+            terms = dict(zip(names, values, strict=True))
+            told = explain(got, right, terms if transposed else None)
+            wrong(f"`{calls[i]}`: {off_by(got[i], right[i])}. {told}")
         if any(isinstance(value, float) for value in values):
             wrong(f"""The numbers are right, but `{calls[0]}` gives {values[0]!r}, a float, and
                 layers want whole numbers. Which division stays whole?""")
@@ -344,7 +356,9 @@ def check_dcgan_init(answer: Callable) -> None:
     network = _untrained()
     before = dict(network.named_parameters())
     why = "a parameter is changed in sight of autograd. The functions of `nn.init` look away."
-    with calling("dcgan_init(network)", [("leaf Variable that requires grad", None, why)]):
+    no_bias = "some layers have no bias, theirs is None. Which layers get to this line?"
+    hints = [("leaf Variable that requires grad", None, why), ("NoneType", None, no_bias)]
+    with calling("dcgan_init(network)", hints):
         returned = answer(network)
     if returned is not network:
         wrong(f"""`dcgan_init(network)` returned {describe_value(returned)}; the network that went

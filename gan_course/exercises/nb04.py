@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_helpers.diagnostics import NAMES, diagnose
-from gan_helpers.metrics.coverage import mode_counts
 from gan_helpers.toys import ToyGAN
 
 from ..failures import RING
@@ -78,41 +78,81 @@ def modes_and_quality(points: Tensor, centers: Tensor, sigma: float) -> tuple[in
     return _cover(points, centers, sigma)
 
 
+@dataclass
+class _Cloud:
+    """What an answer to 4.1 is made of; a known wrong one makes one of the parts otherwise."""
+
+    points: Tensor
+    centers: Tensor
+    sigma: float
+
+    def __post_init__(self) -> None:
+        self.table = torch.cdist(self.points, self.centers)
+        self.near, self.which = self.table.min(1)
+        self.reach, self.n, self.m = 3 * self.sigma, len(self.points), len(self.centers)
+        self.good = self.near <= self.reach
+
+    def hold(self, kept: Tensor) -> Tensor:
+        return torch.bincount(self.which[kept], minlength=self.m)
+
+
 def _cover(
-    points: Tensor, centers: Tensor, sigma: float, reach: float = 3, least: float = 0.2,
-    of_good: bool = False, counted_reach: float = 0, covered: bool = False,
+    points: Tensor, centers: Tensor, sigma: float,
+    good: Callable = lambda c: c.good, counts: Callable = lambda c: c.hold(c.good),
+    needed: Callable = lambda c: 0.2 * c.n / c.m, quality: Callable | None = None,
 ) -> tuple[int, float]:  # fmt: skip
-    """The right answer, or with other arguments a known wrong one."""
-    good = mode_counts(points, centers, reach * sigma)
-    counts = mode_counts(points, centers, counted_reach) if counted_reach else good
-    whole = good.sum() if of_good else len(points)
-    has = counts >= max(least * float(whole) / len(centers), 1)
-    return int(has.sum()), float(good[has].sum() if covered else good.sum()) / len(points)
+    """The right answer, or with other parts a known wrong one."""
+    cloud = _Cloud(points, centers, sigma)
+    cloud.good = good(cloud)
+    held = counts(cloud)
+    covered = held >= needed(cloud)
+    share = quality(cloud, covered) if quality else cloud.good.double().mean()
+    return int(covered.sum()), float(share)
 
 
-def _covering(**changed: float) -> Callable:
+def _covering(**changed: Callable) -> Callable:
     return functools.partial(_cover, **changed)
 
 
 _WRONG_COVER = [
-    ("cover-any", _covering(least=0.0),
+    ("cover-any", _covering(needed=lambda c: 1),
      "Quality is right, but a mode counts as covered as soon as one sample lies on it. Of N "
      "samples and M modes, how many are a fifth of a fair share?"),
-    ("cover-far-points", _covering(counted_reach=math.inf),
+    ("cover-far-points", _covering(counts=lambda c: c.hold(c.near >= 0)),
      "Quality is right, but samples far from every mode still count for the nearest one, and cover "
      "it. Which samples belong to a mode?"),
-    ("cover-one-sigma", _covering(reach=1),
+    ("cover-one-sigma", _covering(good=lambda c: c.near <= c.sigma),
      "Good samples are those within one sigma here. Of a perfect generator's samples in the plane "
      "39 % lie that near. How far was asked for?"),
-    ("cover-share-of-good", _covering(of_good=True),
+    ("cover-share-of-good", _covering(needed=lambda c: 0.2 * float(c.good.sum()) / c.m),
      "Quality is right, but a fair share is taken of the good samples: the fewer are good, the "
      "less a mode needs. Of which samples is it a share?"),
-    ("cover-squared", lambda points, centers, s: _cover(points, centers, math.sqrt(3 * s) / 3),
+    ("cover-squared", _covering(good=lambda c: c.near**2 <= c.reach),
      "Too many samples are good: a squared distance is compared with 3 sigma, a distance. Which "
      "root is missing?"),
-    ("quality-of-covered", _covering(covered=True),
+    ("quality-of-covered", _covering(quality=lambda c, on: c.good[on[c.which]].sum() / c.n),
      "The number of modes is right, but quality leaves out good samples on modes that are not "
      "covered. Which samples are good?"),
+    (None, _covering(counts=lambda c: (c.table <= c.reach).sum(0)),
+     "Quality is right, but a sample within reach of two centres counts for both. To which of them "
+     "does it belong?"),
+    (None, _covering(needed=lambda c: 0.2 * c.n / c.m + 1e-4),
+     "Right but for a mode that holds exactly 0.2 N / M good samples. *At least* so many are asked "
+     "for."),
+    (None, _covering(needed=lambda c: 0.2 * c.n // c.m),
+     "Quality is right, but 0.2 N / M is rounded down. Which division keeps the fraction?"),
+    (None, _covering(needed=lambda c: c.n / 40, counts=lambda c: c.hold(c.good)[:8]),
+     "Quality is right, and the number of modes where there are 8 centres: is 8 written as a "
+     "number?"),
+    (None, _covering(needed=lambda c: 0.2 * c.n / max(1 + int(c.which[c.good].max()), 1)),
+     "Quality is right, but M is taken for the number of the last centre that has a sample. A mode "
+     "without any counts among the M too; what makes `bincount` know of it?"),
+    (None, _covering(good=lambda c: (c.points - c.centers[c.which]).abs().amax(1) <= c.reach),
+     "Each coordinate by itself is compared with 3 sigma: that is a square around the centre. "
+     "Which points lie within 3 sigma of it?"),
+    (None, _covering(quality=lambda c, on: (c.table <= c.reach).double().mean()),
+     "The number of modes is right, but quality is the share of all pairs of a sample and a centre "
+     "that are near. Of what is it to be the share?"),
 ]  # fmt: skip
 
 
@@ -130,10 +170,14 @@ _WRONG_COVER = [
     reference=modes_and_quality,
 )
 def check_modes_and_quality(answer: Callable) -> None:
-    problems, got = [], []
+    # 30 points between two centres, 2 (0.2 N / M of them) near a third, 7 in a corner of the last.
+    centers = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 9.0], [9.0, 9.0]], device=probe_device())
+    owner = torch.tensor([0] * 30 + [2] * 2 + [3] * 8, device=probe_device())
+    aside = torch.tensor([[0.9, 0.0]] * 30 + [[0.1, 0.2]] * 3 + [[1.0, 1.0]] * 7).to(owner.device)
+    problems, got = [(centers[owner] + aside, centers, 0.4)], []
     for seed, m, sigma, shares in (
         (0, 8, 0.05, (90, 60, 40, 12, 8, 7, 6, 0)),
-        (1, 5, 0.2, (50, 6, 3, 1, 0)),
+        (1, 5, 0.2, (50, 6, 4, 1, 0)),
         (2, 10, 0.1, (70, 30, 9, 8, 5, 4, 3, 1, 0, 0)),
     ):
         angles = torch.arange(m, device=probe_device()) * 2 * math.pi / m
@@ -143,10 +187,13 @@ def check_modes_and_quality(answer: Callable) -> None:
         # Far points lie beyond 3 sigma, but their squared distance does not.
         far = centers[-2:].repeat(20, 1) + (3 * sigma + math.sqrt(3 * sigma)) / 2 / math.sqrt(2)
         points = torch.cat([near, far])[torch.randperm(len(near) + len(far))]
-        call = f"modes_and_quality(points, centers, {sigma}) of {len(points)} points, {m} modes"
         problems.append((points, centers, sigma))
-        parts = need_parts(ask(answer, call, *problems[-1]), call, "modes", "quality")
+    for points, centers, sigma in problems[1:] + problems[:1]:
+        sizes = f"{len(points)} points, {len(centers)} modes"
+        call = f"modes_and_quality(points, centers, {sigma}) of {sizes}"
+        parts = need_parts(ask(answer, call, points, centers, sigma), call, "modes", "quality")
         got.append([need_number(part, call, plain=False) for part in parts])
+    problems = problems[1:] + problems[:1]
     right = [_cover(*problem) for problem in problems]
     if all(map(all_near, got, right)):
         return
@@ -154,7 +201,7 @@ def check_modes_and_quality(answer: Callable) -> None:
     for i, what in enumerate(("The number of modes", "The quality")):
         pair = [[row[i] for row in rows] for rows in (got, right)]
         hint = "Which points are good, and for which mode does each count? Of how many is a share?"
-        reject(*pair, [], [], [f"{what} is off"] * 3, hint)
+        reject(*pair, [], [], [f"{what} is off"] * 4, hint)
 
 
 # --- 4.5: a detector -----------------------------------------------------------------------------
@@ -174,13 +221,20 @@ def _table(x: Tensor, y: Tensor) -> Tensor:
     return torch.cdist(x.flatten(1).double(), y.flatten(1).double())
 
 
+def _ratio(spread: Callable[[Tensor], Tensor]) -> Callable:
+    return lambda s, r: spread(s.double()) / spread(r.double())
+
+
+def _own(spread: Callable[[Tensor], Tensor]) -> Callable:
+    return lambda s, r: spread(s.double())
+
+
 _WRONG_DISTANCES = [
-    ("dist-diagonal",
-     (lambda s, r: _table(s, s).mean() / _table(r, r).mean(),
-      lambda s, r: _table(s, s).mean() / _between(r).mean()),
+    ("dist-diagonal", (_ratio(lambda x: _table(x, x).mean()),
+                       lambda s, r: _table(s, s).mean() / _between(r).mean()),
      "The distance of each sample to itself, 0, is counted too, and with fewer samples it weighs "
      "more. How many pairs of *different* samples are there?"),
-    ("dist-squared", lambda s, r: _between(s).square().mean() / _between(r).square().mean(),
+    ("dist-squared", _ratio(lambda x: _between(x).square().mean()),
      "Squared distances are averaged: samples half as far apart as real ones would score 1/4."),
     ("dist-mixed", (lambda s, r: _table(s, r).mean() / _between(r).mean(),
                     lambda s, r: _table(s, r).mean()),
@@ -188,17 +242,36 @@ _WRONG_DISTANCES = [
      "what are samples to be compared to see whether they are alike?"),
     ("dist-inverted", lambda s, r: _between(r).mean() / _between(s).mean(),
      "The ratio is upside down: it grows when the samples become alike."),
-    ("dist-no-reference",
-     (lambda s, r: _between(s).mean(), lambda s, r: _table(s, s).mean()),
+    ("dist-no-reference", (_own(lambda x: _between(x).mean()), _own(lambda x: _table(x, x).mean())),
      "This is the samples' own distance. Whether it is small depends on the data: as a threshold "
      "it means one thing for points in the plane and another for images. What is it compared to?"),
     ("dist-mean-over-std",
-     (lambda s, r: _between(s).mean() / _between(s).std(),
-      lambda s, r: _table(s, s).mean() / _table(s, s).std(),
-      lambda s, r: _between(s).mean() / _between(s).std(correction=0)),
+     (_own(lambda x: _between(x).mean() / _between(x).std()),
+      _own(lambda x: _table(x, x).mean() / _table(x, x).std()),
+      _own(lambda x: _between(x).mean() / _between(x).std(correction=0))),
      "This is mean over standard deviation of the samples' own distances. Samples shrunk to a "
      "hundredth of their distances have the same score, so that it cannot see a collapse. What "
      "were the distances to be compared with?"),
+    (None, _ratio(lambda x: _between(x)[_between(x) > 0].mean()),
+     "Pairs at distance 0 are left out, and with them two samples that are equal, which is what a "
+     "collapsed G draws. Only the distance of a sample to *itself* is to be left out."),
+    (None, _ratio(lambda x: _between(x).sum()),
+     "Two sums are compared, or both are divided by the same number, so that more samples alone "
+     "make a larger ratio. How many pairs has each of the two sets?"),
+    (None, _ratio(lambda x: (x[1:] - x[:-1]).flatten(1).norm(dim=1).mean()),
+     "Each sample is compared only with the next in the list. *All* pairs are meant: in another "
+     "order the result would be another."),
+    (None, _ratio(lambda x: torch.pdist(x.flatten(1), p=1).mean()),
+     "Absolute differences are added up (p=1). The Euclidean distance was asked for."),
+    (None, _ratio(lambda x: (x - x.mean(0)).flatten(1).norm(dim=1).mean()),
+     "Each sample is compared with the mean image here. What was asked is the distance between two "
+     "samples."),
+    (None, _ratio(lambda x: x.std(0).mean()),
+     "This compares the standard deviations of single pixels. What was asked is a distance between "
+     "two whole samples."),
+    (None, (_ratio(lambda x: torch.cdist(x, x).mean()), _ratio(lambda x: torch.cdist(x, x).sum())),
+     "`cdist` takes the last two axes for a set of points: here it compares rows of pixels within "
+     "an image. Each image is to be one point: which shape has such a table?"),
 ]  # fmt: skip
 
 
@@ -219,12 +292,21 @@ def check_distance_ratio(answer: Callable) -> None:
         (0.3 * cloud(5, 1, 4, 4), cloud(9, 1, 4, 4, seed=1).abs()),
         (2.0 * cloud(8, 3, 2, 2, seed=2), 0.7 * cloud(6, 3, 2, 2, seed=3)),
         (cloud(7, 2, seed=4), 3 + 5 * cloud(4, 2, seed=5)),
+        (cloud(4, 1, 3, 3, seed=6).repeat(2, 1, 1, 1), cloud(5, 1, 3, 3, seed=7)),
     ]
     calls = [f"distance_ratio(samples, real) of {len(s)} and {len(r)}" for s, r in problems]
+    calls[-1] += " images, with each sample twice"
     got = [ask_number(answer, c, *p) for c, p in zip(calls, problems, strict=True)]
     right = [distance_ratio(*problem) for problem in problems]
     hint = "Take three samples by hand: which distances are there, and what is divided by what?"
     reject(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
+    samples, real = cloud(1, 1, 4, 4).repeat(6, 1, 1, 1), problems[0][1]
+    collapsed = ask_number(
+        answer, "distance_ratio(samples, real), all samples alike", samples, real
+    )
+    if not abs(collapsed) < 0.01:
+        wrong(f"""Right as long as samples differ. Where all of them are one image, {collapsed:.3g}
+            came back, and 0 was expected: which distances are left out?""")
 
 
 # --- 4.6: the ward -------------------------------------------------------------------------------
@@ -274,8 +356,9 @@ _NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
 def check_charts(answer: Callable) -> None:
     given = _returned_dict(answer, "charts()")
     asked = [p for p in patients() if p.number in BEDS or p.number in given]
-    for n, patient in ((p.number, p) for p in asked):
+    for n in BEDS:
         need(n in given, f"`charts()` has nothing on patient {n}; its keys are {list(given)}.")
+    for n, patient in ((p.number, p) for p in asked):
         disease, prescription = need_parts(given[n], f"charts()[{n}]", "disease", "prescription")
         truth, seen = _key(patient, "disease"), " ".join(diagnose(patient.signs).evidence)
         if disease not in NAMES:

@@ -27,6 +27,7 @@ from .compare import (
 )
 from .framework import calling, exercise, need, probe_device, wrong
 from .guard import seed_torch
+from .loops import need_ready
 from .nb04 import cloud, reject
 
 MISTAKES.update(
@@ -66,6 +67,15 @@ class MinibatchDiscrimination(nn.Module):
         return torch.cat([features, torch.exp(-apart).sum(1) - 1], 1)
 
 
+def _read_T(weights: list[Tensor], a: int, k: int, d: int) -> list[Tensor]:
+    """T as (a, k, d), however it is stored; twice, where it can be read in two ways."""
+    T = (torch.stack(weights) if len(weights) > 1 else weights[0]).detach()
+    if sorted(T.shape) == sorted((a, k, d)):
+        return [T.permute([list(T.shape).index(n) for n in (a, k, d)])] * 2
+    T = T.reshape(a, -1) if len(T) == a else T.reshape(-1, a).T
+    return [T.reshape(a, k, d), T.reshape(a, d, k).transpose(1, 2)]
+
+
 _WRONG_SIMILARITY = [
     ("mbd-mean", lambda d: torch.exp(-d.abs().sum(-1)).mean(1),
      "The similarities are averaged over the batch where their sum was asked for, so that one twin "
@@ -78,6 +88,15 @@ _WRONG_SIMILARITY = [
      "Squares of the differences are summed, where their absolute values were asked for."),
     ("mbd-no-minus", lambda d: torch.exp(d.abs().sum(-1)).sum(1),
      "What is near counts little and what is far counts much: the exponent has the wrong sign."),
+    (None, lambda d: torch.exp(-d.abs().mean(-1)).sum(1),
+     "The absolute differences within a kernel are averaged, where |.| with a 1 below it is their "
+     "sum."),
+    (None, lambda d: torch.exp(-d.abs().sum(-1)).sum(1) - len(d),
+     "As much is taken off as there are samples. Of the N similarities in a sum, how many are "
+     "those of the sample with itself?"),
+    (None, lambda d: torch.exp(-d.abs().sum((-1, -2))).sum(1, keepdim=True).expand(-1, d.shape[2]),
+     "All kernels go into one distance, so that every kernel gives the same number. Each has a "
+     "distance of its own: over which axes is the sum taken?"),
     (None, lambda d: d.abs().sum((-1, 1)),
      "The distances themselves are added up. How does a distance become a similarity?"),
     (None, lambda d: torch.exp(-d.abs()).sum((-1, 1)),
@@ -93,7 +112,7 @@ _WRONG_SIMILARITY = [
     takes="features (N, in_features)",
     returns="(N, in_features + kernels): the features, then for each kernel b the sum over j != i "
     "of exp(-|M_ib - M_jb|_1), where M = features T has `dim` numbers a kernel and T is learned",
-    accepts="T of any shape, or a linear layer; the sample itself counted (a constant 1 more)",
+    accepts="T of any shape, or linear layers; the sample itself counted (a constant 1 more)",
     mistakes="mbd-t-not-learned mbd-mean mbd-l2 mbd-no-features mbd-no-minus hardcoded-size",
     reference=MinibatchDiscrimination,
 )
@@ -104,16 +123,24 @@ def check_minibatch_discrimination(make: Callable[..., nn.Module]) -> None:
         with calling(call):
             layer = make(a, kernels=k, dim=d)
         if isinstance(layer, nn.Module) and not list(layer.parameters()):
-            wrong(f"""mbd-t-not-learned: `{call}` has no parameters: T is never learned, and drawn
-                at every call it gives similarities of chance. What makes a tensor a parameter?""")
+            wrong(f"""mbd-t-not-learned: `{call}` has no parameters, so that T is never learned.
+                What makes a tensor a parameter?""")
         layer, x = build(lambda a=a, k=k, d=d: make(a, kernels=k, dim=d), call), cloud(n, a)
-        weights = [p for p in layer.parameters() if p.numel() == a * k * d]
+        with calling(f"{call}(features)"):
+            layer(x)  # lazy layers get their size
+        alike = [[p for p in layer.parameters() if p.shape == q.shape] for q in layer.parameters()]
+        weights = next((w for w in alike if sum(p.numel() for p in w) == a * k * d), [])
         if not weights and any(p.numel() == a * 32 for p in layer.parameters()):
             wrong(f"""hardcoded-size: `{call}`: T has the size of 8 kernels of 4 numbers whatever is
                 asked for.""")
-        need(len(weights) == 1, f"`{call}` should hold one T of {a} x {k} x {d} numbers.")
+        need(weights, f"`{call}` should hold one T of {a} x {k} x {d} numbers.")
+        if all((p == weights[0].flatten()[0]).all() for p in weights):
+            wrong(f"""mbd-t-not-learned: In `{call}` all numbers of T start as
+                {weights[0].flatten()[0].item():g}. At 0 all distances are 0 and have no slope, and
+                numbers that start alike learn alike: T needs a random start.""")
         with torch.no_grad():
-            weights[0].copy_(0.3 * cloud(*weights[0].shape, seed=1))
+            for i, weight in enumerate(weights):
+                weight.copy_(0.3 * cloud(*weight.shape, seed=1 + i))
         with calling(f"{call}(features)"):
             out = layer(x)
         if isinstance(out, Tensor) and tuple(out.shape) == (n, k):
@@ -122,15 +149,13 @@ def check_minibatch_discrimination(make: Callable[..., nn.Module]) -> None:
                 what?""")
         need_tensor(out, f"{call}(features) of shape ({n}, {a})", (n, a + k))
         need(close(out[:, :a], x), f"The first {a} columns should be the features themselves.")
-        slope = None
+        slopes = [None]
         if out.requires_grad:
-            (slope,) = torch.autograd.grad(out[:, a:].sum(), weights, allow_unused=True)
-        if slope is None or not slope.any():
+            slopes = torch.autograd.grad(out[:, a:].sum(), weights, allow_unused=True)
+        if not all(slope is not None and slope.any() for slope in slopes):
             wrong(f"""mbd-t-not-learned: No gradient gets to T of `{call}`: is something detached or
                 made under `no_grad`?""")
-        T = weights[0].detach()
-        T = T.reshape(a, -1) if len(T) == a else T.reshape(-1, a).T
-        M = (x @ T).reshape(n, k, d), (x @ T).reshape(n, d, k).transpose(1, 2)
+        M = [torch.einsum("na,akd->nkd", x, T) for T in _read_T(weights, a, k, d)]
         found.append((out[:, a:].detach(), [m[:, None] - m for m in M]))
 
     def fits(formula: Callable[[Tensor], Tensor]) -> bool:
@@ -200,9 +225,21 @@ _WRONG_GRADIENTS = [
     ("loss-sum-not-mean", lambda n, old, s, t, ds, dt: (n * _norm(s), n * _norm(t)),
      "Both are as many times too large as there are samples: the losses are summed over the "
      "batch where the mean was asked for."),
-    (None, lambda n, old, s, t, ds, dt: (_norm(s[:1]), _norm(t[:1])),
-     "These are the norms at the first weight tensor alone. Which parameters does G have?"),
+    (None, tuple(lambda n, old, s, t, ds, dt, i=i, j=j: (_norm(s[i:j]), _norm(t[i:j]))
+                 for i in range(4) for j in range(i + 1, 5)),
+     "These are the norms at some of G's parameter tensors alone. Which parameters does G have?"),
+    (None, (lambda n, old, s, t, ds, dt: (_norm(s), _norm(s)),
+            lambda n, old, s, t, ds, dt: (_norm(t), _norm(t))),
+     "One of the two is right, and stands in both places. In which sign, and of which logit, do "
+     "the two losses differ?"),
 ]  # fmt: skip
+
+
+_TWICE = (
+    (r"backward through the graph a second time", None,
+     "the first gradient has freed the graph that it went through. Is the second loss computed "
+     "anew, or is the graph kept?"),
+)  # fmt: skip
 
 
 @exercise(
@@ -232,11 +269,13 @@ def check_both_gradients(answer: Callable) -> None:
         for p, slope in zip(G.parameters(), old, strict=True):
             p.grad = slope.clone()
         before = [p.detach().clone() for p in (*G.parameters(), *D.parameters())]
-        parts = need_parts(ask(answer, call, G, D, z), call, "saturating", "non_saturating")
+        came = ask(answer, call, G, D, z, hints=_TWICE)
+        parts = need_parts(came, call, "saturating", "non_saturating")
         got.append([need_number(part, call, plain=False, finite=scale == 1) for part in parts])
         after = (*G.parameters(), *D.parameters())
         if not all(map(torch.equal, before, after)):
             wrong(f"`{call}` changes weights; it should only look.")
+        need_ready({"G": G, "D": D}, call)
         stands = [torch.zeros_like(p) if p.grad is None else p.grad for p in after]
         left = not all(map(torch.equal, stands, [*old, *map(torch.zeros_like, D.parameters())]))
         problems.append((n, old, *_gradients(G, D, z)))
@@ -270,7 +309,7 @@ def feature_matching(features: Callable, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def _paired(how: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    return lambda r, f: how((r - f) if len(r) == len(f) else (r[:, None] - f).flatten(0, 1))
+    return lambda r, f, *_: how((r - f) if len(r) == len(f) else (r[:, None] - f).flatten(0, 1))
 
 
 _WRONG_MATCHING = [
@@ -279,10 +318,20 @@ _WRONG_MATCHING = [
      "Real and generated images are compared in pairs, which asks G for particular images. The "
      "means of the two batches were to be compared: where does the mean belong?"),
     ("fm-no-square",
-     tuple(lambda r, f, h=h: h(r.mean(0) - f.mean(0))
+     tuple(lambda r, f, *_, h=h: h(r.mean(0) - f.mean(0))
            for h in (torch.norm, lambda d: d.abs().sum(), lambda d: d.abs().mean())),
      "The means are compared, but their distance is not squared."),
+    (None, lambda r, f, *of_means: (of_means[0] - of_means[1]).square().sum(),
+     "These are the features of a mean image. The mean is to be taken of the features: which of "
+     "the two comes first?"),
 ]  # fmt: skip
+
+
+_TWO_SIZES = (
+    (r"must match the size of tensor", None,
+     "here the two batches differ in size, so that no image has a partner. What is to be compared, "
+     "images or the means of two batches?"),
+)  # fmt: skip
 
 
 @exercise(
@@ -305,7 +354,7 @@ def check_feature_matching(answer: Callable) -> None:
         real, fake = cloud(n, 3, 2, 2, seed=seed), 1 + cloud(m, 3, 2, 2, seed=9).abs()
         call = f"feature_matching(features, real, fake) with {n} real and {m} generated images"
         fake.requires_grad_()
-        value, slope = ask(answer, call, features, real, fake), None
+        value, slope = ask(answer, call, features, real, fake, hints=_TWO_SIZES), None
         need_tensor(value, call, ())
         if value.requires_grad:
             (slope,) = torch.autograd.grad(value, fake, allow_unused=True)
@@ -315,11 +364,11 @@ def check_feature_matching(answer: Callable) -> None:
                 those of D's step?""")
         wanted = feature_matching(features, real, fake)
         (right_slope,) = torch.autograd.grad(wanted, fake, retain_graph=True)
-        rows.append(
-            (value.item(), wanted.item(), slope, right_slope, (features(real), features(fake)))
-        )
+        of_means = [features(images.mean(0, keepdim=True)) for images in (real, fake)]
+        problem = (features(real), features(fake), *of_means)
+        rows.append((value.item(), wanted.item(), slope, right_slope, problem))
     got, right, slopes, right_slopes, problems = zip(*rows, strict=True)
-    factors = [1.0 if all_near(got, right) else 1 / r.shape[1] for r, _ in problems]
+    factors = [1.0 if all_near(got, right) else 1 / r.shape[1] for r, *_ in problems]
     if not all_near(got, [a * b for a, b in zip(factors, right, strict=True)]):
         hint = "What is averaged, over the batch or over the features, and what is squared?"
         reject(got, right, _WRONG_MATCHING, problems, ["The value is off"] * 3, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -13,7 +14,7 @@ from .architecture import assess_network, assess_outputs, build, need_size_used
 from .catalogue import MISTAKES
 from .compare import close, need_tensor
 from .explain import Cause
-from .framework import calling, exercise, probe_device, wrong
+from .framework import Raised, calling, exercise, probe_device, wrong
 from .ranges import assess_logits, assess_range
 
 MISTAKES.update(
@@ -90,8 +91,14 @@ def _call(network: nn.Module, inputs: Tensor, classes: int, call: str) -> Tensor
     _need_rows_for_all(network, classes, call)
     y = torch.arange(len(inputs), device=inputs.device) % classes
     shown = f"{call}(…, y) with a first argument of shape {tuple(inputs.shape)}, y ({len(y)},)"
-    with calling(shown, _HINTS):
-        result = network(inputs, y)
+    try:
+        with calling(shown, _HINTS):
+            result = network(inputs, y)
+    except Raised as raised:
+        with contextlib.suppress(Exception):
+            network(y, inputs)
+            raised.hints = [("", None, "y is taken for the first argument, and it comes last.")]
+        raise
     need_tensor(result, shown)
     return result
 
@@ -116,6 +123,12 @@ def _need_labels_used(network: nn.Module, x: Tensor, classes: int, call: str, bl
     by_class = out.transpose(0, 1).flatten(1)
     gaps = torch.cdist(by_class, by_class, compute_mode="donot_use_mm_for_euclid_dist")
     if not gaps.max() > 1e-6:
+        with torch.no_grad():
+            each_label = [network(x[:n], torch.full((n,), k, device=x.device)) for k in (0, 1)]
+        if not close(*each_label, 1e-6):
+            wrong("""Each row's result depends on the labels of the whole batch, and not on its own:
+                where labels differ, all rows are treated alike. Does each row meet the code of its
+                own label alone?""")
         wrong(f"{blind}: The shapes are right, but {_BLIND[blind]}. Where does y enter the layers?")
     first, second = divmod(int(gaps.fill_diagonal_(float("inf")).argmin()), classes)
     if not gaps.min() > 1e-6:

@@ -103,8 +103,9 @@ def _need_own_labels(watch: Watch, step, labels: Tensor) -> None:
     for call in calls:
         for said, origin in zip(call.labels.tolist(), watch.origins(call), strict=True):
             if origin[0] == "real" and said != int(watch.data.labels[origin[1]]):
-                wrong("""D judges real images under labels that are not theirs: it learns that any
-                    label goes with any image. Is the order of images and labels kept?""")
+                wrong("""D judges real images under labels that are not theirs. Two terms are asked
+                    for, real images under their own labels and fakes. Is the order of images and
+                    labels kept, and is there a term too many?""")
             if origin[0] == "fake":
                 drawn.append(int(origin[1].labels[origin[2]]))
                 if said != drawn[-1]:
@@ -128,12 +129,19 @@ def generate_digit(G: nn.Module, digit: int, n: int, latent_dim: int = 64) -> Te
     return draw(G, torch.randn(n, latent_dim), torch.full((n,), digit))
 
 
+class _Kept(list):
+    """A list that a copied network shares."""
+
+    def __deepcopy__(self, memo: dict) -> _Kept:
+        return self
+
+
 class _Order(nn.Module):
     """A generator that remembers how it is used."""
 
     def __init__(self):
         super().__init__()
-        self.latent_dim, self.calls = 23, []
+        self.latent_dim, self.calls = 23, _Kept()
         self.scale = nn.Parameter(torch.ones(1))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
@@ -218,31 +226,60 @@ def kplus1_losses(
     return supervised, real, fake
 
 
-_MAX = """term the largest logit stands for all. The probability of 'real' is a sum over the
-    classes: which function takes the logarithm of a sum of exponentials?"""
-_KNOWN: dict[str, list[Known]] = {
-    "supervised": [
-        ("ssl-supervised-with-fake", lambda a, y, r, f: F.cross_entropy(F.pad(a, (0, 1)), y),
-         "The supervised term also lets 'fake' compete (a column of zeros is among its logits). "
-         "It is asked for among the K classes alone: the image is known to be real."),
-    ],
-    "real": [
-        ("ssl-max-not-sum", lambda a, y, r, f: F.softplus(-r.amax(1)).mean(),
-         f"In the real {_MAX}"),
-        ("step-swapped-labels", lambda a, y, r, f: F.softplus(r.logsumexp(1)).mean(),
-         "The real term teaches D to call real images fake. Which sign makes -log D(x)?"),
-        (None, lambda a, y, r, f: -r.logsumexp(1).mean(),
-         "In the real term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
-         "second part is left out. As it stands it has no lower bound."),
-    ],
-    "fake": [
-        ("ssl-max-not-sum", lambda a, y, r, f: F.softplus(f.amax(1)).mean(),
-         f"In the fake {_MAX}"),
-        ("step-swapped-labels", lambda a, y, r, f: F.softplus(-f.logsumexp(1)).mean(),
-         "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
-         "-log(1 - D)?"),
-    ],
+# What may stand where the logarithm of S is asked: (mistake, of logits x, what to say of it).
+_SCORES: list[tuple] = [
+    (None, lambda x: x.logsumexp(1), ""),
+    ("ssl-max-not-sum", lambda x: x.amax(1),
+     "the largest logit stands for all. The probability of 'real' is a sum over the classes: which "
+     "function takes the logarithm of a sum of exponentials?"),
+    (None, lambda x: x.logsumexp(0),
+     "the logarithm of the sum is taken over the batch. Which axis has the classes?"),
+    (None, lambda x: x.sum(1),
+     "the logits themselves are added up. S is the sum of their exponentials, and its logarithm is "
+     "the logit of D."),
+    (None, lambda x: x.mean(1),
+     "the mean of the logits stands for all. S is the sum of their exponentials."),
+    (None, lambda x: x,
+     "each of the K logits is taken for a verdict of its own. The probability of 'real' is one "
+     "number for each image: a sum over the classes."),
+]  # fmt: skip
+_SIGNS = {  # where each term stands among the arguments, its sign, what if it is turned, no 1 + S
+    "real": (2, -1, "The real term teaches D to call real images fake. Which sign makes -log D(x)?",
+             "In the real term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
+             "second part is left out. As it stands it has no lower bound."),
+    "fake": (3, 1, "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
+             "-log(1 - D)?",
+             "In the fake term log S came, where 1 - D = 1 / (1 + S) has a 1 beside S."),
 }  # fmt: skip
+
+
+def _known_terms(name: str) -> list[Known]:
+    """Wrong ways to make one of the three terms."""
+    if name == "supervised":
+        return [
+            ("ssl-supervised-with-fake", lambda a, y, r, f: F.cross_entropy(F.pad(a, (0, 1)), y),
+             "The supervised term also lets 'fake' compete (a column of zeros is among its "
+             "logits). It is asked for among the K classes alone: the image is known to be real."),
+            (None, lambda a, y, r, f: F.cross_entropy(a.softmax(1), y),
+             "In the supervised term a softmax is taken twice: once by hand, once inside the loss. "
+             "Look at what you hand to it."),
+        ]  # fmt: skip
+    own, sign, turned, bare = _SIGNS[name]
+    known: list[Known] = [
+        ("step-swapped-labels", lambda *given: F.softplus(-sign * given[own].logsumexp(1)).mean(),
+         turned),
+        (None, lambda *given: sign * given[own].logsumexp(1).mean(), bare),
+    ]  # fmt: skip
+    for mistake, score, said in _SCORES:
+        for i, whose in ((0, "labelled"), (2, "real"), (3, "fake")):
+            text = f"the {whose} logits are used; those of other images are asked for here."
+            text = " Also, ".join([said] * bool(said) + [text] * (i != own))
+            formula = lambda *given, i=i, score=score: F.softplus(sign * score(given[i])).mean()  # noqa: E731
+            known.append((mistake, formula, f"In the {name} term {text}"))
+    return known
+
+
+_NAMES = ("supervised", "real", "fake")
 
 
 @exercise(
@@ -267,21 +304,23 @@ def check_kplus1_losses(answer: Callable) -> None:
         labels = torch.arange(sizes[0], device=probe_device()) % classes
         call = f"kplus1_losses(...) with {classes} classes"
         problems.append((logits[0], labels, *logits[1:]))
-        parts = need_parts(ask(answer, call, *problems[-1]), call, *_KNOWN)
-        for name, part in zip(_KNOWN, parts, strict=True):
+        parts = need_parts(ask(answer, call, *problems[-1]), call, *_NAMES)
+        for name, part in zip(_NAMES, parts, strict=True):
             need_tensor(part, f"the {name} term of {call}", ())
             need(part.requires_grad, f"The {name} term has no gradient: is something detached?")
         got.append([part.detach() for part in parts])
     right = [[part.detach() for part in kplus1_losses(*p)] for p in problems]
-    for i, name in enumerate(_KNOWN):
+    for i, name in enumerate(_NAMES):
         mine, wanted = ([row[i].item() for row in rows] for rows in (got, right))
         if not close(mine, wanted):
-            name_wrong(mine, _KNOWN[name], problems, lambda a, b: close([a], [b.item()]))
+            name_wrong(mine, _known_terms(name), problems, lambda a, b: close([a], [b.item()]))
             said = f"The {name} term is off: {off_by(mine[0], wanted[0])}."
-            for j, other in enumerate(_KNOWN):
+            for j, other in enumerate(_NAMES):
                 if close(mine, [row[j].item() for row in right]):
                     wrong(f"{said} It is the {other} term. In which order are the three asked for?")
-            wrong(f"{said} {explain(mine, wanted)}")
+            sizes = {"the number of images": [len(p[i + (i > 0)]) for p in problems]}
+            sizes["the number of classes"] = [p[0].shape[1] for p in problems]
+            wrong(f"{said} {explain(mine, wanted, None, sizes)}")
     a, y, r, f = problems[0]
     far = (300 * a, y, 300 * r, 300 * f)
     parts = zip(ask(answer, "kplus1_losses(...) at large logits", *far), kplus1_losses(*far))  # noqa: B905
@@ -299,6 +338,16 @@ def class_accuracy(said: Tensor, asked: Tensor, num_classes: int = 10) -> Tensor
     return torch.stack([(said[asked == k] == k).double().mean() for k in range(num_classes)])
 
 
+def _hits(said: Tensor, asked: Tensor, num_classes: int) -> Tensor:
+    return torch.bincount(asked[said == asked], minlength=num_classes).double()
+
+
+_SHORT = (
+    (r"must match the size of tensor|broadcast", None,
+     "here a class at the end is never hit. Does each of the counts have an entry for it?"),
+)  # fmt: skip
+
+
 @exercise(
     "5.7",
     "Is the order obeyed?",
@@ -312,16 +361,20 @@ def class_accuracy(said: Tensor, asked: Tensor, num_classes: int = 10) -> Tensor
     reference=class_accuracy,
 )
 def check_class_accuracy(answer: Callable) -> None:
-    problems, got = [], []
-    for seed, n, classes in ((0, 200, 10), (1, 90, 4), (2, 150, 10)):
+    problems, got, hits = [], [], (10, 4, 10, 1, 4)  # only so many of the classes are ever hit
+    for seed, (n, classes) in enumerate(((200, 10), (90, 4), (150, 10), (70, 5), (70, 5))):
         seed_torch(seed)
         asked = torch.cat([torch.arange(classes), torch.randint(classes, (n,)) // 2])
         said = torch.where(torch.rand(len(asked)) < 0.6, asked, torch.randint(classes, asked.shape))
         said[asked == 1] = 0  # one class is mostly taken for another
-        said[:classes] = torch.arange(classes)  # every class is seen at least once
+        said[(asked == said) & (asked >= hits[seed])] = 0
+        some = torch.arange(classes).roll(-int(hits[seed] < classes))
+        said[:classes] = some  # every class is seen at least once
         problems.append((said.to(probe_device()), asked.to(probe_device()), classes))
         call = f"class_accuracy(said, asked, num_classes={classes})"
-        got.append(ask(answer, call, *problems[-1][:2], num_classes=classes))
+        got.append(ask(answer, call, *problems[-1][:2], hints=_SHORT, num_classes=classes))
+        whole = isinstance(got[-1], Tensor) and not got[-1].is_floating_point()
+        got[-1] = got[-1].double() if whole else got[-1]
         need_tensor(got[-1], call, finite=False)
         shape = tuple(got[-1].shape)
         if shape != (classes,):
@@ -338,11 +391,29 @@ def check_class_accuracy(answer: Callable) -> None:
         ("acc-overall", lambda said, asked, k: (said == asked).double().mean().expand(k),
          "Every class has the same value, the share over all images. One class that always "
          "fails would not show. Which images belong to class k?"),
-        (None, lambda said, asked, k: torch.bincount(asked[said == asked], minlength=k) / len(said),
+        (None, lambda said, asked, k: k * _hits(said, asked, k) / len(said),
+         "The hits of each class are divided by N / K, as if all classes were ordered equally "
+         "often. How often was each one?"),
+        (None, _hits,
+         "These are counts: how often each class was hit. Of how many orders of this class is the "
+         "share asked for?"),
+        (None, lambda said, asked, k: _hits(said, asked, k) / torch.stack(
+            [((said == i) | (asked == i)).sum() for i in range(k)]),
+         "The hits are divided by all images that were ordered *or* seen as the class. Which of "
+         "them were ordered as it?"),
+        (None, lambda said, asked, k: (class_accuracy(said, asked, k) == 1).double(),
+         "Every share comes out as 0 or 1: a whole-number division, or a question that is asked of "
+         "the class as a whole. Each class has a mean of its own."),
+        (None, lambda said, asked, k: class_accuracy(said.sort()[0], asked.sort()[0], k),
+         "Both lists are sorted, each by itself, so that what was seen no longer stands beside "
+         "what was ordered. Does anything need to be sorted?"),
+        (None, lambda said, asked, k: _hits(said, asked, k) / len(said),
          "The hits of each class are divided by the number of all images. Of which images is "
          "the share taken?"),
     ]  # fmt: skip
     name_wrong(got, known, problems, close)
     flat = [torch.cat([t.double().cpu() for t in part]).tolist() for part in (got, right)]
-    start = f"For class 0, {off_by(got[0][0].item(), right[0][0].item())}."
-    wrong(f"{start} {explain(*flat)}")
+    i = next(i for i, pair in enumerate(zip(*flat, strict=True)) if not close(*pair))
+    which = f"Of {problems[0][2]} classes, for class {i}" if i < problems[0][2] else "For one class"
+    said = explain(*flat) or "Take the orders of this class: in how many is it seen?"
+    wrong(f"{which}, {off_by(flat[0][i], flat[1][i])}. {said}")

@@ -98,9 +98,14 @@ def check_inception_score(answer) -> None:
         looks = f"As it is, it looks like {parts:.3g} part{'s' * (parts > 1.01)}. Is `splits` used?"
         if parts < 0.99 or not near(parts, round(parts), rel=1e-2):
             looks = "How is the list cut, and over what is the mean taken?"
+        if splits == 1 and 1 < got < 40:  # p log (p + eps) - p log (q + eps), for p = 1, q = 1/40
+            eps = (40 - got) / (40 * got - 40)
+            twenty = ask_number(answer, "the same of 20 classes", 60.0 * torch.eye(20), splits=1)
+            if near(twenty, (1 + eps) / (1 / 20 + eps), rel=1e-4):
+                looks = f"It fits if {eps:.3g} is added to each probability before the logarithm."
         if not near(got, 40 / splits, rel=1e-2):
-            wrong(f"""`{call}`: {off_by(got, 40 / splits)}, since each of the {splits} parts holds
-                {40 // splits} samples. {looks}""")
+            wrong(f"""`{call}`: {off_by(got, 40 / splits)}, since a part holds {40 // splits}
+                samples. {looks}""")
 
 
 def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p: list[Tensor]):
@@ -116,9 +121,14 @@ def _explain_inception_score(answer, got: list[float], problems: list[Tensor], p
     name_wrong(got, _IS_WRONGS, [(a, b.double()) for a, b in zip(p, problems, strict=True)])
     expected = [_score_of(part) for part in p]
     start = f"For 60 samples in one part, {off_by(got[0], expected[0])}. "
+    whole = [ask_number(answer, "logits, splits=60", problems[0], splits=60)] * near(got[0], 1)
+    if all_near(whole, expected[: len(whole)]) and whole:
+        wrong(f"""{start}It is right with splits=60 in place of splits=1: here `splits` is how many
+            samples a part has. It was to be the number of parts.""")
     if got[0] == got[0] and not near(again("logits", problems[0]), got[0]):
         wrong(f"""{start}Asked again, it gives another number. In one part the order of the samples
-            does not matter: is `splits` used, and does every sample count once?""")
+            does not matter: is `splits` used, does every sample count once, and does its row stay
+            together when the order is changed?""")
     shifted = problems[0] + torch.linspace(-2, 2, len(problems[0]))[:, None]
     if got[0] == got[0] and not near(again("logits + a constant for each row", shifted), got[0]):
         wrong(f"""{start}The score changes when all logits of a sample are raised by the same

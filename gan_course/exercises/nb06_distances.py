@@ -97,8 +97,8 @@ def check_frechet_distance(answer) -> None:
     if not near(singular, expected):
         wrong(f"""Right for full-rank covariances, but for one of rank 1,
             {off_by(singular, expected)}. Fewer samples than features always give such a matrix, and
-            rounding then makes some eigenvalues slightly negative: what should become of them
-            before a root is taken?""")
+            rounding then makes some eigenvalues slightly negative, for which there is no root and
+            no Cholesky factor: what should become of them first?""")
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> float:
@@ -156,20 +156,23 @@ def _check_root(got: list[float]) -> None:
     if compare.all_near(got, [value**0.5 for value in right]):
         wrong("""The distance is right, but its root was taken at the end. The formula gives the
             square already.""")
+    if compare.all_near(got, [float((a - b).square().sum()) for a, b in _COVARIANCES]):
+        wrong("""This is |cov_r - cov_g|^2, the sum of all squared differences of their entries. The
+            formula has traces, and a root of the product.""")
     halves = [(sum(pair) - value) / 2 for pair, value in zip(traces, got, strict=True)]
 
     def same(mine: float, other: float) -> bool:
         return near(mine, other) or math.isnan(mine) and math.isnan(other)
 
     praise = "The traces of the two covariances are right. "
-    if any(map(math.isfinite, halves)):
-        known = [(mistake, formula, praise + said) for mistake, formula, said in _ROOT_WRONGS]
-        name_wrong(halves, known, _COVARIANCES, same)
     for extra in (1e-3, 1e-2, 0.1, 1.0):
         plus = [tuple(c + extra * torch.eye(len(c)) for c in pair) for pair in _COVARIANCES]
         if compare.all_near(halves, [_trace_of_root(*pair) for pair in plus], rel=1e-5):
             wrong(f"""{praise}The root term fits if {extra:g} is added to both diagonals, which
                 changes every result: singular covariances need another remedy.""")
+    if any(map(math.isfinite, halves)):
+        known = [(mistake, formula, praise + said) for mistake, formula, said in _ROOT_WRONGS]
+        name_wrong(halves, known, _COVARIANCES, same)
     of_r, of_g = zip(*traces, strict=True)
     terms = {
         "the trace of cov_r": (of_r, 1.0),
@@ -212,15 +215,20 @@ def _check_shift(got: list[float]) -> None:
 
 # --- 6.4 kernel distance -------------------------------------------------------------------------
 
-# (mistake, the kernel of a matrix of inner products and the dimension, what to say of it)
+# (mistake, kernel of inner products, the dimension and the size of x, what to say of it)
 _KERNELS: list[Known] = [
-    (None, lambda k, d: (k / d + 1) ** 3, ""),
-    ("kid-no-scale", lambda k, d: (k + 1) ** 3,
+    (None, lambda k, d, n: (k / d + 1) ** 3, ""),
+    ("kid-no-scale", lambda k, d, n: (k + 1) ** 3,
      "the inner product goes into the kernel as it is: with 2,048 features it would be thousands, "
      "and its cube noise. By what is it divided?"),
-    (None, lambda k, d: (k / d + 1) ** 2, "the kernel is squared where its third power was asked."),
-    (None, lambda k, d: k / d + 1, "the kernel is taken without its third power."),
-    (None, lambda k, d: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
+    (None, lambda k, d, n: (k / d + 1) ** 2,
+     "the kernel is squared where its third power was asked."),
+    (None, lambda k, d, n: k / d + 1, "the kernel is taken without its third power."),
+    (None, lambda k, d, n: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
+    (None, lambda k, d, n: (k / n + 1) ** 3,
+     "the inner product is divided by the number of samples. Which size does d stand for?"),
+    (None, lambda k, d, n: (k / (d + 1)) ** 3,
+     "the 1 is added to d, below the line. What is added to what in (x.y / d + 1)?"),
 ]  # fmt: skip
 # (mistake, the mean of the kernel within a set, what to say of it)
 _WITHIN: list[Known] = [
@@ -242,7 +250,7 @@ _KERNEL_HINTS = (
 
 def _means(x: Tensor, y: Tensor, kernel=_KERNELS[0][1], within=_WITHIN[0][1]) -> list[float]:
     """The mean of the kernel within x, within y (without the diagonal) and across."""
-    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1]) for a, b in ((x, x), (y, y), (x, y)))
+    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1], len(x)) for a, b in ((x, x), (y, y), (x, y)))
     return [float(within(kxx)), float(within(kyy)), float(kxy.mean())]
 
 
@@ -309,6 +317,9 @@ def check_kernel_distance(answer) -> None:
     terms = {name: (values, factor) for name, values, factor in factors}
     sizes = {"the number of features": [x.shape[1] for x, _ in problems]}
     told = explain(got, right, terms, sizes) or _explain_terms(answer, x, y, means[i])
+    if not told and near(ask_number(answer, "kernel_distance(x + 1, y + 1)", x + 1, y + 1), got[i]):
+        told = """Yours stays the same when all points are moved by 1, as with a kernel of their
+            distances (RBF, say). The kernel that is asked for has inner products, x.y, in it."""
     below = "A distance below 0 is possible here; without it, the score is biased."
     wrong(f"""For {len(x)} and {len(y)} samples of {x.shape[1]} features,
         {off_by(got[i], right[i])}. {told} {below * (right[i] < 0)} The three means of the kernel
@@ -381,6 +392,11 @@ _SHARE_WRONGS: list[Known] = [
     (None, lambda s, c, k: _inside(s, c, k) * len(s) / len(c),
      "The right samples are counted, and divided by the size of the other set. Of what is this "
      "the share?"),
+    (None, lambda s, c, k: _mean(_within(s, c, k).gather(1, torch.cdist(s, c).argmin(1)[:, None])),
+     "Only the ball of the nearest centre is asked. A ball farther away may be larger: a sample "
+     "counts if it lies in any of them."),
+    (None, lambda s, c, k: _mean((torch.cdist(s, c) ** 2 <= _radii(c, k)).any(dim=1)),
+     "A squared distance is compared with a radius, which is none. Which root is missing?"),
     (None, lambda s, c, k: _mean(_within(s, c, k).all(dim=1)),
      "No sample counts here at all, as if it had to lie in every ball. One of them is enough."),
     (None, lambda s, c, k: _mean(_within(s, c, k)),

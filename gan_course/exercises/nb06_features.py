@@ -315,6 +315,10 @@ def check_evaluate_gan(answer) -> None:
         if near(value, metrics.frechet_distance(*outputs).value, rel=1e-2):
             wrong("""Counts and pixels are right, but this is the distance of the judge's logits.
                 Which of its two outputs are the features?""")
+        means = [judge.truth(part).double().mean(0) for part in (fakes, real)]
+        if near(value, float((means[0] - means[1]).square().sum()), rel=1e-2):
+            wrong("""Counts and pixels are right, but this is the distance of the two means alone,
+                as it is when one covariance stands in both places. Whose covariances are they?""")
         if not near(value, expected, rel=5e-3):
             wrong(f"""Counts and pixels are right, but the distance is not:
                 {off_by(value, expected)}. {explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass

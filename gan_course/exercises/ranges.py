@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -133,6 +134,18 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
 
     half = len(images) // 2
     if _is_affine(logit, images[:half], images[half : 2 * half]):
+        layers = network.modules()
+        idle = [m for m in layers if isinstance(m, nn.LeakyReLU) and m.negative_slope == 1]
+        look = (
+            f"{idle[0]} changes nothing: its first argument is the slope below 0." if idle else ""
+        )
         wrong(f"""arch-no-nonlinearity: {start} is one linear map of the pixels, however many layers
-            it has. {_BETWEEN}""")
+            it has. {look or _BETWEEN}""")
+    last = run(network, images, call).grad_fn
+    while len(last.next_functions) == 1 and re.match("View|Squeeze|Select|Reshape", last.name()):
+        last = last.next_functions[0][0]
+    if re.match("LeakyRelu|Elu|Celu|Gelu|Silu|Softplus", last.name()):
+        wrong(f"""{start} ends with an activation ({re.sub("Backward.*", "", last.name())}), which
+            squeezes negative logits and leaves positive ones as they are. Activations stand between
+            layers; a logit is what the last layer gives.""")
     network.train()

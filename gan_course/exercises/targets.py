@@ -165,7 +165,7 @@ def _say_batch(what: str, group: Group, asked: float) -> str:
         return f"the {what} enter by their probability, of which no logarithm is taken"
     parts = []
     if abs(target - asked) > 5e-3:
-        parts.append(f"have target {round(target, 3):g} where {asked:g} was asked for")
+        parts.append(f"have target {round(target, 3) + 0.0:g} where {asked:g} was asked for")
     if abs(weight - 1) > 5e-3:
         parts.append(f"count {round(weight, 3):g} times")
     if form != "cross-entropy":

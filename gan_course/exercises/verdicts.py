@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gan_helpers.losses import OBJECTIVES, Objective, get_objective
 
-from .compare import close, times
+from .compare import FLAT, close, times
 from .framework import wrong
 from .steps import Account, Call, Share, Step, Watch
 from .targets import SATURATING, Group, fit, name_targets, say_targets
@@ -27,7 +27,8 @@ _ONLY = {
     "real": """step-only-real: D learns from the real batch, but the fakes leave no trace in its
         update, and so it may answer 'real' to everything. Does the fake term reach `backward`?""",
     "fake": """step-only-fake: D learns from the fakes, but the real batch leaves no trace in its
-        update, and so it may answer 'fake' to everything. Does the real term reach `backward`?""",
+        update, and so it may answer 'fake' to everything. Does the real term reach `backward`, and
+        does its gradient last until the step?""",
 }
 
 
@@ -71,9 +72,8 @@ def assess_step(
         _need_both_batches(account.shares, groups, real)
     if not as_asked and extreme:
         wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the
-            network is far off (logits of a few hundred) the gradient is wrong or gone, since the
-            sigmoid has rounded to 0 or 1 before the logarithm is taken. Which loss takes the logits
-            themselves?""")
+            network is far off (logits of a few hundred) the gradient is wrong or gone. {FLAT} Which
+            loss takes the logits themselves?""")
     if not as_asked:
         _need_nothing_between(account, fits, step, name)
         _name_loss(watch, step, name, groups, right, objective, account.shares)
