@@ -43,8 +43,8 @@ class UpsampleConv(nn.Conv2d):
     compute on copied pixels.
     """
 
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(inputs, outputs, 3, padding=1)
+    def __init__(self, inputs: int, outputs: int, bias: bool = True):
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
 
     def forward(self, images: Tensor) -> Tensor:
         fold = self.weight.new_tensor(_FOLD)
