@@ -1535,7 +1535,6 @@ def train_gan_shared_fakes(G, D, dataset, steps, latent_dim, d_steps=1):
     d_optimizer = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
     history = {"d_loss": [], "g_loss": []}
     for step in range(steps):
-        mean = 0.0
         for k in range(d_steps):
             real = dataset.batch(100, seed=1000 * step + k)
             fake = G(torch.randn(100, latent_dim))
@@ -1543,13 +1542,12 @@ def train_gan_shared_fakes(G, D, dataset, steps, latent_dim, d_steps=1):
             loss.backward()
             d_optimizer.step()
             d_optimizer.zero_grad()
-            mean += loss.item() / d_steps
         g_loss = F.softplus(-D(fake)).mean()
         g_loss.backward()
         g_optimizer.step()
         g_optimizer.zero_grad()
         d_optimizer.zero_grad()
-        history["d_loss"].append(mean)
+        history["d_loss"].append(loss.item())
         history["g_loss"].append(g_loss.item())
     return history
 
