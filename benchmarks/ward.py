@@ -27,7 +27,7 @@ PATIENTS = {
     1: ("ring", "broken", "hopping collapse",
         "Rates of 7e-4 and 5e-4 and no penalty: D chases G from mode to mode.",
         "R1 on D, its weight falling from 1 to 0.01.",
-        ["annealed R1", "relativistic, R1 and R2"]),
+        ["annealed R1", "relativistic, R1 and R2", "faster D and annealed R1"]),
     2: ("G overpowers", "broken", "G overpowers D",
         "D's rate is 5e-6 beside G's 1e-3: D cannot follow.",
         "Give D a rate of G's order, and R1 falling from 1 to 0.01.",
