@@ -481,3 +481,18 @@ def _():
             nn.init.normal_(self.net[1].weight, 0, 0.5)
         def forward(self, images): return self.net(images).view(-1)
     return Discriminator
+
+
+@wrong('2.7', 'whole rows only', 'the last images of an unfinished row are missing')
+def _():
+    def to_display(images):
+        n, c, h, w = images.shape
+        columns = 8
+        rows = max(n // columns, 1)
+        levels = ((images.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+        out = np.zeros((rows * h, columns * w, c), np.uint8)
+        for i in range(min(n, rows * columns)):
+            top, left = i // columns * h, i % columns * w
+            out[top : top + h, left : left + w] = levels[i]
+        return out
+    return to_display

@@ -213,7 +213,8 @@ def check_to_display(answer: Callable) -> None:
     low, high = spans[:, 0].view(-1, 1, 1, 1), spans[:, 1].view(-1, 1, 1, 1)
     images = low + torch.rand(7, 1, 28, 28, generator=dice) * (high - low)
     images[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
-    for batch in (images, 0.4 * images[:5], images[:1], images[:6]):
+    many = torch.rand(19, 1, 28, 28, generator=dice) * 2 - 1  # more than a row, and no whole ones
+    for batch in (images, 0.4 * images[:5], images[:1], images[:6], many):
         call = f"to_display(images) with images of shape {tuple(batch.shape)}"
         pictures.find_images(pictures.as_grid(ask(answer, call, batch), call), batch)
     colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
