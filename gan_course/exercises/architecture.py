@@ -131,8 +131,8 @@ def _need_function(network: nn.Module, inputs: Tensor, call: str) -> None:
         wrong(f"""`{call}`, called twice with the same input, gives two results (in evaluation
             mode). Is noise drawn inside the network?""")
     if torch.allclose(first, other, atol=1e-9):
-        wrong(f"""`{call}` gives the same result for every input. Is the argument used, and does
-            anything cut off what comes out (a ReLU at the end)?""")
+        wrong(f"""`{call}` gives the same result for every input of a test (in evaluation mode).
+            Is the argument used, and does anything cut off what comes out (a ReLU at the end)?""")
 
 
 def _need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:

@@ -153,10 +153,13 @@ def _need_own_parameters(pair: Sequence, networks: Sequence[nn.Module]) -> None:
     if any(parameters & own[0] and parameters & own[1] for parameters in held):
         wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
             each loss would also move the opponent. Each network needs an optimiser of its own.""")
-    if held[0] & own[1] or held[1] & own[0]:
-        wrong("""step-wrong-optimizer: Both optimisers are there, but in the first place stands one
-            that moves D, or in the second one that moves G: each loss would train the wrong
-            network. G's comes first.""")
+    if held[0] & own[1] and held[1] & own[0]:
+        wrong("""step-wrong-optimizer: Both optimisers are there, but in the first place stands the
+            one that moves D: each loss would train the wrong network. G's comes first.""")
+    for parameters, name, other in zip(held, "GD", "DG", strict=True):
+        if parameters & own["GD".index(other)]:
+            wrong(f"""step-wrong-optimizer: {name}'s optimiser holds the parameters of {other}, so
+                that nothing would move {name}.""")
     for parameters, mine, name in zip(held, own, "GD", strict=True):
         if parameters != mine:
             wrong(f"""{name}'s optimiser holds {len(parameters & mine)} of {name}'s {len(mine)}
