@@ -22,6 +22,7 @@ DIFFER = {
     "memorisation": ["images"],
 }
 TUNING = (90, 91)
+SIDE_BY_SIDE = (90, 91, 92, 93)
 ROW = {"seed": 1000, "counts": True, "diagnosis": "unclear", "g_norm": 1.0}
 
 
@@ -143,14 +144,15 @@ def test_a_gradient_cure_is_counted_against_the_same_seed_s_broken_run():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.target])
 def test_break_and_cure_on_the_plane(name):
+    """Three of four seeds: a case may miss its mark in one run of twenty."""
     case = CASES[name]
-    broken, cured = (case.run(s, TUNING).signs() for s in (case.broken, case.cured))
-    assert all(map(case.failed, broken))
+    broken, cured = (case.run(s, SIDE_BY_SIDE).signs() for s in (case.broken, case.cured))
+    assert sum(map(case.failed, broken)) >= 3
     if case.gradient:
         norms = [[failures.last(s, "g_norm", 5) for s in runs] for runs in (broken, cured)]
-        assert all(after >= 100 * before for before, after in zip(*norms, strict=True))
+        assert sum(after >= 100 * before for before, after in zip(*norms, strict=True)) >= 3
     else:
-        assert all(map(case.healed, cured))
+        assert sum(map(case.healed, cured)) >= 3
     assert all(gh.diagnose(signs).name != "healthy" for signs in broken)
 
 
