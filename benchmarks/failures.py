@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from seeds import REPORTING
+from shipping import write_rows
 
 import gan_helpers as gh
 from gan_course import failures
@@ -152,16 +153,14 @@ def confusion(rows: dict) -> dict[str, dict[str, int]]:
 
 def write(rows: dict, path: Path) -> None:
     """The counts of these cases into the stored file, one line a case; other cases stay."""
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    table = {}
     for name, kinds in rows.items():
         hits = {what: n for what, n, _ in measured(failures.CASES[name], kinds)}
-        stored[name] = {
+        table[name] = {
             "runs": len(kinds["broken"]), "seeds": [row["seed"] for row in kinds["broken"]], **hits,
             "called": confusion({name: kinds}),
         }  # fmt: skip
-    lines = [f"{json.dumps(name)}: {json.dumps(stored[name])}"
-             for name in failures.CASES if name in stored]  # fmt: skip
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    write_rows(table, failures.CASES, path)
 
 
 def draw_hopping(file: Path) -> None:

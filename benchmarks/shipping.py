@@ -1,8 +1,9 @@
-"""Write weights as the package ships them: float16 safetensors, and a card beside them."""
+"""Write what ships: weights as float16 safetensors with a card, and tables as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -35,3 +36,11 @@ def write_weights(state: dict[str, Tensor], card: dict, path: Path) -> Path:
     path.chmod(0o644)  # safetensors writes files that only their owner can read
     path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def write_rows(rows: dict, order: Iterable[str], path: Path) -> None:
+    """Put rows (name -> row) into a JSON file, one a line, in this order; its other rows stay."""
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stored |= rows
+    lines = [f"{json.dumps(name)}: {json.dumps(stored[name])}" for name in order if name in stored]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -3,10 +3,10 @@
     python benchmarks/treatments.py [--quick] [--rows "PacGAN, 4 points" ...] [--write]
 
 Each row lays one of `failures.TREATMENTS`, untuned, over the plain GAN, for the first ten REPORTING
-seeds, which train side by side (about a minute of one core a row, WGAN-GP three). --write puts the
-rows that ran into gan_course/data/treatments.json, from which notebook 04 makes its table; a
-row is kept as soon as it is done. The last line is JSON: how many seeds of each row learned the
-ring, with all modes and 75 % of the points within three sigma.
+seeds, which train side by side (about a minute of one core a row, WGAN-GP and minibatch
+discrimination several). --write puts the rows that ran into gan_course/data/treatments.json, from
+which notebook 04 makes its table; a row is kept as soon as it is done. The last line is JSON: how
+many seeds of each row learned the ring, with all modes and 75 % of the points within three sigma.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 
 import torch
 from seeds import REPORTING
+from shipping import write_rows
 
 from gan_course.failures import DATA, RING, TREATMENTS
 
@@ -39,14 +40,6 @@ def run_row(name: str, quick: bool) -> tuple[dict, int]:
     return row, sum(RING.healed(signs) for signs in gan.signs())
 
 
-def keep(name: str, row: dict) -> None:
-    """Into the file, in the order of TREATMENTS."""
-    rows = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
-    rows[name] = row
-    lines = [f"{json.dumps(key)}: {json.dumps(rows[key])}" for key in TREATMENTS if key in rows]
-    TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few steps each")
@@ -63,7 +56,7 @@ def main() -> None:
               f"quality {low:.2f} to {high:.2f}   {time.process_time() - started:.0f} s",
               flush=True)  # fmt: skip
         if options.write and not options.quick:
-            keep(name, row)
+            write_rows({name: row}, TREATMENTS, TABLE)
     print(json.dumps(learned))
 
 
