@@ -26,6 +26,7 @@ from PIL import Image
 from seeds import REPORTING
 from shipping import write_rows
 
+import gan_course as course
 import gan_helpers as gh
 from gan_course import failures
 from gan_helpers.live.canvas import side_by_side
@@ -58,7 +59,7 @@ def run_part(case: failures.Case, kind: str, seeds: list[int], quick: bool, data
     counts = case.failed if kind == "broken" else case.healed
     return [
         {
-            "seed": seed, "counts": bool(counts(signs)), "diagnosis": gh.diagnose(signs).name,
+            "seed": seed, "counts": bool(counts(signs)), "diagnosis": course.diagnose(signs).name,
             "seconds": round(spent, 1), **shown(signs), "settings": repr(settings),
         }
         for seed, signs in zip(seeds, records, strict=True)

@@ -14,10 +14,9 @@ import argparse
 import torch
 from failures import mnist
 
-from gan_course import failures
+from gan_course import diagnose, failures
 from gan_course.failures import CASES
 from gan_course.ward import FOLDER, write_patient
-from gan_helpers.diagnostics import diagnose
 
 SEED = 500  # and on, one a patient
 

@@ -1,8 +1,8 @@
 """gan_course: what makes the notebooks a course. Use it as `import gan_course as course`.
 
-Exercises that are checked at once, predictions and quizzes, the cases and the ward of notebook 04,
-and the release of the students' notebooks. What the notebooks compute with is in `gan_helpers`,
-which does not know of this package.
+Exercises that are checked at once, predictions and quizzes, the cases, the diagnosis and the ward
+of notebook 04, and the release of the students' notebooks. What the notebooks compute with is in
+`gan_helpers`, which does not know of this package.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ _EXPORTS = {
     "quiz": ["outcome", "predict", "predictions_report", "question", "verdict"],
     "exercises": ["check", "summary"],
     "scores": ["model_scores"],
+    "diagnosis": ["diagnose"],
 }
-_MODULES = [*_EXPORTS, "failures", "minutes", "release", "run", "ward"]
+_MODULES = [*_EXPORTS, "detectors", "failures", "minutes", "release", "run", "ward"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = sorted({*_HOME, *_MODULES})
 

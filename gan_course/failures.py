@@ -37,7 +37,7 @@ class Case:
     run's `Signs` must show to count as the one or the other. target makes the data of the plane;
     None: the case is one of images. gradient: the cure's headline is that G's gradient is at least
     100 times the broken run's; what `healed` asks for is told beside it. after: what a run that
-    healed is, by a name of `diagnostics.NAMES`.
+    healed is, by a name of `diagnosis.NAMES`.
     """
 
     name: str

@@ -20,7 +20,7 @@ _EXPORTS = {
     "runs": ["TrainingRun"],
     "callbacks": ["AnnealPenalty", "Averaging", "KeepBest", "LRSchedule", "SpectralProjection"],
     "training": ["train"],
-    "diagnostics": ["Instruments", "diagnose", "verify_pair"],
+    "diagnostics": ["Instruments", "verify_pair"],
     "toys": ["anneal"],
     "plotting": [
         "describe_samples", "plot_comparison", "plot_history", "plot_instruments", "rates", "show",

@@ -12,6 +12,7 @@ import torch
 from cells import cell_sources, namespace
 from torch.nn import functional as F
 
+import gan_course as course
 import gan_helpers as gh
 from gan_course import failures, ward
 
@@ -110,7 +111,7 @@ def test_the_ward_is_small_and_its_patients_are_what_the_model_answer_says():
     exec(cell_sources(NOTEBOOK)["exercise-4-6"], names)
     for number, (disease, prescription) in names["charts"]().items():
         truth = patients[number].reveal()
-        assert disease == truth["disease"] == gh.diagnose(patients[number].signs).name
+        assert disease == truth["disease"] == course.diagnose(patients[number].signs).name
         assert prescription in truth["cabinet"] and set(truth["cabinet"]) <= set(failures.CABINET)
         assert truth["case"] in failures.CASES
     folder = ward.FOLDER

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import gan_course as course
 import gan_helpers as gh
+from gan_course import detectors
 from gan_helpers import diagnostics, synthetic
-from gan_helpers.diagnostics import detectors
 from gan_helpers.synthetic import draw_digits
 
 LOOKS, KINDS = 31, 8
@@ -56,10 +57,10 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("name", gh.diagnostics.NAMES)
+@pytest.mark.parametrize("name", course.diagnosis.NAMES)
 def test_each_disease_is_named_from_its_signs_with_evidence(name):
     for signs in BY_HAND[name]:
-        found = gh.diagnose(signs)
+        found = course.diagnose(signs)
         assert found.name == name, found
         assert found.evidence and all(text.endswith(".") for text in found.evidence)
         assert str(found).startswith(name) and found.evidence[0][:20] in str(found)
@@ -68,14 +69,14 @@ def test_each_disease_is_named_from_its_signs_with_evidence(name):
 def test_a_diagnosis_takes_what_has_signs_and_says_so_otherwise():
     gan = gh.toys.ToyGAN(synthetic.ring(), seeds=[1, 2], hidden=8).train(4, look=2)
     with pytest.raises(ValueError, match=r"holds 2 runs.*gan\.signs\(\)"):
-        gh.diagnose(gan)
-    assert {gh.diagnose(signs).name for signs in gan.signs()} == {"too early to tell"}
+        course.diagnose(gan)
+    assert {course.diagnose(signs).name for signs in gan.signs()} == {"too early to tell"}
     with pytest.raises(TypeError, match="a dict"):
-        gh.diagnose({})
+        course.diagnose({})
     with pytest.raises(ValueError, match="lacks quality"):
         signs = record()
         del signs.history["quality"]
-        gh.diagnose(signs)
+        course.diagnose(signs)
 
 
 def test_a_toy_run_that_blows_up_is_called_diverged():
@@ -83,7 +84,7 @@ def test_a_toy_run_that_blows_up_is_called_diverged():
     with torch.no_grad():
         gan.G[0].fill_(math.nan)
     gan.train(4, look=2)
-    assert gh.diagnose(gan).name == "divergence"
+    assert course.diagnose(gan).name == "divergence"
 
 
 # ---------------------------------------------------------------------------- how D judges
@@ -129,11 +130,11 @@ def test_instruments_read_a_run_and_leave_it_as_it_was(digits):
     assert len(history["g_layers"][-1]) == 3 and history["g_norm"][-1] > 0
     norms = gh.diagnostics.gradient_norms(run.generator)
     assert history["g_norm"][-1] == pytest.approx(math.hypot(*norms.values()), rel=1e-5)
-    found = gh.diagnose(run)
-    assert found.name == "too early to tell" and gh.diagnose(watch).name == found.name
+    found = course.diagnose(run)
+    assert found.name == "too early to tell" and course.diagnose(watch).name == found.name
     assert watch.signs.samples.dtype == torch.uint8
     with pytest.raises(ValueError, match="no instruments"):
-        gh.diagnose(plain)
+        course.diagnose(plain)
     assert all(math.isnan(norm) for norm in gh.diagnostics.gradient_norms(
         gh.MLPGenerator()).values())  # fmt: skip
 
@@ -157,7 +158,7 @@ def test_a_run_that_diverges_is_called_so(digits):
     watch = gh.Instruments(every=2, n=60)
     with pytest.raises(gh.runs.TrainingDiverged) as caught:
         short_run(digits[0], watch, Explode(), steps=20)
-    assert gh.diagnose(watch).name == "divergence" == gh.diagnose(caught.value.run).name
+    assert course.diagnose(watch).name == "divergence" == course.diagnose(caught.value.run).name
 
 
 def test_what_the_instruments_read_of_copies_of_one_image_and_of_real_ones(digits):
@@ -194,7 +195,7 @@ def test_each_detector_sees_what_it_is_for(digits):
     }
     fires = {}
     for name, samples in sets.items():
-        found = diagnostics.collapse_detectors(samples, real, judge)
+        found = detectors.collapse_detectors(samples, real, judge)
         fires[name] = [finding.fires for finding in found]
         assert all(str(f).startswith("FIRES" if f.fires else "quiet") for f in found)
     #                         mean    ratio  classes twins  (recall) (precision)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from seeds import REPORTING
 
+import gan_course as course
 import gan_helpers as gh
 from gan_course import failures
 from gan_course.failures import CASES
@@ -37,7 +38,7 @@ def digits():
 @pytest.mark.parametrize("kind", ["broken", "cured"])
 def test_each_break_and_cure_starts_and_they_differ_in_the_settings_named(name, kind, digits):
     case = CASES[name]
-    assert case.differs() == DIFFER[name] and case.disease in gh.diagnostics.NAMES
+    assert case.differs() == DIFFER[name] and case.disease in course.diagnosis.NAMES
     settings = {**getattr(case, kind), "steps": 10}
     settings.update({"images": min(settings["images"], 100)} if "images" in settings else {})
     if case.target is None:
@@ -153,7 +154,7 @@ def test_break_and_cure_on_the_plane(name):
         assert sum(after >= 100 * before for before, after in zip(*norms, strict=True)) >= 3
     else:
         assert sum(map(case.healed, cured)) >= 3
-    assert all(gh.diagnose(signs).name != "healthy" for signs in broken)
+    assert all(course.diagnose(signs).name != "healthy" for signs in broken)
 
 
 @pytest.mark.slow
@@ -165,7 +166,7 @@ def test_break_and_cure_on_digits(name, mnist_root):
     for seed in TUNING:
         broken, cured = (failures.watched(data, seed, s).signs for s in (case.broken, case.cured))
         assert case.failed(broken)
-        assert gh.diagnose(broken).name != "healthy"
+        assert course.diagnose(broken).name != "healthy"
         if case.gradient:
             before, after = (failures.last(signs, "g_norm", 5) for signs in (broken, cured))
             assert after >= 100 * before

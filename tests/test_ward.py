@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gan_helpers as gh
-from gan_course import ward
+from gan_course import diagnosis, ward
 from gan_helpers import synthetic
 
 
@@ -31,5 +31,5 @@ def test_the_ward_that_is_shipped_is_small_and_its_diseases_have_names():
     size = sum(path.stat().st_size for path in ward.FOLDER.iterdir())
     assert size < 2_000_000
     for patient in beds:
-        assert patient.reveal()["disease"] in gh.diagnostics.NAMES
+        assert patient.reveal()["disease"] in diagnosis.NAMES
         assert json.dumps(patient.signs.history) and patient.signs.title

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_helpers.diagnostics import NAMES, diagnose
 from gan_helpers.toys import ToyGAN
 
+from ..diagnosis import NAMES, diagnose
 from ..failures import RING
 from ..ward import Patient, patients
 from .catalogue import MISTAKES
@@ -348,7 +348,7 @@ _NOT_HEALTHY["vanishing gradients"] = _NOT_HEALTHY["D overpowers G"]
     signature="charts()",
     takes="nothing; the patients are those of course.ward.patients()",
     returns="a dict: the number of each patient from 1 to 4 -> (disease, prescription), one of "
-    "gh.diagnostics.NAMES and one from the notebook's cabinet",
+    "course.diagnosis.NAMES and one from the notebook's cabinet",
     accepts="lists in place of tuples; further patients of the ward",
     mistakes="accuracy-threshold d-loss-zero-goal",
     reference=charts,

@@ -1,12 +1,9 @@
 """What tells a healthy GAN from a sick one, before it is trained and while it trains.
 
 `pair`: a pair verified before the first step. `instruments`: what is read of a run of images while
-it trains (a `toys.ToyGAN` reads its own). `diagnosis`: the disease by its signs. `detectors`: rules
-for collapse, each for what it sees.
+it trains (a `toys.ToyGAN` reads its own).
 """
 
-from .detectors import Finding, collapse_detectors
-from .diagnosis import NAMES, Diagnosis, diagnose
 from .instruments import Instruments, gradient_norms
 from .pair import Check, PairReport, verify_pair
-from .reading import Signs, judged, spread
+from .reading import Signs, judged, spread, to_nearest

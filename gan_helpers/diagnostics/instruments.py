@@ -122,7 +122,7 @@ class Instruments(Callback):
 
     @property
     def signs(self) -> Signs:
-        """The record of the run, as `diagnose` takes it, with 64 samples."""
+        """The record of the run, with 64 samples."""
         run = self._run
         if run is None:
             raise ValueError("nothing was read yet: pass the Instruments to gh.train as a callback")

@@ -10,7 +10,7 @@ from ..losses import Objective
 
 @dataclass(eq=False)
 class Signs:
-    """What the instruments have read of one run: all that `diagnose` goes by.
+    """What the instruments have read of one run: all that a diagnosis can go by.
 
     history: name -> one value a look, from the first to the last:
         step; d_real, d_fake: D's mean on real and generated samples (probabilities where

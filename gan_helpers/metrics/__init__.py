@@ -14,7 +14,7 @@ agree with it to rounding on the same features; all sums are in float64.
 """
 
 from .coverage import classes_covered, effective, reverse_kl
-from .features import Features, check_images, look, reference
+from .features import Features, check_images, look, reference, to_float
 from .frechet import frechet_distance, frechet_from_statistics
 from .inception import inception_score
 from .kernel import kernel_distance, polynomial_mmd2

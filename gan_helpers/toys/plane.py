@@ -419,7 +419,7 @@ class ToyGAN:
         return {name: torch.stack([row[name] for row in self._looks]) for name in self._looks[0]}
 
     def signs(self) -> list[Signs]:
-        """One record a seed, as `diagnose` takes it: history and 512 samples."""
+        """One record a seed: history and 512 samples."""
         history, samples = self.history, self.sample(LOOKED_AT, "look")
         return [
             Signs(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..metrics.coverage import effective
-from .reading import Signs
+from gan_helpers.diagnostics import Signs
+from gan_helpers.metrics import effective
 
 EARLY = 1000  # steps before which a young run and a collapsed one look alike
 
@@ -60,7 +60,7 @@ def _signs(run: object) -> Signs:
         if len(several) > 1:
             raise ValueError(
                 f"this ToyGAN holds {len(several)} runs, one a seed, and each has its own "
-                "diagnosis: [gh.diagnose(signs) for signs in gan.signs()]"
+                "diagnosis: [course.diagnose(signs) for signs in gan.signs()]"
             )
         signs = several[0]
     elif isinstance(getattr(run, "signs", None), Signs):  # Instruments

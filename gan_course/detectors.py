@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..metrics import classes_covered, look, precision_recall
-from ..metrics.features import check_images, to_float
-from .reading import spread, to_nearest
+from gan_helpers.diagnostics import spread, to_nearest
+from gan_helpers.metrics import check_images, classes_covered, look, precision_recall, to_float
 
 DRAWS = 200  # resamplings behind a bootstrap bound
 
