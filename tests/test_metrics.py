@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,8 @@ import torch
 from torch import nn
 
 from gan_course.scores import model_scores
-from gan_helpers import checkpoints
 from gan_helpers import metrics as m
-from gan_helpers.metrics import features, score
+from gan_helpers.metrics import score
 from gan_helpers.metrics.coverage import mode_counts
 
 
@@ -456,79 +454,9 @@ def test_the_table_of_the_courses_models_fits_a_page_and_names_its_scores():
     assert "FD(mnist-judge, 10k vs test)" in " ".join(lines)
 
 
-# --- the cache -----------------------------------------------------------------------------------
-
-
-def test_a_reference_is_looked_at_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path))
+def test_a_part_of_the_reference_is_drawn_by_the_seed_and_named_by_its_count():
     judge, data = TinyJudge(), TinyDataset(_images(150))
-    first = m.reference(data, judge)
-    looks = judge.looks
-    second = m.reference(data, judge)
-    assert judge.looks == looks
-    assert torch.equal(first.values, second.values)
-    assert torch.equal(first.covariance, second.covariance)
-    assert second.source == "test"
-    assert len(list((tmp_path / "reference").iterdir())) == 1  # and no temporary file
-
-
-def test_other_pixels_or_weights_are_other_references(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path))
-    judge = TinyJudge()
-    m.reference(TinyDataset(_images(150)), judge)
-    changed = _images(150)
-    changed[0, 0, 0, 0] ^= 1
-    m.reference(TinyDataset(changed), judge)
-    with torch.no_grad():
-        judge.head.weight += 1
-    m.reference(TinyDataset(changed), judge)
-    assert len(list((tmp_path / "reference").iterdir())) == 3
-
-
-def test_a_damaged_cache_is_made_anew(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path))
-    judge, data = TinyJudge(), TinyDataset(_images(150))
-    first = m.reference(data, judge)
-    (file,) = (tmp_path / "reference").iterdir()
-    file.write_bytes(file.read_bytes()[:100])
-    assert torch.equal(m.reference(data, judge).values, first.values)
-    assert torch.equal(m.reference(data, judge).values, first.values)
-
-
-def test_nowhere_to_write_costs_only_time(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path / "file"))
-    monkeypatch.setattr(features.Path, "home", lambda: tmp_path / "file")
-    seen = m.reference(TinyDataset(_images(150)), TinyJudge())
-    assert len(seen) == 150
-
-
-def test_a_subset_of_the_reference_is_named_by_its_count(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path))
-    judge = TinyJudge()
-    part = m.reference(TinyDataset(_images(150)), judge, n=60)
-    assert len(part) == 60
+    part = m.reference(data, judge, n=60)
+    assert len(part) == 60 and torch.equal(part.values, m.reference(data, judge, n=60).values)
+    assert not torch.equal(part.values, m.reference(data, judge, n=60, seed=1).values)
     assert m.frechet_distance(_images(50), part, judge).name == "FD(tiny-judge, 50 vs 60 test)"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="folders have no such permissions there")
-def test_a_read_only_data_folder_is_left_alone(tmp_path, monkeypatch):
-    data, home = tmp_path / "data", tmp_path / "home"
-    data.mkdir()
-    home.mkdir()
-    data.chmod(0o555)
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(data))
-    monkeypatch.setattr(features.Path, "home", lambda: home)
-    m.reference(TinyDataset(_images(150)), TinyJudge())
-    assert list(data.iterdir()) == []
-    assert len(list((home / ".cache" / "gan_helpers" / "reference").iterdir())) == 1
-
-
-def test_the_cache_survives_a_full_disk(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAN_HELPERS_DATA", str(tmp_path))
-
-    def full(*_args, **_options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
-    assert len(m.reference(TinyDataset(_images(150)), TinyJudge())) == 150

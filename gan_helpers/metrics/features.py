@@ -1,26 +1,18 @@
-"""Images in, features out: what a judge sees, and the reference's view of it kept on disk."""
+"""Images in, features out: what a judge sees."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import sampling
-from ..checkpoints import whole_file
-from ..settings import data_dir
 from .score import Score, count
-
-CACHE_FORMAT = 1  # part of every cache key: raise it when what is stored changes
 
 
 @dataclass(frozen=True)
@@ -125,12 +117,7 @@ def _check_shape(got: tuple[int, ...], wanted: Sequence[int] | None) -> None:
     )
 
 
-def look(
-    images: object,
-    judge: nn.Module | str,
-    *,
-    source: str = "generated",
-) -> Features:
+def look(images: object, judge: nn.Module | str, *, source: str = "generated") -> Features:
     """Show `images` to a judge once; the result serves any number of scores.
 
     images: (N, C, H, W) uint8 or float in [-1, 1], or an `ImageDataset`, whose split becomes the
@@ -199,68 +186,9 @@ def pair_score(
 def reference(
     dataset: object, judge: nn.Module, *, n: int | None = None, seed: int = 0
 ) -> Features:
-    """The judge's view of a reference data set, cached on disk.
-
-    n: use only the first `n` of an order shuffled by `seed` (default: all). The cache is keyed by
-    the pixels and the judge's weights, so it can never answer for other data; a damaged file is
-    made anew, and where nothing can be written the cache is left out.
-    """
-    images, source = dataset.images, dataset.split
+    """The judge's view of a data set, or of `n` of its images, drawn by `seed`."""
+    images = dataset.images
     if n is not None and n < len(images):
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
         images = images[order[:n].sort().values]
-    path = _cache_file(images, judge)
-    if path is None:
-        return look(images, judge, source=source)
-    seen = _read_cache(path, judge.name, source)
-    if seen is None:
-        seen = look(images, judge, source=source)
-        _write_cache(path, seen)
-    return seen
-
-
-def _cache_file(images: Tensor, judge: nn.Module) -> Path | None:
-    folder = _cache_folder()
-    if folder is None:
-        return None
-    key = hashlib.blake2b(f"{CACHE_FORMAT} {tuple(images.shape)}".encode(), digest_size=12)
-    key.update(images.contiguous().numpy())
-    for name, value in judge.state_dict().items():
-        key.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return folder / f"{judge.name}-{key.hexdigest()}.safetensors"
-
-
-def _cache_folder() -> Path | None:
-    """`reference` in the data folder, or in the user's cache if that is read-only; None if neither.
-
-    A data folder without write permission for anybody is left alone by administrators too, whom
-    the system would let write there.
-    """
-    data = data_dir()
-    writable = data.is_dir() and data.stat().st_mode & 0o222 and os.access(data, os.W_OK)
-    folder = (data if writable else Path.home() / ".cache" / "gan_helpers") / "reference"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder
-
-
-def _read_cache(path: Path, judge: str, source: str) -> Features | None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        stored = load_file(path)
-        return Features(stored["values"], stored["logits"], judge, source)
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
-
-
-def _write_cache(path: Path, seen: Features) -> None:
-    from safetensors.torch import save
-
-    tensors = {name: getattr(seen, name).contiguous() for name in ("values", "logits")}
-    # A full or read-only disk costs time at the next call, nothing else.
-    with contextlib.suppress(OSError), whole_file(path) as file:
-        file.write(save(tensors))
+    return look(images, judge, source=dataset.split)
