@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .. import verify
 from ..datasets import ImageDataset
+from ..losses import cross_entropy_d_loss, non_saturating_g_loss
 from ..models import count_parameters
 from ..sampling import call, evaluating, latent_size
 from ..settings import step_generator
@@ -83,112 +83,111 @@ def verify_pair(
     n = min(batch_size, len(dataset)) // verify.images_a_logit(discriminator)
     n *= verify.images_a_logit(discriminator)
     indices = dataset.batch_indices(0, n, 0)
-    checks = [_parameters("G", generator), _parameters("D", discriminator)]
+    checks = [_check("G's parameters", _parameters, generator),
+              _check("D's parameters", _parameters, discriminator)]  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(0)
         G, D = copy.deepcopy(generator).cpu().train(), copy.deepcopy(discriminator).cpu().train()
         real, labels = dataset.take(indices), dataset.labels[indices] if conditional else None
         z = torch.randn(n, latent_size(G, latent_dim), generator=step_generator(0, 0, "verify"))
-        shapes = [_images(G, z, labels, dataset), _logits(D, real, labels)]
+        shapes = [_check("G's images", _images, G, z, labels, dataset.image_shape),
+                  _check("D's logits", _logits, D, real, labels)]  # fmt: skip
         checks += shapes
         if all(check.passed for check in shapes):
-            checks.append(_bounded(G, z, labels))
-            checks.append(_depends_on_z(G, z, labels))
-            checks += _gradients(G, D, real, z, labels)
-            checks.append(_overfit(G, D, real, z, labels, steps))
+            checks.append(_check("G's range", _range, G, z, labels))
+            checks.append(_check("G's variety", _variety, G, z, labels))
+            g_loss, d_loss = _losses(G, D, real, z, labels)
+            checks.append(_check("G's gradient", _gradient, G, g_loss))
+            checks.append(_check("D's gradient", _gradient, D, d_loss))
+            checks.append(_check("one batch learned by D", _overfit, G, D, real, z, labels, steps))
     return PairReport(checks)
 
 
-def _parameters(name: str, network: nn.Module) -> Check:
-    frozen = [key for key, p in network.named_parameters() if not p.requires_grad]
+def _check(name: str, look: Callable[..., str], *given: object) -> Check:
+    """A line of the report: what `look` returns, or the ValueError that it raises."""
+    try:
+        return Check(name, True, look(*given))
+    except ValueError as error:
+        return Check(name, False, str(error))
+
+
+def _parameters(network: nn.Module) -> str:
     found = f"{count_parameters(network):,} that learn"
+    frozen = {key: p for key, p in network.named_parameters() if not p.requires_grad}
     if frozen:
-        total = sum(p.numel() for p in network.parameters() if not p.requires_grad)
-        found += (
-            f", and {total:,} that do not: {_some(frozen)} frozen (requires_grad is False). Unless "
-            "it is meant, leave it True"
+        total = sum(p.numel() for p in frozen.values())
+        raise ValueError(
+            f"{found}, and {total:,} that do not: {_some([*frozen])} frozen (requires_grad is "
+            "False). Unless it is meant, leave it True"
         )
-    return Check(f"{name}'s parameters", not frozen and count_parameters(network) > 0, found)
+    if not count_parameters(network):
+        raise ValueError(found)
+    return found
 
 
-def _images(G: nn.Module, z: Tensor, labels: Tensor | None, dataset: ImageDataset) -> Check:
-    try:
-        with torch.no_grad():
-            fake = verify.attempt("G", G, z, labels)
-        verify.check_fake(fake, (len(z), *dataset.image_shape))
-    except ValueError as error:
-        return Check("G's images", False, str(error))
-    found = f"{verify.size_text(fake)} for z {verify.size_text(z)}, "
-    return Check("G's images", True, f"{found}from {fake.min():.2f} to {fake.max():.2f}")
+def _images(G: nn.Module, z: Tensor, labels: Tensor | None, shape: tuple[int, ...]) -> str:
+    with torch.no_grad():
+        fake = verify.attempt("G", G, z, labels)
+    verify.check_fake(fake, (len(z), *shape))
+    sizes = f"{verify.size_text(fake)} for z {verify.size_text(z)}"
+    return f"{sizes}, from {fake.min():.2f} to {fake.max():.2f}"
 
 
-def _logits(D: nn.Module, real: Tensor, labels: Tensor | None) -> Check:
-    try:
-        with torch.no_grad():
-            verify.check_logits(D, "real images", real, labels)
-            with evaluating(D):
-                verify.check_no_sigmoid(D, real, labels)
-    except ValueError as error:
-        return Check("D's logits", False, str(error))
-    return Check("D's logits", True, f"one for each image {verify.size_text(real[0])}")
+def _logits(D: nn.Module, real: Tensor, labels: Tensor | None) -> str:
+    with torch.no_grad():
+        verify.check_logits(D, "real images", real, labels)
+        with evaluating(D):
+            verify.check_no_sigmoid(D, real, labels)
+    return f"one for each image {verify.size_text(real[0])}"
 
 
-def _bounded(G: nn.Module, z: Tensor, labels: Tensor | None) -> Check:
+def _range(G: nn.Module, z: Tensor, labels: Tensor | None) -> str:
     """Young networks draw small numbers also without tanh: drive this one to large ones."""
     loud = copy.deepcopy(G)
     weights = [p for p in loud.parameters() if p.dim() >= 2]
     with torch.no_grad(), evaluating(loud):
         if weights:
             weights[-1].mul_(1e4)
-        largest = max(
-            float(call(network, 1e4 * z, labels).nan_to_num().abs().max()) for network in (G, loud)
+        outputs = [call(network, 1e4 * z, labels) for network in (G, loud)]
+    largest = max(float(images.nan_to_num().abs().max()) for images in outputs)
+    if largest > 1.001:
+        raise ValueError(
+            f"with large inputs and weights it reaches {largest:.3g}, and images lie in [-1, 1]: "
+            "does the last layer lack its tanh?"
         )
-    if largest <= 1.001:
-        return Check("G's range", True, "stays in [-1, 1] for large inputs and weights too")
-    found = (
-        f"with large inputs and weights it reaches {largest:.3g}, and images lie in [-1, 1]: does "
-        "the last layer lack its tanh?"
-    )
-    return Check("G's range", False, found)
+    return "stays in [-1, 1] for large inputs and weights too"
 
 
-def _depends_on_z(G: nn.Module, z: Tensor, labels: Tensor | None) -> Check:
+def _variety(G: nn.Module, z: Tensor, labels: Tensor | None) -> str:
     with torch.no_grad():
-        one = call(G, z, labels)
-        other = call(G, z.roll(1, 0), labels)
-    difference = float((one - other).abs().mean())
+        difference = float((call(G, z, labels) - call(G, z.roll(1, 0), labels)).abs().mean())
     found = f"another z moves a pixel by {difference:.2g} on average"
     if difference < 1e-4:
-        found += f": all images are alike. {_dead_norms(G) or 'Does forward use its input?'}"
-    return Check("G's variety", difference >= 1e-4, found)
+        cause = _dead_norms(G) or "Does forward use its input?"
+        raise ValueError(f"{found}: all images are alike. {cause}")
+    return found
 
 
-def _gradients(
-    G: nn.Module, D: nn.Module, real: Tensor, z: Tensor, labels: Tensor | None
-) -> Iterator[Check]:
-    """Of each network's own loss, at the first layer and in all others."""
+def _losses(G: nn.Module, D: nn.Module, real: Tensor, z: Tensor, labels: Tensor | None) -> tuple:
+    """(G's, D's) loss, non-saturating."""
     fake = call(G, z, labels)
-    g_loss = F.softplus(-call(D, fake, labels)).mean()
-    d_loss = (
-        F.softplus(-call(D, real, labels)).mean()
-        + F.softplus(call(D, fake.detach(), labels)).mean()
-    )
-    for name, network, loss in (("G", G, g_loss), ("D", D, d_loss)):
-        trainable = [(key, p) for key, p in network.named_parameters() if p.requires_grad]
-        title = f"{name}'s gradient"
-        if not trainable or not loss.requires_grad:
-            yield Check(title, False, "none: nothing in it learns")
-            continue
-        values = torch.autograd.grad(
-            loss, [p for _, p in trainable], retain_graph=True, allow_unused=True
-        )
-        norms = [0.0 if value is None else float(value.norm()) for value in values]
-        dead = [key for (key, _), norm in zip(trainable, norms, strict=True) if not norm > 0]
-        found = f"{norms[0]:.2g} at the first layer ({trainable[0][0]})"
-        if dead:
-            found += f"; none reaches {_some(dead)}. "
-            found += _dead_norms(network) or "Are these layers used, and is nothing detached?"
-        yield Check(title, not dead, found)
+    g_loss = non_saturating_g_loss(call(D, fake, labels))
+    return g_loss, cross_entropy_d_loss(call(D, real, labels), call(D, fake.detach(), labels))
+
+
+def _gradient(network: nn.Module, loss: Tensor) -> str:
+    """Of a network's own loss, at the first layer and in all others."""
+    trainable = {key: p for key, p in network.named_parameters() if p.requires_grad}
+    if not trainable or not loss.requires_grad:
+        raise ValueError("none: nothing in it learns")
+    values = torch.autograd.grad(loss, [*trainable.values()], retain_graph=True, allow_unused=True)
+    norms = [0.0 if value is None else float(value.norm()) for value in values]
+    dead = [key for key, norm in zip(trainable, norms, strict=True) if not norm > 0]
+    found = f"{norms[0]:.2g} at the first layer ({next(iter(trainable))})"
+    if dead:
+        cause = _dead_norms(network) or "Are these layers used, and is nothing detached?"
+        raise ValueError(f"{found}; none reaches {_some(dead)}. {cause}")
+    return found
 
 
 def _dead_norms(network: nn.Module) -> str:
@@ -205,30 +204,26 @@ def _dead_norms(network: nn.Module) -> str:
 
 def _overfit(
     G: nn.Module, D: nn.Module, real: Tensor, z: Tensor, labels: Tensor | None, steps: int
-) -> Check:
-    name = "one batch learned by D"
+) -> str:
     weights = [p for p in D.parameters() if p.requires_grad]
     if not weights:
-        return Check(name, False, "not tried: nothing in D learns")
+        raise ValueError("not tried: nothing in D learns")
     with torch.no_grad():
         fake = call(G, z, labels)
     adam, share = torch.optim.Adam(weights, lr=1e-3, betas=(0.5, 0.999)), 0.0
-    for step in range(1, steps + 1):
+    for step in range(steps):
         real_logits, fake_logits = call(D, real, labels), call(D, fake, labels)
         right = (real_logits > 0).float().mean() + (fake_logits < 0).float().mean()
         share = float(right) / 2
         if share == 1:
-            return Check(
-                name, True, f"all {2 * len(real)} images told apart after {step - 1} steps"
-            )
-        loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+            return f"all {2 * len(real)} images told apart after {step} steps"
         adam.zero_grad()
-        loss.backward()
+        cross_entropy_d_loss(real_logits, fake_logits).backward()
         adam.step()
     found = f"after {steps} steps {share:.0%} of {2 * len(real)} images are judged right"
     if share < 0.95:
-        found += ": D does not learn even this. Does each layer reach the next?"
-    return Check(name, share >= 0.95, found)
+        raise ValueError(f"{found}: D does not learn even this. Does each layer reach the next?")
+    return found
 
 
 def _some(names: list[str]) -> str:
