@@ -16,6 +16,7 @@ _EXPORTS = {
     "quiz": ["outcome", "predict", "predictions_report", "question", "verdict"],
     "exercises": ["check", "summary"],
     "scores": ["model_scores"],
+    "charts": ["plot_instruments"],
     "diagnosis": ["diagnose"],
 }
 _MODULES = [*_EXPORTS, "detectors", "failures", "minutes", "release", "run", "ward"]

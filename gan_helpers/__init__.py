@@ -23,8 +23,8 @@ _EXPORTS = {
     "diagnostics": ["Instruments", "verify_pair"],
     "toys": ["anneal"],
     "plotting": [
-        "describe_samples", "plot_comparison", "plot_history", "plot_instruments", "rates", "show",
-        "show_grids", "show_images", "show_snapshots", "subplots",
+        "describe_samples", "plot_comparison", "plot_history", "rates", "show", "show_grids",
+        "show_images", "show_snapshots", "subplots",
     ],
     "experiments": ["Comparison", "compare_runs", "signs_of_convergence"],
 }  # fmt: skip

@@ -18,8 +18,8 @@ LAYERS = {
         "diagnostics", "toys", "plotting", "experiments", "live", "__main__",
     ],
     "gan_course": [
-        "kernel", "quiz", "scores", "diagnosis", "detectors", "failures", "ward", "exercises",
-        "notebook", "release", "gate", "minutes", "run", "__main__",
+        "kernel", "quiz", "scores", "charts", "diagnosis", "detectors", "failures", "ward",
+        "exercises", "notebook", "release", "gate", "minutes", "run", "__main__",
     ],
 }  # fmt: skip
 
