@@ -4,15 +4,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from gan_helpers.plotting import (
-    ORANGE,
-    PALETTE,
-    describe_samples,
-    draw_grid,
-    show,
-    subplots,
-    to_display,
-)
+from gan_helpers import plotting
 
 # Title -> what of a history it shows; the second is dashed.
 INSTRUMENTS = {
@@ -39,12 +31,12 @@ def plot_instruments(
     layout = [["0", "1", "2"], ["3", "4", "5"]]
     if samples is not None:
         layout = [[*row, "samples"] for row in layout]
-    fig, ax = subplots(size=(10 if samples is None else 12.5, 5))
+    fig, ax = plotting.subplots(size=(10 if samples is None else 12.5, 5))
     ax.remove()
     axes = fig.subplot_mosaic(layout)
     for place, (heading, names) in enumerate(INSTRUMENTS.items()):
         ax = axes[str(place)]
-        for history, color in zip(histories.values(), PALETTE, strict=False):
+        for history, color in zip(histories.values(), plotting.PALETTE, strict=False):
             for name, style in zip(names, ("-", "--"), strict=False):
                 _draw_seeds(ax, history["step"], history[name], color, style)
         ax.set_title(heading.format(kinds=kinds), fontsize=9)
@@ -55,7 +47,7 @@ def plot_instruments(
     for place in ("3", "4", "5"):
         axes[place].set_xlabel("step")
     if len(histories) > 1:
-        for row, (label, color) in enumerate(zip(histories, PALETTE, strict=False)):
+        for row, (label, color) in enumerate(zip(histories, plotting.PALETTE, strict=False)):
             axes["4"].text(0.03, 0.97 - 0.1 * row, label, color=color, va="top", fontsize=9,
                            transform=axes["4"].transAxes)  # fmt: skip
     if samples is not None:
@@ -65,9 +57,9 @@ def plot_instruments(
     if alt is None:
         told = [f"{label}: {_in_words(history, kinds)}" for label, history in histories.items()]
         if samples is not None:
-            told.append(f"The last samples: {describe_samples(samples)}")
+            told.append(f"The last samples: {plotting.describe_samples(samples)}")
         alt = f"{title or 'Instruments'}, six panels over the steps. {'. '.join(told)}."
-    show(fig, alt)
+    plotting.show(fig, alt)
 
 
 def _in_words(history: dict, kinds: str) -> str:
@@ -100,7 +92,7 @@ def _draw_seeds(ax: Axes, steps, values, color: str, style: str) -> None:
 
 def _draw_samples(ax: Axes, samples: torch.Tensor) -> None:
     if samples.dim() == 4:
-        draw_grid(ax, to_display(samples[:25], 5), "last samples")
+        plotting.draw_grid(ax, plotting.to_display(samples[:25], 5), "last samples")
         return
-    ax.plot(*samples.T, ".", color=ORANGE, markersize=2)
+    ax.plot(*samples.T, ".", color=plotting.ORANGE, markersize=2)
     ax.set(title="last samples", aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
