@@ -29,8 +29,8 @@ from shipping import write_rows
 import gan_course as course
 import gan_helpers as gh
 from gan_course import failures
+from gan_course.moments import Slides
 from gan_helpers.live.canvas import side_by_side
-from gan_helpers.live.moments import Slides
 from gan_helpers.metrics import wilson
 
 TABLE = failures.DATA / "failures.json"

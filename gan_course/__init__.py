@@ -18,6 +18,8 @@ _EXPORTS = {
     "scores": ["model_scores"],
     "charts": ["plot_instruments"],
     "diagnosis": ["diagnose"],
+    "moments": ["Slides", "slides"],
+    "turning": ["Knobs", "knobs"],
 }
 _MODULES = [*_EXPORTS, "detectors", "failures", "minutes", "release", "run", "ward"]
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+import gan_course as course
+from gan_course import moments, turning
 from gan_helpers import live, models, settings
-from gan_helpers.live import canvas, moments, steering, turning
+from gan_helpers.live import canvas, steering
 from gan_helpers.live.plane import Plane, Settings
 from gan_helpers.losses import OBJECTIVES
 from gan_helpers.sampling import draw
@@ -359,7 +361,7 @@ def made_knobs(monkeypatch, widgets):
     monkeypatch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
     torch.manual_seed(0)
     G = models.CompactGenerator(num_classes=10)
-    return live.knobs(G, torch.eye(64)[:3], label=4, seed=1), shown
+    return course.knobs(G, torch.eye(64)[:3], label=4, seed=1), shown
 
 
 def test_knobs_turn_z_along_the_directions_and_choose_the_class(monkeypatch):
@@ -395,7 +397,7 @@ def test_knobs_with_widgets_follow_them(monkeypatch):
 
 def test_knobs_need_a_conditional_generator():
     with pytest.raises(ValueError, match="no num_classes"):
-        live.knobs(models.CompactGenerator(), torch.eye(64)[:3])
+        course.knobs(models.CompactGenerator(), torch.eye(64)[:3])
 
 
 # --- slides of a training ------------------------------------------------------------------------
@@ -405,7 +407,7 @@ def made_slides(monkeypatch, frames, widgets, **options):
     monkeypatch.setattr(moments, "has_front_end", lambda: widgets)
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
-    return live.slides(frames, alt="points that hop", **options), shown[0]
+    return course.slides(frames, alt="points that hop", **options), shown[0]
 
 
 POINTS = {f"step {k}": torch.full((5, 2), k / 10) for k in range(9)}
@@ -433,6 +435,6 @@ def test_slides_with_widgets_follow_the_slider_also_with_images(monkeypatch):
 
 def test_slides_of_nothing_are_refused():
     with pytest.raises(ValueError, match="frames is empty"):
-        live.slides({}, alt="nothing")
-    told = live.moments.Slides({"step 0": torch.zeros(9, 2), "step 5": 1 + torch.zeros(9, 2)}).alt
+        course.slides({}, alt="nothing")
+    told = course.Slides({"step 0": torch.zeros(9, 2), "step 5": 1 + torch.zeros(9, 2)}).alt
     assert "step 0: points around (0.0, 0.0)" in told and "step 5: points around (1.0, 1.0)" in told

@@ -18,8 +18,9 @@ LAYERS = {
         "diagnostics", "toys", "plotting", "experiments", "live", "__main__",
     ],
     "gan_course": [
-        "kernel", "quiz", "scores", "charts", "diagnosis", "detectors", "failures", "ward",
-        "exercises", "notebook", "release", "gate", "minutes", "run", "__main__",
+        "kernel", "quiz", "scores", "moments", "turning", "charts", "diagnosis", "detectors",
+        "failures", "ward", "exercises", "notebook", "release", "gate", "minutes", "run",
+        "__main__",
     ],
 }  # fmt: skip
 

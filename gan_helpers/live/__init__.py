@@ -1,5 +1,3 @@
-"""Widgets: the 2-D playground, knobs on a trained generator, slides of a training."""
+"""A widget: the 2-D playground, a GAN in the plane that is steered while it trains."""
 
-from .moments import Slides, slides
 from .steering import Playground, playground
-from .turning import Knobs, knobs

@@ -5,10 +5,10 @@ import html
 import torch
 from torch import Tensor, nn
 
-from ..plotting import show_picture
-from ..sampling import draw
-from ..settings import has_front_end
-from .canvas import enlarged, jpeg
+from gan_helpers.live.canvas import enlarged, jpeg
+from gan_helpers.plotting import show_picture
+from gan_helpers.sampling import draw
+from gan_helpers.settings import has_front_end
 
 REACH = 3.0  # knobs turn from -REACH to REACH, in standard deviations of z
 _STOPS = 9  # pictures along each knob in the static strip

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..plotting import describe_samples, show_picture
-from ..settings import has_front_end
-from .canvas import draw_plane, enlarged, jpeg, side_by_side
+from gan_helpers.live.canvas import draw_plane, enlarged, jpeg, side_by_side
+from gan_helpers.plotting import describe_samples, show_picture
+from gan_helpers.settings import has_front_end
 
 SIZE, SMALL = 360, 150  # pixels of a slide, and of a picture in the static strip
 _UNDECIDED = np.full((2, 2), 0.5)  # D's verdict where there is none to show: white
