@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,8 +12,8 @@ from gan_helpers import metrics
 
 from . import compare
 from .catalogue import MISTAKES
-from .compare import Known, ask, close, explain, name_wrong, near, off_by
-from .framework import calling, describe_value, exercise, need, wrong
+from .compare import Known, ask, close, name_wrong, near, need_number, off_by, reject
+from .framework import describe_value, exercise, need, wrong
 from .nb06 import normal
 
 MISTAKES.update(
@@ -34,13 +33,6 @@ _JUDGE_HINTS = (
 # --- what a judge was shown ----------------------------------------------------------------------
 
 
-class _Seen(list):
-    """(images, in train mode?) of each look: one account for a judge and its copies."""
-
-    def __deepcopy__(self, memo: dict) -> _Seen:
-        return self
-
-
 class _TinyJudge(nn.Module):
     """A judge for checks, with `d` features, of images with `channels` channels of 4 x 4."""
 
@@ -48,19 +40,16 @@ class _TinyJudge(nn.Module):
 
     def __init__(self, d: int = 3, channels: int = 1) -> None:
         super().__init__()
-        self.feature_dim, self.input_shape, self.seen = d, (channels, 4, 4), _Seen()
-        self.body, self.norm = nn.Linear(16 * channels, d), nn.BatchNorm1d(d)
+        self.feature_dim, self.input_shape = d, (channels, 4, 4)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(16 * channels, d), nn.BatchNorm1d(d))
+        self.body[2].running_mean = torch.tensor([0.5, -1.0, 0.2, 0.9])[:d]
         self.head = nn.Linear(d, 5)
-        with torch.no_grad():
-            for layer, seed in ((self.body, 11), (self.head, 12)):
-                layer.weight.copy_(normal(*layer.weight.shape, seed=seed) / 3)
-                layer.bias.zero_()
-            self.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 0.2, 0.9])[:d])
-            self.norm.running_var.copy_(torch.tensor([0.3, 2.0, 1.0, 0.6])[:d])
+        self.seen: list[tuple[Tensor, bool]] = []  # each look: the images, and if in train mode
+        self.note = self.seen.append  # a copy of this judge writes into the same list
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.seen.append((images.detach().float().cpu().clone(), self.training))
-        features = self.norm(self.body(images.float().flatten(1)))
+        self.note((images.detach().float().cpu().clone(), self.training))
+        features = self.body(images.float())
         return features, self.head(features)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -68,9 +57,8 @@ class _TinyJudge(nn.Module):
 
     def truth(self, images: Tensor) -> Tensor:
         """The features that it gives images in [-1, 1] in eval mode, in float64."""
-        fresh = copy.deepcopy(self).eval()
         with torch.no_grad():
-            return fresh.norm(fresh.body(images.flatten(1))).double()
+            return copy.deepcopy(self.body).eval()(images).double()
 
     def shown(self) -> Tensor:
         """All that it saw, an image a row."""
@@ -97,59 +85,61 @@ def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
     """
     shown = judge.shown()
     pairs = {name: _same_images(shown, *given) for name, given in sets.items()}
-    seen = {name: pair.any(dim=0) for name, pair in pairs.items()}
     strangers = shown[~torch.cat([*pairs.values()], dim=1).any(dim=1)]
-    missing = [name for name in sets if not seen[name].all()]
-    for name in missing:
-        what, (images, tolerance) = name.replace("_", " "), sets[name]
+    missing = [name for name, pair in pairs.items() if not pair.any(dim=0).all()]
+    if missing:
+        what, (images, tolerance) = missing[0].replace("_", " "), sets[missing[0]]
         if not len(strangers):
-            need(seen[name].any(), f"The judge was never shown the {what}.")
-            wrong(f"""The judge saw only {int(seen[name].sum())} of {len(images)} {what}. What
-                happens to the last, smaller batch?""")
+            count = int(pairs[missing[0]].any(dim=0).sum())
+            need(count, f"The judge was never shown the {what}.")
+            wrong(f"""The judge saw only {count} of {len(images)} {what}. What happens to the last,
+                smaller batch?""")
         praise = "The others were shown as they should be. " * (len(missing) < len(sets))
         what = "images" if len(missing) > 1 else what
         _explain_strangers(strangers, images.flatten(1), tolerance, what, praise)
     if any(training for _, training in judge.seen):
-        wrong("""fid-train-mode: The pixels are right. But the judge was in train mode when it
-            looked: its BatchNorm then uses each batch's own statistics, so the features change with
-            the batch. It may come to you in either mode.""")
+        wrong("""fid-train-mode: The pixels are right, but the judge looked in train mode, in which
+            its BatchNorm uses each batch's own statistics. It may come to you in either mode.""")
+
+
+# What became of images in [-1, 1], an image a row.
+_PIXEL_WRONGS: list[Known] = [
+    (None, lambda rows: (rows * 255).clamp(0, 255) / 127.5 - 1,
+     "scaled as if in [0, 1]: all below middle grey became black. Which range do they have?"),
+    (None, lambda rows: (rows * 255).remainder(256) / 127.5 - 1,
+     "with the dark half wrapped around to other greys: bytes know no negative numbers. What has "
+     "to happen before the factor 255?"),
+    (None, torch.neg, "turned into their negatives. Which end of the range is black?"),
+    (None, lambda rows: torch.where(rows > 0.999, -1, rows),
+     "with white wrapped around to black: 1 became 256, and bytes end at 255. What should it be?"),
+    ("fid-range", lambda rows: 2 * (rows - rows.amin(1, True)) / (
+        rows.amax(1, True) - rows.amin(1, True)) - 1,
+     "each stretched to its own range. Which two values should be black and white for all?"),
+]  # fmt: skip
 
 
 def _explain_strangers(strangers: Tensor, rows: Tensor, tolerance: float, what: str, praise: str):
     """Say what the judge saw in place of the images that these rows are."""
-    low, high = strangers.min().item(), strangers.max().item()
     generated = what.startswith("generated")
     cast = "Was a float cast to uint8 before it was scaled?" if generated else ""
     same = strangers.unique(return_counts=True)[1].max() / strangers.numel()
     if same > 0.6:
         amount = "all" if same == 1 else "almost all"
         wrong(f"{praise}The {what} were shown {amount} of one grey. {cast}")
-    start, end = rows.min().item(), rows.max().item()
-    least, most = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
-    for name, other, said in (
-        ("", (rows * 255).clamp(0, 255) / 127.5 - 1, "scaled as if they were in [0, 1], so that "
-         "everything below middle grey became black. Which range do they have?"),
-        ("", (rows * 255).remainder(256) / 127.5 - 1, "with the dark half wrapped around to other "
-         "greys: bytes know no negative numbers. What has to happen before the factor 255?"),
-        ("", -rows, "turned into their negatives. Which end of the range is black?"),
-        ("", torch.where(rows > 0.999, -1, rows), "with white wrapped around to black: 1 has "
-         "become 256, and a byte ends at 255. What does 1 have to become?"),
-        ("fid-range: ", (rows - least) / (most - least) * 2 - 1, "each stretched to its own "
-         "darkest and brightest pixel. Which two should be black and white for all of them?"),
-    ):  # fmt: skip
-        found = _same_images(strangers, other).any(dim=1).all()
-        need(not found, f"{name}{praise}The {what} were shown {said}")
-    if abs(low - start) <= tolerance and abs(high - end) <= tolerance:
-        wrong(f"""{praise}The {what} were shown with values from {start:.3g} to {end:.3g}, as they
-            should be, but these are not the ones that came in. Was anything but their scale changed
-            on the way? {cast}""")
-    if low > -1.01 and 0.99 < high < 1.01 and high - low > end - start + 0.1:
-        wrong(f"""fid-range: {praise}The {what} were shown stretched: with values from {low:.3g} to
-            {high:.3g}, where they had {start:.3g} to {end:.3g}. A dull sample is to be judged as
-            dull: which two values should be black and white, whatever comes in?""")
+    start = f"{praise}The {what} were shown "
+    known = [(mistake, formula, start + said) for mistake, formula, said in _PIXEL_WRONGS]
+    name_wrong([strangers], known, [(rows,)], lambda a, b: _same_images(a, b).any(dim=1).all())
+    (low, high), (least, most) = strangers.aminmax(), rows.aminmax()
+    seen = f"with values from {low:.3g} to {high:.3g}"
+    if abs(low - least) <= tolerance and abs(high - most) <= tolerance:
+        wrong(f"""{start}{seen}, as they should be, but these are not the ones that came in. Was
+            anything but their scale changed on the way? {cast}""")
+    if low > -1.01 and 0.99 < high < 1.01 and high - low > most - least + 0.1:
+        wrong(f"""fid-range: {start}stretched: {seen}, where they had {least:.3g} to {most:.3g}. A
+            dull sample is to be judged as dull: which two values are always black and white?""")
     look = "`sample`'s range becomes the judge's" if generated else "uint8 becomes float"
     wrong(f"""fid-range: {praise}The judge was trained on pixels from -1 to 1, and was shown {what}
-        with values from {low:.3g} to {high:.3g}. It does not complain: look at how {look}.""")
+        {seen}. It does not complain: look at how {look}.""")
 
 
 # --- 6.2 mean and covariance ---------------------------------------------------------------------
@@ -159,6 +149,29 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
     """The package's mean (d,) and covariance (d, d) of a judge's features."""
     seen = metrics.look(images, judge.eval())
     return seen.mean, seen.covariance
+
+
+# Of features (N, d) and the sizes of the batches that the judge saw.
+_MEAN_WRONGS: list[Known] = [
+    (None, lambda f, sizes: torch.stack([part.mean(0) for part in f.split(sizes)]).mean(0),
+     "This is the mean of the batches' means: in it, an image of a smaller batch counts for more."),
+    (None, lambda f, sizes: nn.functional.normalize(f, dim=1).mean(0),
+     "This is the mean of features brought to length 1. Use them as the judge gives them."),
+]  # fmt: skip
+_COVARIANCE_WRONGS: list[Known] = [
+    ("fid-divided-by-n", lambda f, sizes: torch.cov(f.T, correction=0),
+     "All entries are (N - 1) / N times what they should be: the sum was divided by N. The mean "
+     "was estimated from the same samples, which uses one of them up."),
+    ("fid-not-centred",
+     (lambda f, sizes: f.T @ f / len(f), lambda f, sizes: f.T @ f / (len(f) - 1)),
+     "The mean is right, and has another use: these are products of features, not of deviations."),
+    (None, lambda f, sizes: (f - f.mean()).T @ (f - f.mean()) / (len(f) - 1),
+     "The deviations are from one mean of all features together. Each feature has its own."),
+    (None, lambda f, sizes: torch.corrcoef(f.T),
+     "These are correlations, with ones on the diagonal: divided by both standard deviations."),
+    (None, lambda f, sizes: torch.diag(f.var(0)),
+     "The variances on the diagonal are right. The covariances beside them are missing."),
+]  # fmt: skip
 
 
 @exercise(
@@ -175,90 +188,43 @@ def mean_and_covariance(images: Tensor, judge: nn.Module) -> tuple[Tensor, Tenso
 def check_mean_and_covariance(answer) -> None:
     # A prime number of images, so that no batch size divides it, and more of them than a batch.
     for images, d, channels in ((_pixels(13, seed=3), 3, 1), (_pixels(1031, 4, channels=2), 4, 2)):
-        judge = _TinyJudge(d, channels).train()
-        call = f"mean_and_covariance({len(images)} images, judge)"
+        n, x, judge = len(images), images.float() / 127.5 - 1, _TinyJudge(d, channels).train()
+        call = f"mean_and_covariance({n} images, judge)"
         got = ask(answer, call, images, judge, hints=_JUDGE_HINTS)
         got = compare.need_parts(got, call, "mean", "covariance")
-        _check_shown(judge, images=(images.float() / 127.5 - 1, 1e-3))
-        features = judge.truth(images.float() / 127.5 - 1)
-        for part in got:
-            if not isinstance(part, Tensor | np.ndarray | list | tuple):
-                wrong(f"""`{call}` should return two tensors, but one of them is
-                    {describe_value(part)}.""")
         mean, covariance = map(compare.as_tensor, got)
-        if (tuple(mean.shape), tuple(covariance.shape)) == ((d, d), (d,)):
+        _check_shown(judge, images=(x, 1e-3))
+        shapes = tuple(mean.shape), tuple(covariance.shape)
+        if shapes == ((d, d), (d,)):
             wrong("Both are there, in the other order: which does the contract name first?")
-        _check_mean(mean, features, [len(part) for part, _ in judge.seen])
-        _check_covariance(covariance, features)
+        if mean.numel() == 5:
+            wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
+        if shapes[0] != (d,):
+            wrong(f"""The mean should have one value for each of the {d} features, shape ({d},); it
+                has shape {shapes[0]}. Over which dimension is it taken?""")
+        features, sizes = judge.truth(x), [len(part) for part, _ in judge.seen]
+        _check_moment("mean", mean, features.mean(0), _MEAN_WRONGS, features, sizes)
+        if shapes[1] == (n, n):
+            wrong(f"""fid-rowvar: The mean is right. The covariance is {n} x {n}, a row an image:
+                samples were taken for variables. In which dimension are the features expected?""")
+        if shapes[1] != (d, d):
+            wrong(f"""The mean is right. The covariance of {d} features is {d} x {d}; yours is
+                {shapes[1]}.""")
+        right = torch.cov(features.T)
+        _check_moment("covariance", covariance, right, _COVARIANCE_WRONGS, features, sizes)
 
 
-def _check_mean(mean: Tensor, features: Tensor, batches: list[int]) -> None:
-    expected, d = features.mean(dim=0), features.shape[1]
-    if mean.numel() == 5:
-        wrong("The mean has 5 values: those are the logits. Which of the two are the features?")
-    if tuple(mean.shape) != (d,):
-        wrong(f"""The mean should have one value for each of the {d} features, shape ({d},); it has
-            shape {tuple(mean.shape)}. Over which dimension is it taken?""")
-    if close(mean, expected):
-        return
-    of_batches = expected
-    if sum(batches) == len(features):
-        parts = [part.mean(dim=0) for part in features.split(batches)]
-        of_batches = torch.stack(parts).mean(dim=0)
-    known: list[Known] = [
-        (None, lambda: of_batches,
-         f"The judge saw batches of {batches[0]} and, last, {batches[-1]} images, and this is the "
-         "mean of their means: in it, an image of the smaller batch counts for more."),
-        (None, lambda: nn.functional.normalize(features, dim=1).mean(dim=0),
-         "This is the mean of features that were brought to length 1 first. They are to be used as "
-         "the judge gives them."),
-    ]  # fmt: skip
-    name_wrong([mean], known, [()], close)
-    shown = [[round(value, 4) for value in part.tolist()] for part in (mean, expected)]
-    wrong(f"""The mean has the right shape but is off by up to
-        {(mean - expected).abs().max():.3g}: {shown[0]} came back, {shown[1]} was expected.
-        {explain(mean, expected) or "It is a mean over images of the features as they come."}""")
+def _check_moment(name: str, got: Tensor, right: Tensor, known: list[Known], *problem) -> None:
+    def say(_: int, told: str) -> str:
+        off = (got - right).abs().nan_to_num(math.inf).flatten()
+        mine, wanted = (float(part.flatten()[off.argmax()]) for part in (got, right))
+        hint = "It is a mean over images of the features as they come."
+        if name == "covariance":
+            hint = "Each entry is a sum over all images of products of two deviations, over N - 1."
+        return f"""The {name} has the right shape but is off by up to {off.max():.3g}:
+            {off_by(mine, wanted)}. {told} {hint}"""
 
-
-def _check_covariance(covariance: Tensor, features: Tensor) -> None:
-    n, d = features.shape
-    shape = tuple(covariance.shape)
-    if shape == (n, n):
-        wrong(f"""fid-rowvar: The mean is right. The covariance is {n} x {n}, one row for each
-            image: samples were taken for variables. In which dimension does this function expect
-            the features?""")
-    if shape != (d, d):
-        wrong(f"The mean is right. The covariance of {d} features is {d} x {d}; yours is {shape}.")
-    expected, moments = torch.cov(features.T), features.T @ features
-
-    def same(a: Tensor, b: Tensor) -> bool:
-        return close(a, b, tolerance=2e-4)
-
-    if same(covariance, expected):
-        return
-    from_one = features - features.mean()
-    known: list[Known] = [
-        ("fid-divided-by-n", lambda: expected * (n - 1) / n,
-         f"All entries are {1 - 1 / n:.4f} times what they should be: the sum was divided by N. "
-         "The mean was estimated from the same samples, which uses one of them up."),
-        ("fid-not-centred", (lambda: moments / n, lambda: moments / (n - 1)),
-         "The mean is right, and it should be used once more: these are products of the features "
-         "themselves, not of their deviations from the mean."),
-        (None, lambda: from_one.T @ from_one / (n - 1),
-         "The deviations are taken from one mean of all features together. Each feature has a mean "
-         "of its own."),
-        (None, lambda: torch.corrcoef(features.T),
-         "These are correlations, with ones on the diagonal: each product of two deviations was "
-         "divided by both standard deviations, too."),
-        (None, lambda: torch.diag(expected.diagonal()),
-         "The variances on the diagonal are right. The covariances of two different features are "
-         "missing beside them."),
-    ]  # fmt: skip
-    name_wrong([covariance], known, [()], same)
-    wrong(f"""The covariance has the right shape, but differs by up to
-        {(covariance - expected).abs().max():.3g} (largest entry {expected.abs().max():.3g}) for {n}
-        images. {explain(covariance.flatten(), expected.flatten())} Each entry is a sum over all
-        images of products of two deviations, divided by N - 1.""")
+    reject([got], [right], [problem], known, say, same=lambda a, b: close(a, b, 2e-4))
 
 
 # --- 6.8 a report of one's own -------------------------------------------------------------------
@@ -269,6 +235,16 @@ def evaluate_gan(sample, reference: Tensor, judge: nn.Module) -> dict:
     judge.eval()
     score = metrics.frechet_distance(sample(len(reference)), reference, judge)
     return {"FD": score.value, "n": score.n, "n_reference": len(reference)}
+
+
+# Of the features of the generated and of the real images, and the layer that makes logits of them.
+_REPORT_WRONGS: list[Known] = [
+    (None, lambda f, r, head: metrics.frechet_distance(head(f), head(r)).value,
+     "Counts and pixels are right, but this is the distance of logits. Which are the features?"),
+    (None, lambda f, r, head: float((f.mean(0) - r.mean(0)).square().sum()),
+     "Counts and pixels are right, but this is the distance of the two means alone, as it is when "
+     "one covariance stands in both places. Whose covariances are they?"),
+]  # fmt: skip
 
 
 @exercise(
@@ -282,6 +258,7 @@ def evaluate_gan(sample, reference: Tensor, judge: nn.Module) -> dict:
     reference=evaluate_gan,
 )
 def check_evaluate_gan(answer) -> None:
+    got, problems = [], []
     # A sample that reaches black and white exactly, and a dull one that reaches neither.
     for m, seed, contrast in ((60, 31, 0.8), (37, 33, 0.2)):
         reference, judge, drawn = _pixels(m, seed=seed), _TinyJudge().train(), []
@@ -292,56 +269,48 @@ def check_evaluate_gan(answer) -> None:
             return drawn[-1].clone()
 
         call = f"evaluate_gan(sample, {m} reference images, judge)"
-        with calling(call, _JUDGE_HINTS):
-            got = answer(sample, reference.clone(), judge)
-        if not isinstance(got, dict):
-            wrong(f"`{call}` should return a dict; {describe_value(got)} came back.")
-        missing = [key for key in ("FD", "n", "n_reference") if key not in got]
+        report = ask(answer, call, sample, reference, judge, hints=_JUDGE_HINTS)
+        if not isinstance(report, dict):
+            wrong(f"`{call}` should return a dict; {describe_value(report)} came back.")
+        keys = ("FD", "n", "n_reference")
+        missing = [key for key in keys if key not in report]
         need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
+        options = {"plain": False, "finite": False}
         value, n, n_reference = (
-            compare.need_number(got[key], f"evaluate_gan(...)[{key!r}]", plain=False, finite=False)
-            for key in ("FD", "n", "n_reference")
+            need_number(report[key], f"evaluate_gan(...)[{key!r}]", **options) for key in keys
         )
-        pool = torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
-        _check_counts(n, n_reference, m, len(pool))
-        real = reference.float() / 127.5 - 1
-        fakes = _shown_fakes(judge, pool, m)
+        real, pool = reference.float() / 127.5 - 1, torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
+        shown = judge.shown()
+        seen = _same_images(shown, pool).any(dim=0)
+        compared = int(seen.sum()), int(_same_images(shown, real, 1e-3).any(dim=0).sum())
+        _check_counts(n, n_reference, m, len(pool), compared)
+        fakes = pool[seen] if compared[0] == m else pool[:m]
         _check_shown(judge, generated_images=(fakes, 2e-2), reference_images=(real, 1e-3))
         # As they were shown: on the way they may have been rounded to uint8.
-        shown = judge.shown()
         fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
-        expected = metrics.frechet_distance(judge.truth(fakes), judge.truth(real)).value
-        outputs = [judge.head.double()(judge.truth(part)) for part in (fakes, real)]
-        if near(value, metrics.frechet_distance(*outputs).value, rel=1e-2):
-            wrong("""Counts and pixels are right, but this is the distance of the judge's logits.
-                Which of its two outputs are the features?""")
-        means = [judge.truth(part).double().mean(0) for part in (fakes, real)]
-        if near(value, float((means[0] - means[1]).square().sum()), rel=1e-2):
-            wrong("""Counts and pixels are right, but this is the distance of the two means alone,
-                as it is when one covariance stands in both places. Whose covariances are they?""")
-        if not near(value, expected, rel=5e-3):
-            wrong(f"""Counts and pixels are right, but the distance is not:
-                {off_by(value, expected)}. {explain([value, 1], [expected, 1])} Do 6.2 and 6.3 pass
-                by themselves?""")
+        got.append(value)
+        problems.append((judge.truth(fakes), judge.truth(real), judge.head.double()))
+
+    def say(i: int, told: str) -> str:
+        return f"""Counts and pixels are right, but the distance is not: {off_by(got[i], right[i])}.
+            {told} Do 6.2 and 6.3 pass by themselves?"""
+
+    right = [metrics.frechet_distance(*features).value for *features, _ in problems]
+    reject(got, right, problems, _REPORT_WRONGS, say, same=lambda a, b: near(a, b, 5e-3))
 
 
-def _check_counts(n: float, n_reference: float, m: int, drawn: int) -> None:
+def _check_counts(n: float, n_reference: float, m: int, drawn: int, compared: tuple) -> None:
+    """n, n_reference: what the report says; compared: how many of each the judge saw."""
+    if (n, n_reference) != (m, m) == compared:
+        wrong(f"""The judge saw {m} generated and {m} real images, as it should, but the report says
+            n = {n:g} and n_reference = {n_reference:g}. Where do these two come from?""")
     if n != n_reference:
-        wrong(f"""fid-n-mismatch: {n:g} generated images are compared with {n_reference:g} real
-            ones. The distance falls as either count grows, so a score means something only beside
-            scores at the same counts: how many should you draw?""")
-    if (n, n_reference) != (m, m) or drawn < m:
+        wrong(f"""fid-n-mismatch: The report speaks of {n:g} generated images and {n_reference:g}
+            real ones. The distance falls as either count grows, so a score means something only
+            beside scores at the same counts: how many should you draw?""")
+    if n != m or drawn < m:
         wrong(f"""Use all {m} images of the reference and as many generated ones; the report says
             {n_reference:g} and {n:g}, and {drawn} were drawn.""")
-
-
-def _shown_fakes(judge: _TinyJudge, pool: Tensor, m: int) -> Tensor:
-    """Those of the images drawn that the judge saw, if they are m; else the first m."""
-    if len(pool) == m or not judge.seen:
-        return pool[:m]
-    seen = _same_images(judge.shown(), pool).any(dim=0)
-    count = int(seen.sum())
-    if count > m:
-        wrong(f"""fid-n-mismatch: The judge saw {count} generated images beside {m} real ones; as
-            many were asked for. Which of them go into the distance?""")
-    return pool[seen] if count == m else pool[:m]
+    if compared[0] > m:
+        wrong(f"""fid-n-mismatch: The judge saw {compared[0]} generated images beside {m} real ones;
+            as many were asked for. Which of them go into the distance?""")
