@@ -1,12 +1,13 @@
-"""Checks of notebook 06: the Inception score and the prediction of two orders.
+"""Checks of notebook 06: Inception score, kernel distance, precision and recall, a prediction.
 
-The other exercises: `nb06_features` (6.2 and 6.8, which look through a judge) and `nb06_distances`
-(6.3 to 6.5).
+The Fréchet distance and what it is made of: `nb06_frechet` (6.2, 6.3 and 6.8).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,14 +15,22 @@ from torch.nn.functional import one_hot
 
 from gan_helpers import metrics
 
+from . import compare
 from .catalogue import MISTAKES
-from .compare import Known, ask, ask_number, explain, near, need_parts, off_by, reject
+from .compare import Known, ask, ask_number, explain, name_wrong, near, off_by, reject
 from .framework import describe_value, exercise, need, wrong
 
 MISTAKES.update(
     {
         "is-no-exp": "the mean divergence is returned without its exponential",
         "is-log-zero": "the logarithm of a probability that rounded to zero",
+        "kid-diagonal": "each sample is compared with itself too",
+        "kid-no-scale": "the inner product is not divided by the number of features",
+        "kid-missing-two": "the factor 2 before the cross term is missing",
+        "pr-swapped": "precision and recall are returned in the other order",
+        "pr-own-neighbour": "each sample counts as its own nearest neighbour",
+        "pr-wrong-balls": "the balls are drawn around the set that is being judged",
+        "pr-coverage": "recall, too, is counted with balls around real samples",
     }
 )
 GENERATORS = ("memoriser", "one of each", "half the classes", "noisy", "blurred", "speckle")
@@ -143,10 +152,8 @@ def _check_one_part(answer) -> None:
 
     exponents = [math.log(value) if value > 0 else value for value in got]
     sizes = {"the number of classes": lambda p, z: p.shape[1]}
-    reject(
-        exponents, right, problems, _IS_WRONGS, say, terms=_IS_TERMS, sizes=sizes,
-        same=lambda mine, other: abs(mine - other) < 2e-3,
-    )  # fmt: skip
+    same = partial(math.isclose, rel_tol=0, abs_tol=2e-3)  # for the score: equal but for rounding
+    reject(exponents, right, problems, _IS_WRONGS, say, terms=_IS_TERMS, sizes=sizes, same=same)
 
 
 def _check_hard_cases(answer) -> None:
@@ -200,6 +207,262 @@ def _check_parts(answer) -> None:
         mean taken over the parts' scores, and is p(y) that of the part, not of all images?""")
 
 
+# --- 6.4 kernel distance -------------------------------------------------------------------------
+
+# (mistake, kernel of inner products, the dimension and the size of x, what to say of it)
+_KERNELS: list[Known] = [
+    (None, lambda k, d, n: (k / d + 1) ** 3, ""),
+    ("kid-no-scale", lambda k, d, n: (k + 1) ** 3,
+     "the inner product goes into the kernel as it is: with 2,048 features it would be thousands, "
+     "and its cube noise. By what is it divided?"),
+    (None, lambda k, d, n: (k / d + 1) ** 2,
+     "the kernel is squared where its third power was asked."),
+    (None, lambda k, d, n: k / d + 1, "the kernel is taken without its third power."),
+    (None, lambda k, d, n: (k / d) ** 3, "the 1 that is added in the kernel is missing."),
+    (None, lambda k, d, n: (k / n + 1) ** 3,
+     "the inner product is divided by the number of samples. Which size does d stand for?"),
+    (None, lambda k, d, n: (k / (d + 1)) ** 3,
+     "the 1 is added to d, below the line. What is added to what in (x.y / d + 1)?"),
+]  # fmt: skip
+# (mistake, the mean of the kernel within a set, what to say of it)
+_WITHIN: list[Known] = [
+    (None, lambda k: (k.sum() - k.trace()) / (len(k) * (len(k) - 1)), ""),
+    ("kid-diagonal", lambda k: k.mean(),
+     "each sample is compared with itself too. That makes every distance too large, the more so "
+     "the fewer samples there are: leave out the diagonal, and count the pairs that are left."),
+    (None, lambda k: (k.sum() - k.trace()) / len(k) ** 2,
+     "the diagonal is left out of the sum, but not of the count. How many pairs are left?"),
+    (None, lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
+     "the diagonal is still in the sum, with ones: it was cleared before the power was taken."),
+]  # fmt: skip
+_TERMS = {"the term within x": 1.0, "the term within y": 1.0, "the term across": -2.0}
+_KERNEL_HINTS = (
+    (r"must match the size of tensor|could not be broadcast", None,
+     "the two sets differ in size: n by n pairs within x, m by m within y, n by m across."),
+)  # fmt: skip
+
+
+def _means(x: Tensor, y: Tensor, kernel=_KERNELS[0][1], within=_WITHIN[0][1]) -> list[float]:
+    """The mean of the kernel within x, within y (without the diagonal) and across."""
+    kxx, kyy, kxy = (kernel(a @ b.T, x.shape[1], len(x)) for a, b in ((x, x), (y, y), (x, y)))
+    return [float(within(kxx)), float(within(kyy)), float(kxy.mean())]
+
+
+def _mmd2(x: Tensor, y: Tensor, factor: float = 2, **parts: Callable) -> float:
+    of_x, of_y, across = _means(x, y, **parts)
+    return of_x + of_y - factor * across
+
+
+def _known_distances() -> list[Known]:
+    """A missing factor, and each pair of a kernel and a mean of which one is wrong, or both."""
+    known: list[Known] = [
+        ("kid-missing-two", partial(_mmd2, factor=1),
+         "Both terms within a set are right, but the term across is counted once, so that equal "
+         "sets do not give 0. Compare with (a - b)^2."),
+    ]  # fmt: skip
+    for mistake, kernel, of_kernel in _KERNELS:
+        for other, within, of_within in _WITHIN:
+            praise = "All terms" if of_kernel else "Kernel and terms"
+            text = f"{praise} are there, but {' Also, '.join(filter(None, (of_kernel, of_within)))}"
+            known.append((mistake or other, partial(_mmd2, kernel=kernel, within=within), text))
+    return known
+
+
+@exercise(
+    "6.4",
+    "The kernel distance",
+    signature="kernel_distance(x, y)",
+    takes="x: float64 tensor (n, d), y: (m, d); n and m may differ",
+    returns="the unbiased squared MMD with the kernel (x.y / d + 1)^3, as a number",
+    accepts="a float, or a tensor or array with one value; it may be below 0",
+    mistakes="kid-diagonal kid-no-scale kid-missing-two",
+    reference=metrics.polynomial_mmd2,
+)
+def check_kernel_distance(answer) -> None:
+    shapes = ((9, 7, 4), (6, 8, 5), (5, 5, 3), (4, 9, 6), (7, 3, 2))
+    problems = [
+        (normal(n, d, seed=7 * i), normal(m, d, seed=7 * i + 1) + 0.5)
+        for i, (n, m, d) in enumerate(shapes, 1)
+    ]
+    # Draws from one distribution, for which the distance comes out below 0.
+    problems += [(normal(8, 4, seed=74), normal(10, 4, seed=174))]
+    got = []
+    for x, y in problems:
+        call = f"kernel_distance(x {tuple(x.shape)}, y {tuple(y.shape)})"
+        got.append(ask_number(answer, call, x, y, hints=_KERNEL_HINTS))
+    right = [metrics.polynomial_mmd2(x, y) for x, y in problems]
+
+    def say(i: int, told: str) -> str:
+        x, y = problems[i]
+        means = _means(x, y)
+        if not told:
+            moved = ask_number(answer, "kernel_distance(x + 1, y + 1)", x + 1, y + 1)
+            told = """Yours stays the same when all points are moved by 1, as when a mean is
+                subtracted first, or with a kernel of distances (RBF, say). The kernel that is asked
+                for has inner products, x.y, in it: it does not stay the same."""
+            if not near(moved, got[i]):
+                told = _explain_terms(answer, x, y, means)
+        below = "A distance below 0 is possible here; without it, the score is biased."
+        return f"""For {len(x)} and {len(y)} samples of {x.shape[1]} features,
+            {off_by(got[i], right[i])}. {told} {below * (right[i] < 0)} The three means of the
+            kernel should be {means[0]:.4g} within x, {means[1]:.4g} within y (without the diagonal)
+            and {means[2]:.4g} across."""
+
+    terms = {
+        name: (lambda x, y, i=i: _means(x, y)[i], factor)
+        for i, (name, factor) in enumerate(_TERMS.items())
+    }
+    sizes = {"the number of features": lambda x, y: x.shape[1]}
+    reject(got, right, problems, _known_distances(), say, terms=terms, sizes=sizes)
+
+
+def _explain_terms(answer, x: Tensor, y: Tensor, means: list[float]) -> str:
+    """The three terms, if some are right: with zeros for a set, its own kernel values are all 1."""
+    a, b, nothing, both = (
+        ask_number(answer, "kernel_distance(x, y), one of them zeros", *pair)
+        for pair in ((x, 0 * y), (0 * x, y), (0 * x, 0 * y), (x, y))
+    )
+    mine = a - nothing + 1, b - nothing + 1, 1 - (both - a - b + nothing) / 2
+    right = list(map(near, mine, means))
+    if all(right) or not any(right):
+        return ""
+    return f"""Yours are {mine[0]:.4g} within x, {mine[1]:.4g} within y and {mine[2]:.4g} across. By
+        how many pairs is each divided?"""
+
+
+# --- 6.5 precision and recall --------------------------------------------------------------------
+
+
+def _radii(centers: Tensor, k: int, among: Tensor | None = None) -> Tensor:
+    """How far each ball reaches; k counts each centre itself as number 0."""
+    among = centers if among is None else among
+    return torch.cdist(centers, among).sort(dim=1).values[:, k]
+
+
+def _share(
+    samples: Tensor, centers: Tensor, radii: Tensor, count=lambda hits: hits.any(1)
+) -> float:
+    """The share of samples that count, by what lies (samples, centres) in which ball."""
+    return float(count(torch.cdist(samples, centers) <= radii).double().mean())
+
+
+def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
+    """The share of samples inside a ball."""
+    return _share(samples, centers, _radii(centers, k))
+
+
+def _hold_any(samples: Tensor, others: Tensor, k: int) -> float:
+    """The share of samples whose own ball holds one of the others."""
+    return _share(others, samples, _radii(samples, k), lambda hits: hits.any(0))
+
+
+_NAMES = ("precision", "recall")
+_like = partial(math.isclose, rel_tol=0, abs_tol=1e-6)
+# Wrong shares of samples s with balls around centres c, for precision and recall alike.
+_SHARE_WRONGS: list[Known] = [
+    ("pr-swapped", lambda s, c, k: _inside(c, s, k),
+     "Here stands the other of the two shares. Of which samples is precision the share?"),
+    ("pr-own-neighbour", lambda s, c, k: _inside(s, c, k - 1),
+     "The balls are too small: each sample is among its own k nearest ones, at distance 0."),
+    ("pr-wrong-balls", _hold_any,
+     "The radii are right, but the balls stand around the set being judged. For precision, a fake "
+     "must lie in a ball around a *real* sample: an outlier should not gain by reaching far."),
+    (None, lambda s, c, k: _inside(s, c, k + 1),
+     "The balls reach to neighbour k + 1. Is the sample itself, at distance 0, still in the list?"),
+    (None, lambda s, c, k: _inside(s, c, 3),
+     "Right for k=3, but every other k gives the same: is 3 written as a number?"),
+    (None, lambda s, c, k: _inside(s, c, k) * len(s) / len(c),
+     "The right samples are counted, and divided by the other set's size. Of what is it a share?"),
+    (None, lambda s, c, k: _share(
+        s, c, _radii(c, k), lambda hits: hits.gather(1, torch.cdist(s, c).argmin(1)[:, None])),
+     "Only the nearest centre's ball is asked. Another may be larger: a sample may lie in any."),
+    (None, lambda s, c, k: _share(s, c, _radii(c, k).sqrt()),
+     "A squared distance is compared with a radius, which is none. Which root is missing?"),
+    (None, lambda s, c, k: _share(s, c, _radii(c, k), lambda hits: hits.all(1)),
+     "No sample counts here at all, as if it had to lie in every ball. One of them is enough."),
+    (None, lambda s, c, k: _share(s, c, _radii(c, k), lambda hits: hits),
+     "All pairs of a sample and a ball are counted. A sample counts once, in however many it is."),
+    (None, (lambda s, c, k: _share(s, c, _radii(c, k, torch.cat([c, s]))),
+            lambda s, c, k: _share(s, c, _radii(c, k, torch.cat([s, c])))),
+     "The balls are too small: their radius reaches to the k-th nearest among real and fake "
+     "samples together. Among whom are the neighbours of a real sample counted?"),
+    (None, (lambda s, c, k: _share(s, c, _radii(c, k).mean()),
+            lambda s, c, k: _share(s, c, _radii(c, k).amax())),
+     "All balls have one radius here. Each centre has its own, small where samples lie close."),
+]  # fmt: skip
+_BALL_HINTS = (
+    (r"must match the size of tensor|could not be broadcast", None,
+     "One radius belongs to each centre: along which axis of the distances do the centres run?"),
+)  # fmt: skip
+
+
+def precision_recall(fake: Tensor, real: Tensor, k: int = 3) -> tuple[float, float]:
+    """The package's precision and recall as plain numbers."""
+    precision, recall = metrics.precision_recall(fake, real, neighbours=k)
+    return precision.value, recall.value
+
+
+@exercise(
+    "6.5",
+    "Precision and recall",
+    signature="precision_recall(fake, real, k=3)",
+    takes="fake: float64 tensor (n, d), real: (m, d), no two samples equal",
+    returns="(precision, recall): precision is the share of fakes in at least one ball around a "
+    "real sample that reaches to its k-th nearest other real sample; recall the reverse",
+    accepts="numbers, or tensors or arrays with one value; < or <= at the ball's edge",
+    mistakes="pr-swapped pr-own-neighbour pr-wrong-balls pr-coverage",
+    reference=precision_recall,
+)
+def check_precision_recall(answer) -> None:
+    fake = torch.cat([0.9 * normal(30, 2, seed=21), 3 + 0.9 * normal(14, 2, seed=22)])
+    real = 1.2 * normal(50, 2, seed=20)
+    shifted = torch.cat([normal(20, 3, seed=24), normal(12, 3, seed=25) - 2])
+    others = 1.1 * normal(40, 3, seed=23), shifted
+
+    def shares(a: Tensor, b: Tensor, **options: int) -> list[float]:
+        sizes = f"fake {tuple(a.shape)}, real {tuple(b.shape)}"
+        call = f"precision_recall({sizes}{with_options(options)})"
+        parts = ask(answer, call, a, b, hints=_BALL_HINTS, **options)
+        parts = compare.need_parts(parts, call, *_NAMES)
+        return [compare.need_number(part, call, plain=False) for part in parts]
+
+    got, problems = [], []
+    for a, b, k in ((fake, real, 3), (fake, real, 1), (*others, 5)):
+        got += shares(a, b, k=k)
+        problems += [(a, b, k), (b, a, k)]
+    _check_shares(got, problems)
+    got, pairs = shares(*others), (others, others[::-1])
+    fits = [k for k in range(1, 20) if all(map(_like, got, [_inside(*p, k) for p in pairs]))]
+    if 3 not in fits:
+        wrong(f"""Right where k is given. Without it, k should be 3, and this is the result for
+            k={" or ".join(map(str, fits)) or "no number from 1 to 19"}.""")
+
+
+def _check_shares(got: list[float], problems: list[tuple]) -> None:
+    """Reject wrong values of precision, at even places, or of recall, at odd ones."""
+    right = [_inside(*problem) for problem in problems]
+    off = [i for i in (0, 1) if not all(map(_like, got[i::2], right[i::2]))]
+    if not off:
+        return
+    praise = f"The {_NAMES[1 - off[0]]} is right for every k; the {_NAMES[off[0]]} is not. "
+    if len(off) == 2:
+        name_wrong(got, _SHARE_WRONGS, problems, _like)
+        praise = f"Neither share is right; first the {_NAMES[0]}. "
+    known = [(None, formula, praise + said) for _, formula, said in _SHARE_WRONGS]
+    if off == [1]:
+        said = "It draws balls around *real* samples again; for recall they stand around the fakes."
+        known.insert(0, ("pr-coverage", _hold_any, praise + said))
+    got, right, problems = (values[off[0] :: 2] for values in (got, right, problems))
+
+    def say(i: int, told: str) -> str:
+        between = "A share lies between 0 and 1." * (not 0 <= got[i] <= 1)
+        return f"""{praise}With k={problems[i][2]}, {off_by(got[i], right[i])}. {told} {between}
+            Look at one ball: its centre, its radius, and who is asked whether it lies inside."""
+
+    sizes = {"the number of samples": lambda samples, centers, k: len(samples)}
+    reject(got, right, problems, known, say, sizes=sizes, same=_like)
+
+
 # --- 6.6 prediction ------------------------------------------------------------------------------
 
 
@@ -221,7 +484,7 @@ def predicted_orders() -> tuple[list[str], list[str]]:
 )
 def check_predicted_orders(answer) -> None:
     call = "predicted_orders()"
-    got = need_parts(ask(answer, call), call, "a list by IS", "one by FD")
+    got = compare.need_parts(ask(answer, call), call, "a list by IS", "one by FD")
     for score, order in zip(("IS", "FD"), got, strict=True):
         if isinstance(order, str | dict | set) or not hasattr(order, "__iter__"):
             wrong(f"The order by {score} should be a list of names; it is {describe_value(order)}.")

@@ -1,10 +1,12 @@
-"""Checks of notebook 06 that look through a judge: 6.2 its features, 6.8 a report of one's own."""
+"""Checks of notebook 06 on the Fréchet distance: a judge's features, the formula, a report."""
 
 from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,14 +14,16 @@ from gan_helpers import metrics
 
 from . import compare
 from .catalogue import MISTAKES
-from .compare import Known, ask, close, name_wrong, near, need_number, off_by, reject
-from .framework import describe_value, exercise, need, wrong
+from .compare import Known, all_near, ask, close, explain, name_wrong, near, off_by, reject
+from .framework import Raised, describe_value, exercise, need, wrong
 from .nb06 import normal
 
 MISTAKES.update(
     {
         "fid-not-centred": "second moments where the covariance was asked",
         "fid-divided-by-n": "the covariance is divided by N, not N - 1",
+        "fid-elementwise-root": "the root is taken entry by entry, not of the matrix",
+        "fid-separate-roots": "the product of two roots for the root of the product",
     }
 )
 _JUDGE_HINTS = (
@@ -227,6 +231,174 @@ def _check_moment(name: str, got: Tensor, right: Tensor, known: list[Known], *pr
     reject([got], [right], [problem], known, say, same=lambda a, b: close(a, b, 2e-4))
 
 
+# --- 6.3 Fréchet distance ------------------------------------------------------------------------
+
+
+def _float64(*values: list) -> list[Tensor]:
+    return [torch.tensor(value, dtype=torch.float64) for value in values]
+
+
+# Both triangles of a product have positive eigenvalues, so that nan means another mistake; in the
+# second pair all entries of the product are positive.
+_COVARIANCES = [
+    _float64([[5, -2, 2], [-2, 9, -1], [2, -1, 6]], [[3, 0, 2], [0, 9, -3], [2, -3, 7]]),
+    _float64([[6, 1, 2], [1, 5, 1], [2, 1, 8]], [[4, 2, 1], [2, 7, 1], [1, 1, 3]]),
+    _float64([[4, 1], [1, 3]], [[2, -1], [-1, 5]]),
+    _float64([[3, 1], [1, 2]], [[4, 1], [1, 6]]),
+    _float64([[7, 1], [1, 3]], [[2, 0], [0, 5]]),
+]
+_MEANS = _float64([1, -2, 4], [-3, 0.5, 1], [2, 5], [0.5, -1], [-2, 3])
+_SHIFTS = _float64([2, 3, 6], [-1, 2, 2], [3, -4], [1, 1.5], [-2, 0.5])
+
+
+@exercise(
+    "6.3",
+    "The Fréchet distance",
+    signature="frechet_distance(mean_r, cov_r, mean_g, cov_g)",
+    takes="means: float64 tensors (d,); covariances: float64 tensors (d, d), perhaps singular",
+    returns="|mean_r - mean_g|^2 + Tr(cov_r + cov_g - 2 (cov_r cov_g)^(1/2)) as a number",
+    accepts="a float, or a tensor or array with one value; any way of finding the root's trace",
+    mistakes="fid-no-square fid-missing-two fid-elementwise-root fid-separate-roots",
+    reference=metrics.frechet_from_statistics,
+)
+def check_frechet_distance(answer) -> None:
+    def ask_for(what: str, *statistics: Tensor) -> float:
+        """What the answer gives; nan also where a routine of linear algebra gave up.
+
+        Some versions raise an error there and others return nan: the reader gets the same words.
+        """
+        try:
+            return compare.ask_number(answer, f"frechet_distance({what})", *statistics)
+        except Raised as raised:
+            if isinstance(raised.error, torch.linalg.LinAlgError | np.linalg.LinAlgError):
+                return math.nan
+            raise
+
+    cases = list(zip(_MEANS, _SHIFTS, _COVARIANCES, strict=True))
+    what = "equal means, two covariances"
+    _check_root([ask_for(what, mean, a, mean, b) for mean, _, (a, b) in cases])
+    what = "different means, equal covariances"
+    _check_shift([ask_for(what, mean, a, mean + shift, a) for mean, shift, (a, _) in cases])
+    # Rank 1, and as rounding leaves it: two eigenvalues a little below 0.
+    flat = _MEANS[0]
+    thin = torch.outer(flat, flat) - 1e-12 * torch.eye(3, dtype=torch.float64)
+    (cov_r, other), (_, cov_g) = _COVARIANCES[:2]
+    for what, statistics, said in (
+        ("all four different", (_MEANS[0], cov_r, _MEANS[1], cov_g),
+         "Right where either the means or the covariances are equal, but not where both differ: "
+         "{}. It should be the sum of a part of each."),
+        ("...) with singular covariances", (flat, thin, flat, other),
+         "Right for full-rank covariances, but for one of rank 1, {}. Fewer samples than features "
+         "always give such a matrix, and rounding then makes some eigenvalues slightly negative, "
+         "for which there is no root and no Cholesky factor: what should become of them first?"),
+    ):  # fmt: skip
+        got, right = ask_for(what, *statistics), metrics.frechet_from_statistics(*statistics)
+        need(near(got, right), said.format(_off_by(got, right)))
+
+
+def _off_by(got: float, right: float) -> str:
+    """`off_by` in words that are true of an error, too."""
+    return off_by(got, right).replace("nan came", "no number came")
+
+
+def _sum_of_roots(values: Tensor) -> float:
+    return float(values.real.clamp(min=0).sqrt().sum())
+
+
+def _trace_of_root(a: Tensor, b: Tensor) -> float:
+    return _sum_of_roots(torch.linalg.eigvals(a @ b))
+
+
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+# What a wrong root term has for a trace; every message begins with praise of the other traces.
+_ROOT_WRONGS: list[Known] = [
+    ("fid-missing-two", lambda a, b: _trace_of_root(a, b) / 2,
+     "The root term is right, but it is counted once, so that even a set compared with itself is "
+     "not at distance 0. Compare with (a - b)^2 = a^2 + b^2 - 2ab."),
+    ("fid-elementwise-root", (lambda a, b: (a @ b).clamp(min=0).sqrt().trace(),
+                              lambda a, b: (a @ b).sqrt().sum(), lambda a, b: (a * b).sqrt().sum()),
+     "The root is taken of each entry by itself. Meant is a matrix whose product with itself is "
+     "cov_r cov_g: its trace is the sum of the roots of that product's eigenvalues."),
+    (None, lambda a, b: (a * b).diagonal().sqrt().sum(),
+     "The root term is what the two diagonals alone give, as with `*` in place of a product of "
+     "matrices: what stands beside the diagonals has no effect on it."),
+    ("fid-separate-roots", lambda a, b: (_root(a) @ _root(b)).trace(),
+     "This takes the root of each covariance and multiplies the roots. That is only the root of "
+     "the product if the two matrices commute, which covariances of two data sets do not."),
+    (None, (lambda a, b: _sum_of_roots(torch.linalg.eigvalsh(a @ b)),
+            lambda a, b: _sum_of_roots(torch.linalg.eigvalsh(b @ a))),
+     "The sum of roots of eigenvalues is there, but they are not those of the product. A routine "
+     "for symmetric matrices looks at one triangle only. Is cov_r cov_g symmetric?"),
+    (None, lambda a, b: _sum_of_roots(torch.linalg.eigvalsh((a @ b + b @ a) / 2)),
+     "The product was made symmetric before its eigenvalues were taken: now it has others."),
+    (None, lambda a, b: _sum_of_roots(torch.linalg.svdvals(a @ b)),
+     "These are roots of the product's singular values. It is not symmetric: eigenvalues differ."),
+    (None, (lambda a, b: (a @ b).trace(), lambda a, b: (a @ b).trace().sqrt()),
+     "The trace of the product itself is in it. What is asked for is the trace of its root."),
+    *((None, lambda a, b, e=e: _trace_of_root(a + e * torch.eye(len(a)), b + e * torch.eye(len(b))),
+       f"The root term fits if {e:g} is added to both diagonals, which changes every result: "
+       "singular covariances need another remedy.") for e in (1e-3, 1e-2, 0.1, 1.0)),
+]  # fmt: skip
+
+
+def _check_root(got: list[float]) -> None:
+    """Reject a wrong part of the covariances, found with equal means."""
+    table = [(float(a.trace()), float(b.trace()), _trace_of_root(a, b)) for a, b in _COVARIANCES]
+    of_r, of_g, roots = np.transpose(table)
+    traces = of_r + of_g
+    right = traces - 2 * roots
+    if all_near(got, right):
+        return
+    if all_near(got, right**0.5):
+        wrong("Right, but its root was taken at the end. The formula gives the square already.")
+    if all_near(got, [(a - b).square().sum() for a, b in _COVARIANCES]):
+        wrong("""This is |cov_r - cov_g|^2, the sum of all squared differences of their entries. The
+            formula has traces, and a root of the product.""")
+    halves, praise = (traces - got) / 2, "The traces of the two covariances are right. "
+    known = [(mistake, formula, praise + said) for mistake, formula, said in _ROOT_WRONGS]
+    name_wrong(halves, known, _COVARIANCES, partial(np.isclose, rtol=1e-5, equal_nan=True))
+    terms = {"the trace of cov_r": (of_r, 1), "the trace of cov_g": (of_g, 1)}
+    terms["the root term"] = (roots, -2)
+    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not near(*pair))
+    yours = f"yours comes to {2 * halves[i]:.4g}."
+    if math.isnan(halves[i]):
+        yours = "is a root taken of something negative on the way?"
+    wrong(f"""For equal means and two covariances with traces that sum to {traces[i]:.4g},
+        {_off_by(got[i], right[i])}. {explain(got, right, terms)} The root term should be 2 x
+        {roots[i]:.4g}; {yours}""")
+
+
+def _check_shift(got: list[float]) -> None:
+    """Reject a wrong part of the means, found with equal covariances."""
+    known: list[Known] = [
+        ("fid-no-square", lambda mean_r, mean_g: (mean_r - mean_g).norm(),
+         "The covariance part is right. What the means add is their distance: what does the "
+         "formula do to the length of the difference?"),
+        (None, lambda mean_r, mean_g: (mean_r - mean_g).sum().square(),
+         "The covariance part is right. The differences are summed before they are squared."),
+        (None, lambda mean_r, mean_g: (mean_r - mean_g).abs().sum(),
+         "The covariance part is right. What the means add is a sum of sizes, not of squares."),
+    ]  # fmt: skip
+    terms = {
+        "|mean_r|^2": (lambda mean_r, mean_g: mean_r @ mean_r, 1.0),
+        "|mean_g|^2": (lambda mean_r, mean_g: mean_g @ mean_g, 1.0),
+        "the product of the two means": (torch.dot, -2.0),
+    }
+
+    def say(i: int, told: str) -> str:
+        return f"""The covariance part is right. For equal covariances and means
+            {_SHIFTS[i].norm():.3g} apart, {_off_by(got[i], right[i])}. {told}"""
+
+    right = [float(shift @ shift) for shift in _SHIFTS]
+    pairs = [(mean, mean + shift) for mean, shift in zip(_MEANS, _SHIFTS, strict=True)]
+    sizes = {"the number of features": lambda mean_r, mean_g: len(mean_r)}
+    reject(got, right, pairs, known, say, terms=terms, sizes=sizes)
+
+
 # --- 6.8 a report of one's own -------------------------------------------------------------------
 
 
@@ -277,7 +449,8 @@ def check_evaluate_gan(answer) -> None:
         need(not missing, f"The report says nothing about {', '.join(map(repr, missing))}.")
         options = {"plain": False, "finite": False}
         value, n, n_reference = (
-            need_number(report[key], f"evaluate_gan(...)[{key!r}]", **options) for key in keys
+            compare.need_number(report[key], f"evaluate_gan(...)[{key!r}]", **options)
+            for key in keys
         )
         real, pool = reference.float() / 127.5 - 1, torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
         shown = judge.shown()
