@@ -63,7 +63,8 @@ _IS_WRONGS: list[Known] = [
      "Probabilities and marginal are right, but the divergence is taken the wrong way round: this "
      "is KL(p(y) || p(y|x)). Which of the two weights the logarithm?"),
     ("is-no-exp", lambda p, z: math.log(_mean_kl(p)),
-     "The mean divergence is right. The score runs from 1 to the number of classes: what is last?"),
+     "The mean divergence is right. The score is on another scale, on which it runs from 1 to the "
+     "number of classes: what is done with the divergence last?"),
     (None, lambda p, z: _mean_kl(p.softmax(dim=1)),
      "The softmax is taken twice, so that all answers become unsure. Where is the second one?"),
     (None, lambda p, z: (p * (p.log() - z.mean(0).log_softmax(0))).sum(1).mean(),
@@ -168,13 +169,11 @@ def _check_hard_cases(answer) -> None:
          "is-log-zero: By now log p(y|x) is safe. But here one class is so unlikely for every "
          "image that its p(y) rounds to 0, too. How is log p(y) made, and in how many digits?"),
         ("600 samples sorted by class", classes.repeat_interleave(120, dim=0), 5, 4.8,
-         "is-sorted-splits: One part is scored correctly. But these samples came sorted by class, "
-         "so each of your parts saw a single class, and the score is {:.3g} where nearly 5 is "
-         "right. What should happen to the order before the cut?"),
+         "is-sorted-splits: One part is right. But if samples come sorted by class, each part sees "
+         "one and scores {:.3g}, not nearly 5. What should happen to the order before the cut?"),
         ("600 samples whose classes come in turn", classes.repeat(120, 1), 5, 4.8,
-         "Right for samples sorted by class. But where the classes come in turn (0, 1, 2, ..., 0, "
-         "1, 2, ...), each of your parts sees a single class, and the score is {:.3g} where nearly "
-         "5 is right. Which order is safe whatever comes in?"),
+         "Right for samples sorted by class. But where the classes come in turn (0, 1, 2, 0, "
+         "...), each part sees one and scores {:.3g}, not nearly 5. Which order is always safe?"),
     ):  # fmt: skip
         call = f"inception_score(logits, {splits=}) of {what}"
         got = ask_number(answer, call, logits.float(), splits=splits)
@@ -235,7 +234,6 @@ _WITHIN: list[Known] = [
     (None, lambda k: (k.sum() - k.trace() + len(k)) / (len(k) * (len(k) - 1)),
      "the diagonal is still in the sum, with ones: it was cleared before the power was taken."),
 ]  # fmt: skip
-_TERMS = {"the term within x": 1.0, "the term within y": 1.0, "the term across": -2.0}
 _KERNEL_HINTS = (
     (r"must match the size of tensor|could not be broadcast", None,
      "the two sets differ in size: n by n pairs within x, m by m within y, n by m across."),
@@ -309,8 +307,9 @@ def check_kernel_distance(answer) -> None:
             and {means[2]:.4g} across."""
 
     terms = {
-        name: (lambda x, y, i=i: _means(x, y)[i], factor)
-        for i, (name, factor) in enumerate(_TERMS.items())
+        "the term within x": (lambda x, y: _means(x, y)[0], 1.0),
+        "the term within y": (lambda x, y: _means(x, y)[1], 1.0),
+        "the term across": (lambda x, y: _means(x, y)[2], -2.0),
     }
     sizes = {"the number of features": lambda x, y: x.shape[1]}
     reject(got, right, problems, _known_distances(), say, terms=terms, sizes=sizes)
@@ -351,22 +350,19 @@ def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
     return _share(samples, centers, _radii(centers, k))
 
 
-def _hold_any(samples: Tensor, others: Tensor, k: int) -> float:
-    """The share of samples whose own ball holds one of the others."""
-    return _share(others, samples, _radii(samples, k), lambda hits: hits.any(0))
-
-
 _NAMES = ("precision", "recall")
 _like = partial(math.isclose, rel_tol=0, abs_tol=1e-6)
 # Wrong shares of samples s with balls around centres c, for precision and recall alike.
 _SHARE_WRONGS: list[Known] = [
     ("pr-swapped", lambda s, c, k: _inside(c, s, k),
-     "Here stands the other of the two shares. Of which samples is precision the share?"),
+     "This is the other one of the two shares. Precision asks whether the fakes are believable: "
+     "whose share is it?"),
     ("pr-own-neighbour", lambda s, c, k: _inside(s, c, k - 1),
      "The balls are too small: each sample is among its own k nearest ones, at distance 0."),
-    ("pr-wrong-balls", _hold_any,
-     "The radii are right, but the balls stand around the set being judged. For precision, a fake "
-     "must lie in a ball around a *real* sample: an outlier should not gain by reaching far."),
+    ("pr-wrong-balls", lambda s, c, k: _share(c, s, _radii(s, k), lambda hits: hits.any(0)),
+     "The radii are right, but the balls stand around the set that is being judged. They belong "
+     "around *real* samples for precision, around fakes for recall: an outlier among the fakes "
+     "should not be believed for reaching far itself."),
     (None, lambda s, c, k: _inside(s, c, k + 1),
      "The balls reach to neighbour k + 1. Is the sample itself, at distance 0, still in the list?"),
     (None, lambda s, c, k: _inside(s, c, 3),
@@ -375,13 +371,14 @@ _SHARE_WRONGS: list[Known] = [
      "The right samples are counted, and divided by the other set's size. Of what is it a share?"),
     (None, lambda s, c, k: _share(
         s, c, _radii(c, k), lambda hits: hits.gather(1, torch.cdist(s, c).argmin(1)[:, None])),
-     "Only the nearest centre's ball is asked. Another may be larger: a sample may lie in any."),
+     "Only the ball of the nearest centre is asked. A ball farther away may be larger: a sample "
+     "counts if it lies in any of them."),
     (None, lambda s, c, k: _share(s, c, _radii(c, k).sqrt()),
      "A squared distance is compared with a radius, which is none. Which root is missing?"),
     (None, lambda s, c, k: _share(s, c, _radii(c, k), lambda hits: hits.all(1)),
      "No sample counts here at all, as if it had to lie in every ball. One of them is enough."),
     (None, lambda s, c, k: _share(s, c, _radii(c, k), lambda hits: hits),
-     "All pairs of a sample and a ball are counted. A sample counts once, in however many it is."),
+     "All pairs of a sample and a ball are counted. A sample counts once, in one ball or in many."),
     (None, (lambda s, c, k: _share(s, c, _radii(c, k, torch.cat([c, s]))),
             lambda s, c, k: _share(s, c, _radii(c, k, torch.cat([s, c])))),
      "The balls are too small: their radius reaches to the k-th nearest among real and fake "
@@ -448,10 +445,8 @@ def _check_shares(got: list[float], problems: list[tuple]) -> None:
     if len(off) == 2:
         name_wrong(got, _SHARE_WRONGS, problems, _like)
         praise = f"Neither share is right; first the {_NAMES[0]}. "
-    known = [(None, formula, praise + said) for _, formula, said in _SHARE_WRONGS]
-    if off == [1]:
-        said = "It draws balls around *real* samples again; for recall they stand around the fakes."
-        known.insert(0, ("pr-coverage", _hold_any, praise + said))
+    mistakes = {"pr-wrong-balls": "pr-coverage"} if off == [1] else {}
+    known = [(mistakes.get(name), formula, praise + said) for name, formula, said in _SHARE_WRONGS]
     got, right, problems = (values[off[0] :: 2] for values in (got, right, problems))
 
     def say(i: int, told: str) -> str:

@@ -82,30 +82,6 @@ def _same_images(shown: Tensor, images: Tensor, tolerance: float = 2e-2) -> Tens
     return torch.cdist(shown, images.flatten(1).float(), p=math.inf) < tolerance
 
 
-def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
-    """Reject unless the judge saw every image of these sets, in eval mode.
-
-    sets: what they are -> the images in [-1, 1], and how far a pixel may be off.
-    """
-    shown = judge.shown()
-    pairs = {name: _same_images(shown, *given) for name, given in sets.items()}
-    strangers = shown[~torch.cat([*pairs.values()], dim=1).any(dim=1)]
-    missing = [name for name, pair in pairs.items() if not pair.any(dim=0).all()]
-    if missing:
-        what, (images, tolerance) = missing[0].replace("_", " "), sets[missing[0]]
-        if not len(strangers):
-            count = int(pairs[missing[0]].any(dim=0).sum())
-            need(count, f"The judge was never shown the {what}.")
-            wrong(f"""The judge saw only {count} of {len(images)} {what}. What happens to the last,
-                smaller batch?""")
-        praise = "The others were shown as they should be. " * (len(missing) < len(sets))
-        what = "images" if len(missing) > 1 else what
-        _explain_strangers(strangers, images.flatten(1), tolerance, what, praise)
-    if any(training for _, training in judge.seen):
-        wrong("""fid-train-mode: The pixels are right, but the judge looked in train mode, in which
-            its BatchNorm uses each batch's own statistics. It may come to you in either mode.""")
-
-
 # What became of images in [-1, 1], an image a row.
 _PIXEL_WRONGS: list[Known] = [
     (None, lambda rows: (rows * 255).clamp(0, 255) / 127.5 - 1,
@@ -122,15 +98,33 @@ _PIXEL_WRONGS: list[Known] = [
 ]  # fmt: skip
 
 
-def _explain_strangers(strangers: Tensor, rows: Tensor, tolerance: float, what: str, praise: str):
-    """Say what the judge saw in place of the images that these rows are."""
-    generated = what.startswith("generated")
+def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
+    """Reject unless the judge saw every image of these sets, in eval mode.
+
+    sets: what they are -> the images in [-1, 1], and how far a pixel may be off.
+    """
+    shown = judge.shown()
+    pairs = {name: _same_images(shown, *given) for name, given in sets.items()}
+    strangers = shown[~torch.cat([*pairs.values()], dim=1).any(dim=1)]
+    missing = [name for name, pair in pairs.items() if not pair.any(dim=0).all()]
+    if not missing:
+        if any(training for _, training in judge.seen):
+            wrong("""fid-train-mode: The pixels are right, but the judge looked in train mode: its
+                BatchNorm used each batch's own statistics. It may come to you in either mode.""")
+        return
+    what, (images, tolerance) = missing[0].replace("_", " "), sets[missing[0]]
+    if not len(strangers):
+        count = int(pairs[missing[0]].any(dim=0).sum())
+        need(count, f"The judge was never shown the {what}.")
+        wrong(f"""The judge saw only {count} of {len(images)} {what}. What happens to the last,
+            smaller batch?""")
+    generated, what = missing == ["generated_images"], what if len(missing) == 1 else "images"
     cast = "Was a float cast to uint8 before it was scaled?" if generated else ""
-    same = strangers.unique(return_counts=True)[1].max() / strangers.numel()
-    if same > 0.6:
-        amount = "all" if same == 1 else "almost all"
-        wrong(f"{praise}The {what} were shown {amount} of one grey. {cast}")
+    praise = "The others were shown as they should be. " * (len(missing) < len(sets))
     start = f"{praise}The {what} were shown "
+    same = strangers.unique(return_counts=True)[1].max() / strangers.numel()
+    need(same <= 0.6, f"{start}{'all' if same == 1 else 'almost all'} of one grey. {cast}")
+    rows = images.flatten(1)
     known = [(mistake, formula, start + said) for mistake, formula, said in _PIXEL_WRONGS]
     name_wrong([strangers], known, [(rows,)], lambda a, b: _same_images(a, b).any(dim=1).all())
     (low, high), (least, most) = strangers.aminmax(), rows.aminmax()
@@ -168,7 +162,8 @@ _COVARIANCE_WRONGS: list[Known] = [
      "was estimated from the same samples, which uses one of them up."),
     ("fid-not-centred",
      (lambda f, sizes: f.T @ f / len(f), lambda f, sizes: f.T @ f / (len(f) - 1)),
-     "The mean is right, and has another use: these are products of features, not of deviations."),
+     "The mean is right, and it should be used once more: these are products of the features "
+     "themselves, not of their deviations from the mean."),
     (None, lambda f, sizes: (f - f.mean()).T @ (f - f.mean()) / (len(f) - 1),
      "The deviations are from one mean of all features together. Each feature has its own."),
     (None, lambda f, sizes: torch.corrcoef(f.T),
@@ -336,7 +331,8 @@ _ROOT_WRONGS: list[Known] = [
     (None, lambda a, b: _sum_of_roots(torch.linalg.eigvalsh((a @ b + b @ a) / 2)),
      "The product was made symmetric before its eigenvalues were taken: now it has others."),
     (None, lambda a, b: _sum_of_roots(torch.linalg.svdvals(a @ b)),
-     "These are roots of the product's singular values. It is not symmetric: eigenvalues differ."),
+     "These are roots of the product's singular values; as it is not symmetric, its eigenvalues "
+     "are others."),
     (None, (lambda a, b: (a @ b).trace(), lambda a, b: (a @ b).trace().sqrt()),
      "The trace of the product itself is in it. What is asked for is the trace of its root."),
     *((None, lambda a, b, e=e: _trace_of_root(a + e * torch.eye(len(a)), b + e * torch.eye(len(b))),
@@ -354,7 +350,8 @@ def _check_root(got: list[float]) -> None:
     if all_near(got, right):
         return
     if all_near(got, right**0.5):
-        wrong("Right, but its root was taken at the end. The formula gives the square already.")
+        wrong("""The distance is right, but its root was taken at the end. The formula gives the
+            square already.""")
     if all_near(got, [(a - b).square().sum() for a, b in _COVARIANCES]):
         wrong("""This is |cov_r - cov_g|^2, the sum of all squared differences of their entries. The
             formula has traces, and a root of the product.""")
