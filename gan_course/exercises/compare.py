@@ -4,6 +4,7 @@ A formula is asked for several problems that differ in size and in numbers: what
 them by luck is not right for another, and a cause is named only if it explains all of them.
 `ask` calls the reader's function, `need_…` checks what came back, `name_wrong` looks for known
 mistakes, and `explain` solves for the rest: "everything is half as large", "the term … is missing".
+`reject` does all that for the answers to several problems.
 """
 
 from __future__ import annotations
@@ -246,6 +247,35 @@ def explain(
     made = sum(found[name] * np.asarray(values, float) for name, (values, _) in terms.items())
     explains = np.linalg.norm(got - made) < 0.02 * np.linalg.norm(got - right)
     return say_factors(found, terms) if explains else ""
+
+
+def reject(
+    got: Sequence[Any],
+    right: Sequence[Any],
+    problems: Sequence[tuple],
+    known: Iterable[Known],
+    say: Callable[[int, str], str],
+    *,
+    terms: Mapping[str, tuple[Callable[..., float], float]] | None = None,
+    sizes: Mapping[str, Callable[..., float]] | None = None,
+    same: Callable[[Any, Any], bool] = near,
+) -> None:
+    """Reject answers to several problems unless all are right: by name, or by how they differ.
+
+    say(i, told): the message, where problem i is the first that is answered wrong, and `explain`
+    found `told`. terms, sizes: as for `explain`, but with formulas of a problem for values.
+    """
+    off = [i for i, pair in enumerate(zip(got, right, strict=True)) if not same(*pair)]
+    if not off:
+        return
+    name_wrong(got, known, problems, same)
+    with_values = {
+        name: ([formula(*problem) for problem in problems], factor)
+        for name, (formula, factor) in (terms or {}).items()
+    }
+    measured = {name: [f(*problem) for problem in problems] for name, f in (sizes or {}).items()}
+    flat = (torch.cat([as_tensor(part).flatten() for part in parts]) for parts in (got, right))
+    wrong(say(off[0], explain(*flat, with_values, measured)))
 
 
 def _factor(got: np.ndarray, other: np.ndarray) -> float | None:
