@@ -40,9 +40,9 @@ LOSS_MISTAKES = """loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss
     uses_optimizers=True,
 )
 def check_generator(make: Callable[..., nn.Module]) -> None:
-    for latent_dim, arguments in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
-        call = f"Generator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
-        G = architecture.build(make, call, **arguments)
+    for latent_dim, sizes in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
+        call = architecture.call_of("Generator", sizes)
+        G = architecture.build(make, call, **sizes)
         for n in (6, 5):  # two batch sizes
             z = torch.randn(n, latent_dim, device=probe_device())
             shown = f"{call}(z) with z of shape {tuple(z.shape)}"
@@ -51,7 +51,7 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     architecture.assess_network(G, z, shown)
     architecture.need_whole_z(G, latent_dim, call)
     ranges.assess_range(G, latent_dim, shown)
-    architecture.need_true_gradient(G, z, call)
+    architecture.need_true_gradient(G, z, call, [*G.parameters()])
     given = torch.randn(4, 64, device=probe_device())
     architecture.need_size_used(make, "Generator", "hidden_dim", given)
 
@@ -70,19 +70,18 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     uses_optimizers=True,
 )
 def check_discriminator(make: Callable[..., nn.Module]) -> None:
-    for arguments in ({}, {"hidden_dim": 32}):
-        call = f"Discriminator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
-        D = architecture.build(make, call, **arguments)
-        for n in (64, 5):
+    for sizes in ({}, {"hidden_dim": 32}):
+        call = architecture.call_of("Discriminator", sizes)
+        D = architecture.build(make, call, **sizes)
+        for n in (5, 64):
             images = torch.randn(n, 1, 28, 28, device=probe_device())
             shown = f"{call}(images) with images of shape {tuple(images.shape)}"
             architecture.assess_outputs(D, images, shown, (n,), (n, 1))
     # The rest on the small network alone, which is quicker.
-    images = torch.randn(64, 1, 28, 28, device=probe_device())
     architecture.assess_network(D, images, call)
     ranges.assess_logits(D, images, call)
     architecture.need_gradient_of_images(D, images, call)
-    architecture.need_true_gradient(D, images, call)
+    architecture.need_true_gradient(D, images, call, [*D.parameters()])
     architecture.need_size_used(make, "Discriminator", "hidden_dim", images)
 
 

@@ -193,14 +193,14 @@ def _give_weights(network: nn.Module, reference: nn.Module) -> None:
 
 def _numbers(network: nn.Module, x: Tensor, training: bool) -> dict[str, Tensor]:
     """What a network makes of x: what goes into each layer with weights, the output, the slopes."""
-    network, seen = copy.deepcopy(network).train(training), {}
+    network, seen = copy.deepcopy(network), {}
     for part in network.modules():
         if isinstance(weight := getattr(part, "weight", None), Tensor) and weight.dim() > 1:
             part.register_forward_pre_hook(
                 lambda part, given: seen.update({part.weight.numel(): given[0].detach()})
             )
     x = x.clone().requires_grad_()
-    seen["output"] = run(network, x, "the network").flatten()
+    seen["output"] = run(network, x, "the network", training).flatten()
     mix = torch.linspace(-1, 1, len(seen["output"]), device=x.device)
     by = [x, *_weights(network).values()]
     slopes = torch.autograd.grad(seen["output"] @ mix, by, allow_unused=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from .architecture import run, state_of
+from .architecture import run
 from .framework import probe_device, wrong
 
 _BETWEEN = "What belongs between two linear layers?"
@@ -17,75 +18,62 @@ _LAST_LINE = "What does the last line of D apply?"
 
 def _is_affine(function: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> bool:
     """f(a) + f(b) = f(a + b) + f(0), up to rounding: then nothing but linear layers is there."""
-    left = function(a) + function(b)
-    right = function(a + b) + function(torch.zeros_like(a))
-    varies = (function(a) - function(b)).norm()
-    return bool(varies > 0 and (left - right).norm() <= 1e-3 * varies)
+    at_a, at_b = function(a), function(b)
+    gap = at_a + at_b - function(a + b) - function(torch.zeros_like(a))
+    varies = (at_a - at_b).norm()
+    return bool(varies > 0 and gap.norm() <= 1e-3 * varies)
 
 
 def _reach(network: nn.Module, inputs: Tensor, call: str, training: bool = False) -> tuple:
     """The lowest and the highest output that a few steps of training can drive the network to.
 
-    Both in evaluation mode, or in training mode afterwards; then whether there is a slope left at
+    Driven in evaluation mode, seen in that or in training mode; then whether a slope is left at
     both ends.
     """
-    start = state_of(network)
+    start = copy.deepcopy(network.state_dict())
     parameters, ends, sloped = list(network.parameters()), [], True
     for sign in (1, -1):
         network.load_state_dict(start)
-        network.eval()
         optimizer = torch.optim.Adam(parameters, lr=0.1)
         for _ in range(20):
             optimizer.zero_grad()
             (sign * run(network, inputs, call)).mean().backward()
             optimizer.step()
-        out = (sign * run(network.train(training), inputs, call)).min()
+        out = (sign * run(network, inputs, call, training)).min()
         slopes = torch.autograd.grad(out, parameters, allow_unused=True)
         sloped = sloped and any(s is not None and s.any() for s in slopes)
         ends.append(sign * out.item())
     network.load_state_dict(start)
-    network.train()
     return *ends, sloped
 
 
 def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
     """Reject a generator whose images do not use [-1, 1], or that is linear before its tanh."""
     z = torch.randn(256, latent_dim, device=probe_device())
+
+    def logit(z: Tensor, training: bool = False) -> Tensor:
+        out = run(network, z, call, training).double()
+        return torch.atanh(out.clamp(-1 + 1e-9, 1 - 1e-9))
+
     with torch.no_grad():
-        out = run(network, z, call).double()
-    before_tanh = torch.atanh(out.clamp(-1 + 1e-12, 1 - 1e-12))
-    for values in (out, before_tanh):
-        if not abs(values.mean()) > 1e-3 and not abs(values.std() - 1) > 0.02:
-            wrong("""arch-bn-output: Shape and size are right, but BatchNorm stands at the output:
-                every batch of images is forced to the same mean and contrast, which the data do not
-                have. Which layers may be normalised?""")
-    for training in (False, True):
-        low, high, _ = _reach(network, z[:16], call, training)
-        _assess_ends(low, high, training)
-    network.eval()
-
-    def logit(z: Tensor) -> Tensor:
-        with torch.no_grad():
-            out = run(network, z, call).double().clamp(-1 + 1e-9, 1 - 1e-9)
-        return torch.atanh(out)
-
-    if _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:]):
+        for values in (run(network, z, call, training=True), logit(z, training=True)):
+            if not abs(values.mean()) > 1e-3 and not abs(values.std() - 1) > 0.02:
+                wrong("""arch-bn-output: Shape and size are right, but BatchNorm stands at the
+                    output: every batch of images is forced to the same mean and contrast, which the
+                    data do not have. Which layers may be normalised?""")
+    _assess_ends(network, z[:16], call)
+    with torch.no_grad():
+        linear = _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:])
+    if linear:
         wrong(f"""arch-no-nonlinearity: Shape and range are right, but up to the final tanh G is one
             linear map of z, however many layers it has: it can only blend fixed pictures.
             {_BETWEEN}""")
-    network.train()
 
 
-def _assess_ends(low: float, high: float, training: bool) -> None:
+def _assess_ends(network: nn.Module, z: Tensor, call: str) -> None:
+    low, high, _ = _reach(network, z, call)
     seen = f"(pushed as far as they go, they reach from {low:.3g} to {high:.3g})"
     start = "Shape and size are right, but"
-    leaves = low < -1.001 or high > 1.001
-    if training:
-        if leaves:
-            wrong(f"""arch-no-output-activation: {start} in training mode the values leave [-1, 1]
-                {seen}, while in evaluation mode they stay within. Which layer that works in
-                training alone (dropout, say) comes after the last activation?""")
-        return
     if low >= 0 and high <= 1:
         wrong(f"""arch-sigmoid-output: {start} the values never leave [0, 1] {seen}, while the data
             use [-1, 1]: D can tell the two by the missing dark half alone. Which function ends
@@ -93,20 +81,23 @@ def _assess_ends(low: float, high: float, training: bool) -> None:
     if low >= 0:
         wrong(f"""arch-relu-output: {start} no value is below 0 {seen}: half of the data's range
             [-1, 1] is out of reach. Which function ends G?""")
-    if leaves:
+    if low < -1.001 or high > 1.001:
         wrong(f"""arch-no-output-activation: {start} the values leave [-1, 1] {seen}, so that D wins
             on range alone. What keeps the last layer's output in bounds?""")
     if low > -0.9 or high < 0.9:
         wrong(f"""The images stay within [-1, 1] but use only a part of it {seen}; the data use all
             of it.""")
+    low, high, _ = _reach(network, z, call, training=True)
+    if low < -1.001 or high > 1.001:
+        wrong(f"""arch-no-output-activation: {start} in training mode the values reach from
+            {low:.3g} to {high:.3g}, while in evaluation mode they stay within [-1, 1]. Which layer
+            that works in training alone (dropout, say) comes after the last activation?""")
 
 
 def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
     """Reject a discriminator whose outputs are no free logits, or that is linear or batch-blind."""
-    with torch.no_grad():
-        out = run(network, images, call).double()
-        brighter = run(network, 2 * images + 0.5, call).double()
     start = "Shapes are right, but D"
+    out, brighter = (run(network, x, call, training=True) for x in (images, 2 * images + 0.5))
     if not (out - brighter).norm() > 1e-3 * out.norm():
         wrong(f"""arch-bn-output: {start} does not notice when a whole batch becomes brighter and
             richer in contrast: BatchNorm stands at its input layer and removes both before D can
@@ -126,21 +117,18 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
         wrong(f"""{start}'s output is cut off: driven as far as it goes, to {low:.3g} and
             {high:.3g}, it has no slope left, and images beyond teach nobody anything. A logit is
             any number. {_LAST_LINE}""")
-    network.eval()
 
     def logit(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return run(network, x, call).double()
+        return run(network, x, call).double()
 
     half = len(images) // 2
     if _is_affine(logit, images[:half], images[half : 2 * half]):
-        layers = network.modules()
-        idle = [m for m in layers if isinstance(m, nn.LeakyReLU) and m.negative_slope == 1]
-        look = (
-            f"{idle[0]} changes nothing: its first argument is the slope below 0." if idle else ""
-        )
+        look = _BETWEEN
+        for part in network.modules():
+            if isinstance(part, nn.LeakyReLU) and part.negative_slope == 1:
+                look = f"{part} changes nothing: its first argument is the slope below 0."
         wrong(f"""arch-no-nonlinearity: {start} is one linear map of the pixels, however many layers
-            it has. {look or _BETWEEN}""")
+            it has. {look}""")
     last = run(network, images, call).grad_fn
     while len(last.next_functions) == 1 and re.match("View|Squeeze|Select|Reshape", last.name()):
         last = last.next_functions[0][0]
@@ -148,4 +136,3 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
         wrong(f"""{start} ends with an activation ({re.sub("Backward.*", "", last.name())}), which
             squeezes negative logits and leaves positive ones as they are. Activations stand between
             layers; a logit is what the last layer gives.""")
-    network.train()
