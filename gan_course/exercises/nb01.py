@@ -6,7 +6,7 @@ The Jensen-Shannon divergence (1.3) stands in `nb01_divergence`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -47,11 +47,6 @@ MISTAKES.update(
 
 _NAMES = ("d_loss", "g_loss_saturating", "g_loss_non_saturating")
 _LOSSES = (losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss)
-_REAL = [1.2, -0.7, 0.4, 2.1, -1.6, 0.1]
-_FAKE = [-0.9, 1.5, -2.2, 0.3, 0.8, -0.2]
-_SIZES = (6, 1, 4, 9, 2, 5, 7, 3, 1)  # of the batches, the first of which is _REAL and _FAKE
-_SURE = (-5.5, 5.5)  # logits at which D is quite sure
-_LARGE = [200.0, -200.0, 90.0, -90.0, 40.0, -40.0]
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
 _D_WRONGS: list[Known] = [
     ("step-swapped-labels", lambda r, f: F.softplus(r).mean() + F.softplus(-f).mean(),
@@ -131,14 +126,16 @@ _SIZE_HINTS = (
 )  # fmt: skip
 
 
-def _batches(side: str) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(1 if side == "real" else 2)
-    more = [1.5 * torch.randn(n, generator=generator) + 0.3 for n in _SIZES[1:]]
-    return [torch.tensor(_REAL if side == "real" else _FAKE), *more, *torch.tensor(_SURE).split(1)]
+def _problems(sides: int) -> list[tuple[Tensor, ...]]:
+    """Batches of logits of each side, of several sizes; the last ones where D is quite sure."""
+    dice = torch.Generator().manual_seed(1)
+    sizes = (6, 1, 4, 9, 2, 5, 7, 3, 1)
+    ordinary = [tuple(1.5 * torch.randn(sides, n, generator=dice) + 0.3) for n in sizes]
+    return ordinary + [tuple(torch.full((sides, 1), x)) for x in (-5.5, 5.5)]
 
 
-def _same(got: Iterable[Tensor], right: Iterable[Tensor]) -> bool:
-    return all(close(*pair, tolerance=1e-4, absolute=1e-5) for pair in zip(got, right, strict=True))
+def _near(got: object, right: object) -> bool:
+    return close(got, right, tolerance=1e-4, absolute=1e-5)
 
 
 class _Loss:
@@ -147,7 +144,7 @@ class _Loss:
     def __init__(self, name: str, function: Callable, reference: Callable, wrongs: list[Known]):
         self.name, self.function, self.reference, self.wrongs = name, function, reference, wrongs
         self.sides = ("real", "fake") if name == "d_loss" else ("fake",)
-        self.problems = list(zip(*map(_batches, self.sides), strict=True))
+        self.problems = _problems(len(self.sides))
 
     def __call__(self, *logits: Tensor) -> Tensor:
         """What the reader's function returns, as a scalar."""
@@ -160,17 +157,16 @@ class _Loss:
         return got.reshape(())
 
     def fits(self, reference: Callable) -> bool:
-        return _same(*([loss(*logits) for logits in self.problems] for loss in (self, reference)))
+        return all(_near(self(*logits), reference(*logits)) for logits in self.problems)
 
-    def slopes(self, logits: Sequence[Tensor]) -> tuple[Tensor, list[tuple]]:
-        """The value, and for each side: its name, its logits, the slope or None, the right one."""
-        mine, theirs = ([logit.clone().requires_grad_(True) for logit in logits] for _ in range(2))
-        got = self(*mine)
-        slopes: Sequence = [None] * len(mine)
-        if got.requires_grad:
-            slopes = torch.autograd.grad(got, mine, allow_unused=True)
-        right = torch.autograd.grad(self.reference(*theirs), theirs)
-        return got.detach(), list(zip(self.sides, logits, slopes, right, strict=True))
+    def slopes(self, *logits: Tensor) -> list[tuple[str, Tensor, Tensor]]:
+        """For each side: its name, the slope by its logits (0 if it has none), the right one."""
+        found = []
+        for function in (self, self.reference):
+            leaves = [logit.clone().requires_grad_() for logit in logits]
+            value = function(*leaves) + 0 * torch.cat(leaves).sum()  # so that each has a part in it
+            found.append(torch.autograd.grad(value, leaves))
+        return list(zip(self.sides, *found, strict=True))
 
 
 def _check_loss(loss: _Loss) -> None:
@@ -180,42 +176,40 @@ def _check_loss(loss: _Loss) -> None:
     for logits in loss.problems:
         column, right = loss(*(logit[:, None] for logit in logits)), loss.reference(*logits)
         n = len(logits[0])
-        if not _same([column], [right]):
+        if not _near(column, right):
             wrong(f"""`{loss.name}` is right for logits of shape ({n},), but for ({n}, 1)
                 {off_by(column.item(), right.item())}. Are two shapes broadcast against each
                 other?""")
-    for side, logits, slope, right in loss.slopes(loss.problems[0])[1]:
-        if slope is None:
+    logits = loss.problems[0]
+    for logit, (side, slope, right) in zip(logits, loss.slopes(*logits), strict=True):
+        if not slope.any():
             wrong(f"""`{loss.name}` returns the right number, but no gradient leads from it to the
                 {side} logits. Is there a `detach`, an `item` or a `no_grad` on the way?""")
-        worst = int((slope - right).abs().argmax())
         if not close(slope, right):
+            worst = int((slope - right).abs().argmax())
             wrong(f"""`{loss.name}` returns the right number, but its slope by the {side} logit
-                {logits[worst].item():.3g} is wrong:
-                {off_by(slope[worst].item(), right[worst].item())}. Which part of it is constant to
-                autograd?""")
+                {logit[worst]:.3g} is wrong: {off_by(slope[worst].item(), right[worst].item())}.
+                Which part of it is constant to autograd?""")
     # Values and slopes where a sigmoid in float32 has long become 0 or 1.
-    far = [torch.tensor(_LARGE).roll(k) for k in range(len(loss.sides))]
-    got, slopes = loss.slopes(far)
+    large = torch.tensor([200.0, -200.0, 90.0, -90.0, 40.0, -40.0])
+    far = [large.roll(k) for k in range(len(loss.sides))]
+    got = loss(*far)
     which = "Which function of torch takes both at once?"
     if not torch.isfinite(got):
         wrong(f"""loss-log-sigmoid-nan: `{loss.name}` is right at ordinary logits, but at a logit of
             200 it is {got.item()}: a sigmoid has been rounded to 0 or 1, or an exponential has
             overflowed, before the logarithm is taken. {which}""")
-    off = [] if _same([got], [loss.reference(*far)]) else ["value"]
-    for side, _, slope, right in slopes:
-        if slope is None or not torch.allclose(slope.float(), right, atol=1e-6):
-            off.append(f"slope by {side} logits")
-    if off:
-        wrong(f"""loss-sigmoid-flat: `{loss.name}` is right at ordinary logits, but beyond 40 its
-            {off[0]} is not. {FLAT} {which}""")
+    slopes = [(f"slope by {side} logits", *pair) for side, *pair in loss.slopes(*far)]
+    for what, mine, right in (("value", got, loss.reference(*far)), *slopes):
+        if not close(mine, right, 1e-4):
+            wrong(f"""loss-sigmoid-flat: `{loss.name}` is right at ordinary logits, but beyond 40
+                its {what} is not. {FLAT} {which}""")
 
 
 def _explain_loss(loss: _Loss) -> None:
     """Say what is wrong with the values that a loss has at ordinary logits."""
     problems, reference = loss.problems, loss.reference
-    got = [loss(*logits).item() for logits in problems]
-    right = [reference(*logits).item() for logits in problems]
+    got, right = ([f(*logits).item() for logits in problems] for f in (loss, reference))
     # As if these were probabilities: what the right loss gives for their logits.
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
     as_if = reference(*map(torch.logit, inside))
@@ -239,21 +233,22 @@ def _explain_loss(loss: _Loss) -> None:
     name_wrong(got, [(m, f, f"`{loss.name}`: {text}") for m, f, text in known], problems, close)
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
-    # The sample that it is most wrong for, or the smallest batch, is the easiest by hand.
-    samples = [tuple(side[i : i + 1] for side in p) for p in problems for i in range(len(p[0]))]
-    errors = [abs(loss(*one) - reference(*one)).item() for one in samples]
-    logits = samples[errors.index(max(errors))]
-    if _same([loss(*logits)], [reference(*logits)]):
+    # One sample is the easiest by hand: that for which it is most wrong. Else the smallest batch.
+    samples = [
+        one for logits in problems for one in zip(*(x.split(1) for x in logits), strict=True)
+    ]
+    shown = max(samples, key=lambda one: abs(loss(*one) - reference(*one)).item())
+    if alone := _near(loss(*shown), reference(*shown)):
         off = [p for p, *pair in zip(problems, got, right, strict=True) if not close(*pair, 1e-4)]
-        logits = min(off, key=lambda logits: len(logits[0]))
-    shown = [[round(value, 4) for value in part.tolist()] for part in logits]
-    pairs = [f"{side} logits {part}" for side, part in zip(loss.sides, shown, strict=True)]
-    off = off_by(loss(*logits).item(), reference(*logits).item())
-    start = f"`{loss.name}` is not right yet: for {' and '.join(pairs)} {off}."
-    if not told and len(logits[0]) > 1:
+        shown = min(off, key=lambda logits: len(logits[0]))
+    values = [[round(value, 4) for value in part.tolist()] for part in shown]
+    pairs = [f"{side} logits {part}" for side, part in zip(loss.sides, values, strict=True)]
+    start = f"""`{loss.name}` is not right yet: for {" and ".join(pairs)}
+        {off_by(loss(*shown).item(), reference(*shown).item())}."""
+    if not told and alone:
         wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
-    wrong(f"{start} {told or _which_term(loss, logits)}")
+    wrong(f"{start} {told or _which_term(loss, shown)}")
 
 
 def _terms(loss: _Loss) -> dict:
@@ -273,20 +268,19 @@ def _which_term(loss: _Loss, logits: tuple[Tensor, ...]) -> str:
     """Where to look: each term has a slope of its own."""
     if len(logits) == 1:
         return "Compute this one by hand, with a calculator."
-    slopes = [part for part in loss.slopes(logits)[1] if part[2] is not None]
-    good = [side for side, _, slope, right in slopes if close(slope, right)]
-    real, fake = F.softplus(-logits[0]).mean(), F.softplus(logits[1]).mean()
+    good = [side for side, *slopes in loss.slopes(*logits) if close(*slopes)]
     look = "Neither is right yet: take one first."
     if good:
         look = f"The {good[0]} term is right; look at the other one."
+    real, fake = F.softplus(-logits[0]).mean(), F.softplus(logits[1]).mean()
     return f"The real term alone should be {real:.4f} and the fake term {fake:.4f}. {look}"
 
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------
 
-_POINTS = [  # (p_data, p_g): both below and above 1, one of them 0, and a single point
-    ([0.8, 0.5, 0.1, 0.3, 0.02], [0.2, 0.5, 0.4, 0.0, 0.7]),
-    ([0.0, 3.2, 0.6, 1.5], [0.4, 0.8, 2.4, 1.1]),
+_POINTS = [  # (p_data, p_g): both below and above 1, and a single point
+    ([0.8, 0.5, 0.1, 0.02], [0.2, 0.5, 0.4, 0.7]),
+    ([3.2, 0.6, 1.5], [0.8, 2.4, 1.1]),
     ([0.3], [0.1]),
 ]
 _DSTAR_WRONGS: list[Known] = [
@@ -316,11 +310,16 @@ _DSTAR_WRONGS: list[Known] = [
 def check_optimal_discriminator(answer: Callable) -> None:
     problems = [tuple(map(torch.tensor, pair)) for pair in _POINTS]
     got = [_dstar(answer, *pair) for pair in problems]
-    if not all(_close(mine, p / (p + q)) for mine, (p, q) in zip(got, problems, strict=True)):
+    if not all(close(mine, p / (p + q), 1e-4) for mine, (p, q) in zip(got, problems, strict=True)):
         _explain_dstar(answer, got, problems)
+    empty = _dstar(answer, torch.tensor([0.3, 0.0]), torch.tensor([0.0, 0.4]), " where one is 0")
+    if not close(empty, [1.0, 0.0]):
+        wrong(f"""Right wherever both densities have mass. Where only the data have any, D* is 1,
+            and where only the generator has, 0; yours gives {empty[0]:.4g} and {empty[1]:.4g}. Of
+            the samples that turn up there, which share is real?""")
     # Two empty points, and between them one where there is mass.
-    empty, full = torch.tensor([0.0, 0.6, 0.0]), torch.tensor([0.0, 0.2, 0.0])
-    there, mass, _ = _dstar(answer, empty, full, " where both are 0").tolist()
+    peak = torch.tensor([0.0, 0.2, 0.0])
+    there, mass, _ = _dstar(answer, 3 * peak, peak, " where both are 0").tolist()
     if not 0 <= there <= 1:
         wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
             neither density has any, it gives {there:g}. Any probability would do there; keep the
@@ -332,11 +331,11 @@ def check_optimal_discriminator(answer: Callable) -> None:
     # Densities far out in the tails: a constant in the denominator must not take over.
     for small in (1e-4, 1e-10):
         thin = torch.tensor([small, 3 * small])
-        got = _dstar(answer, thin, thin.flip(0), " far out")
-        if not torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01):
+        far = _dstar(answer, thin, thin.flip(0), " far out")
+        if not close(far, [0.25, 0.75], 0.01):
             wrong(f"""Right at large densities. Far out, where they are {small:g} and {3 * small:g},
-                it gives {got[0].item():.3f} where 0.25 is right. A constant or threshold that keeps
-                0/0 out has to be far below them.""")
+                it gives {far[0]:.3f} where 0.25 is right. A constant or threshold that keeps 0/0
+                out has to be far below them.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
@@ -348,14 +347,8 @@ def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Te
     return got.detach()
 
 
-def _close(got: Tensor, wanted: Tensor) -> bool:
-    """The same wherever `wanted` is finite."""
-    there = torch.isfinite(wanted)
-    return torch.allclose(got[there].double(), wanted[there].double(), rtol=1e-4, atol=1e-4)
-
-
 def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -> None:
-    name_wrong(got, _DSTAR_WRONGS, problems, _close)
+    name_wrong(got, _DSTAR_WRONGS, problems, close)
     mine, p, q = torch.cat(got), *(torch.cat(part) for part in zip(*problems, strict=True))
     right = p / (p + q)
     if ((mine == 0) | (mine == 1) | (mine == 0.5)).all():
@@ -363,7 +356,7 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
             that: where both have mass it answers with a share.""")
     for a, b, together in zip(*(part.split(1) for part in (p, q, mine)), strict=True):
         alone = _dstar(answer, a, b, " at one point")
-        if not _close(alone, together):
+        if not close(alone, together, 1e-4):
             wrong(f"""Where p_data = {a.item():g} and p_g = {b.item():g}, yours gives
                 {together.item():.4g} among other points and {alone.item():.4g} for this point
                 alone: each point is decided for itself, without looking at the others.""")
@@ -375,18 +368,12 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
 
 
 def _like_dstar(got: Tensor, p: Tensor, q: Tensor) -> str:
-    """Says if it is a share with a constant below the line, or of powers of the densities."""
-    both = (p > 0) & (q > 0) & (got > 0) & (got < 1)
-    got, p, q = (part[both].double() for part in (got, p, q))
-    added, ratio = p / got - (p + q), (p / q).log()
-    if len(got) > 2 and close(added, added.mean().expand_as(added)):
-        return f"It fits if {added.mean():.3g} is added below the line, too much beside these."
-    terms = {"power": (ratio, 1.0), "weight": (torch.ones_like(ratio), 0.0)}
-    found = solve(got.logit(), terms) if len(got) > 2 else None
-    if not found:
-        return ""
-    if abs(found["power"] - 1) > 1e-3:
-        return f"It fits if both densities are raised to the power {found['power']:.3g} first."
-    if abs(found["weight"]) > 1e-3:
-        return f"It fits if p_data is {math.exp(found['weight']):.3g} times as large as it is."
-    return "It is right wherever both densities have mass. What if only one of them is 0?"
+    """Says if it is p_data over something else, or a share of powers of the densities."""
+    terms = {" p_data": (p, 1.0), " p_g": (q, 1.0), "": (torch.ones_like(p), 0.0)}
+    below = solve(p / got, terms) or {}
+    parts = [f"{factor:.3g}{name}" for name, factor in below.items() if abs(factor) > 1e-4]
+    if len(parts) > 1:
+        return f"This is p_data / ({' + '.join(part.removeprefix('1 ') for part in parts)})."
+    if power := solve(got.logit(), {"power": ((p / q).log(), 1.0)}):
+        return f"It fits if both densities are raised to the power {power['power']:.3g} first."
+    return ""

@@ -101,8 +101,9 @@ def check_js_divergence(answer: Callable) -> None:
         problems.append((p, q, 2 * width / (n - 1)))
     got = [ask_number(answer, "js_divergence(p, q, dx)", *problem) for problem in problems]
     right = [js_divergence(*problem) for problem in problems]
-    if not all(_near(*pair) for pair in zip(got, right, strict=True)):
-        _explain_divergence(got, right, problems)
+    off = [i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair)]
+    if off:
+        _explain_divergence(got, right, problems, off[0])
     # Densities that share no point, and one of them beside the mixture.
     x = torch.linspace(-6, 6, 601, dtype=torch.float64)
     dx = float(x[1] - x[0])
@@ -126,19 +127,26 @@ def _near(got: float, right: float) -> bool:
     return abs(got - right) < 1e-3 * max(1.0, abs(right))
 
 
-def _explain_divergence(got: list[float], right: list[float], problems: list[tuple]) -> None:
+def _explain_divergence(
+    got: list[float], right: list[float], problems: list[tuple], worst: int
+) -> None:
     name_wrong(got, _JSD_WRONGS, problems, _near)
-    to_middle = [[kl_divergence(d, (p + q) / 2, dx) for d in (p, q)] for p, q, dx in problems]
-    one, other = zip(*to_middle, strict=True)
-    ones = [1.0] * len(got)
-    terms = {"KL(p || m)": (one, 0.5), "KL(q || m)": (other, 0.5), "a constant": (ones, 0.0)}
-    grids = [(len(p), dx) for p, _, dx in problems]
-    sizes = {"the spacing dx": [dx for _, dx in grids]}
-    sizes["the number of points"] = [n for n, _ in grids]
-    sizes["the width of the grid, as a mean over its points is"] = [n * dx for n, dx in grids]
-    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
-    n, _, mp, sp, mq, sq = _GAUSSIANS[i]
+    one, other = (
+        [kl_divergence(pair[k], (pair[0] + pair[1]) / 2, dx) for *pair, dx in problems]
+        for k in (0, 1)
+    )
+    terms = {
+        "KL(p || m)": (one, 0.5),
+        "KL(q || m)": (other, 0.5),
+        "a constant": ([1.0] * len(got), 0.0),
+    }
+    sizes = {
+        "the spacing dx": [dx for *_, dx in problems],
+        "the number of points": [len(p) for p, *_ in problems],
+        "the width of the grid, as a mean over its points is": [len(p) * d for p, _, d in problems],
+    }
     told = explain(got, right, terms, sizes) or "Print your two: which one is off?"
+    n, _, mp, sp, mq, sq = _GAUSSIANS[worst]
     wrong(f"""For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the
-        mixture m are {one[i]:.4f} and {other[i]:.4f}, and their average is {right[i]:.4f} nats;
-        yours gives {got[i]:.4f}. {told}""")
+        mixture m are {one[worst]:.4f} and {other[worst]:.4f}, and their average is
+        {right[worst]:.4f} nats; yours gives {got[worst]:.4f}. {told}""")

@@ -109,23 +109,14 @@ def make_optimizers(
     uses_optimizers=True,
 )
 def check_make_optimizers(answer: Callable) -> None:
-    def networks() -> list[nn.Module]:
-        seed_torch(0)
-        parts = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
-        for p in [*parts[0].parameters(), *parts[1].parameters()]:
-            p.data *= 30  # so that a decay of the weights shows at once
-        return [part.to(probe_device(), torch.float64) for part in parts]
-
-    mine, theirs = networks(), networks()
+    mine, theirs = _two_networks(), _two_networks()
     with calling("make_optimizers(G, D)"):
         pair = answer(*mine)
-    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+    made = pair if isinstance(pair, tuple | list) else ()
+    others = [thing for thing in made if not isinstance(thing, torch.optim.Optimizer)]
+    if others or len(made) != 2:
         wrong(f"""`make_optimizers(G, D)` should return two optimisers, G's and then D's, but
-            {describe_value(pair)} came back.""")
-    for optimizer in pair:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            wrong(f"""`make_optimizers(G, D)` returned {describe_value(optimizer)} where an
-                optimiser was expected.""")
+            {describe_value(others[0] if others else pair)} came back.""")
     _need_own_parameters(pair, mine)
     for optimizer, name in zip(pair, "GD", strict=True):
         for group in optimizer.param_groups:
@@ -146,34 +137,41 @@ def check_make_optimizers(answer: Callable) -> None:
                 {type(optimizer).__name__}{said}.""")
 
 
+def _two_networks() -> list[nn.Module]:
+    seed_torch(0)
+    networks = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
+    for network in networks:
+        for p in network.to(probe_device(), torch.float64).parameters():
+            p.data *= 30  # so that a decay of the weights shows at once
+    return networks
+
+
 def _need_own_parameters(pair: Sequence, networks: Sequence[nn.Module]) -> None:
     held = [{id(p) for g in o.param_groups for p in g["params"]} for o in pair]
     own = [{id(p) for p in network.parameters()} for network in networks]
-    if any(parameters & own[0] and parameters & own[1] for parameters in held):
+    shared = [[len(parameters & mine) for mine in own] for parameters in held]
+    if any(map(all, shared)):
         wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
             each loss would also move the opponent. Each network needs an optimiser of its own.""")
-    if held[0] & own[1] and held[1] & own[0]:
+    if shared[0][1] and shared[1][0]:
         wrong("""step-wrong-optimizer: Both optimisers are there, but in the first place stands the
             one that moves D: each loss would train the wrong network. G's comes first.""")
-    for parameters, name, other in zip(held, "GD", "DG", strict=True):
-        if parameters & own["GD".index(other)]:
+    for i, (name, other) in enumerate(("GD", "DG")):
+        if shared[i][1 - i]:
             wrong(f"""step-wrong-optimizer: {name}'s optimiser holds the parameters of {other}, so
                 that nothing would move {name}.""")
-    for parameters, mine, name in zip(held, own, "GD", strict=True):
-        if parameters != mine:
-            wrong(f"""{name}'s optimiser holds {len(parameters & mine)} of {name}'s {len(mine)}
-                parameter tensors; the others would never change.""")
+        if held[i] != own[i]:
+            wrong(f"""{name}'s optimiser holds {shared[i][i]} of {name}'s {len(own[i])} parameter
+                tensors; the others would never change.""")
 
 
 def _need_settings(group: dict, whose: str, kind: str) -> None:
     lr, betas = float(group["lr"]), group.get("betas")
-    if math.isclose(lr, 2e-4, rel_tol=1e-6):
-        wrong(f"""optim-lr: {whose} optimiser has learning rate 2e-4, the usual one for deep
-            convolutional GANs. The small networks of this notebook bear more: 1e-3 is asked
-            for.""")
     if not math.isclose(lr, 1e-3, rel_tol=1e-6):
-        wrong(f"""optim-lr: {whose} optimiser has learning rate {lr:g} ({lr / 1e-3:.3g} times the
-            one asked for, 1e-3).""")
+        usual = """ (the usual one for deep convolutional GANs; the small networks of this notebook
+            bear more)""" * math.isclose(lr, 2e-4)
+        wrong(f"""optim-lr: {whose} optimiser has learning rate {lr:g}{usual}, {lr / 1e-3:.3g} times
+            the one asked for, 1e-3.""")
     if betas is None:
         wrong(f"{whose} optimiser is {kind}, which has no betas; Adam is asked for.")
     betas = tuple(round(float(b), 6) for b in betas)
@@ -212,21 +210,20 @@ def check_to_display(answer: Callable) -> None:
     dice = torch.Generator().manual_seed(2)
     # Images of different ranges, without symmetry, all of them using -1 .. 1 together.
     spans = torch.tensor([(-1, 1), (-1, 0), (0, 1), (-0.3, 0.3), (0.2, 0.9), (-0.9, -0.1), (-1, 1)])
-    low, high = spans[:, 0].view(-1, 1, 1, 1), spans[:, 1].view(-1, 1, 1, 1)
+    low, high = spans.view(7, 1, 1, 1, 2).unbind(-1)
     images = low + torch.rand(7, 1, 28, 28, generator=dice) * (high - low)
     images[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
     many = torch.rand(19, 1, 28, 28, generator=dice) * 2 - 1  # more than a row, and no whole ones
     for batch in (images, 0.4 * images[:5], images[:1], images[:6], many):
         call = f"to_display(images) with images of shape {tuple(batch.shape)}"
         pictures.find_images(pictures.as_grid(ask(answer, call, batch), call), batch)
-    colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    colour = torch.rand(5, 3, 12, 12, generator=dice) * 2 - 1
     try:
         grid = answer(colour.clone())
     except Exception:  # refusing colour is honest, and enough for this notebook
         return
-    call = "to_display(images) with colour images (5, 3, 12, 12)"
-    picture = pictures.as_grid(grid, call, colour=True)
-    tiles = [pictures.levels(image).transpose(1, 2, 0) for image in colour.numpy()]
+    picture = pictures.as_grid(grid, "to_display(images) with colour images", colour=True)
+    tiles = pictures.levels(colour.permute(0, 2, 3, 1).numpy())
     if not all(pictures.contains(picture, tile) for tile in tiles):
         wrong("""Grey images are right. Colour images come out with other colours or pixels in other
             places: images are (N, 3, H, W), a picture is (H, W, 3).""")
@@ -252,21 +249,19 @@ def check_smooth_d_loss(answer: Callable) -> None:
     device = probe_device()
     real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6], device=device)
     fake = torch.tensor([1.2, -0.7, 0.4, -3.0], device=device)
-    problems = [
-        (real, fake, {}),
-        (real, fake, {"real_target": 0.8, "fake_target": 0.1}),
-        (-real[:5], 2 * fake, {"real_target": 1.0}),
-        (real[:, None], fake[:, None], {}),
-        (0.5 * real, -fake, {"fake_target": 0.3}),
-        (real[:1], fake[:1], {}),
+    answers = [
+        _ask_smooth(answer, real, fake),
+        _ask_smooth(answer, real, fake, real_target=0.8, fake_target=0.1),
+        _ask_smooth(answer, -real[:5], 2 * fake, real_target=1.0),
+        _ask_smooth(answer, real[:, None], fake[:, None]),
+        _ask_smooth(answer, 0.5 * real, -fake, fake_target=0.3),
     ]
-    answers = [_ask_smooth(answer, *problem) for problem in problems]
-    for found in answers:
-        _assess_smooth(found, answers[:-1])
+    for found in (*answers, _ask_smooth(answer, real[:1], fake[:1])):
+        _assess_smooth(found, answers)
     far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
-    found = _ask_smooth(answer, *far, {})
+    found = _ask_smooth(answer, *far)
     start = "At ordinary logits it is right, but at logits of a few hundred the loss or its slope"
-    if not all(torch.isfinite(s).all() for s in (found.value, *found.slopes)):
+    if not all(torch.isfinite(x).all() for x in (found.value, *found.slopes)):
         wrong(f"""loss-log-sigmoid-nan: {start} is not a finite number: a logarithm or exponential
             written by hand overflows there. Which function computes this from the logit in one
             go?""")
@@ -281,10 +276,10 @@ class _Smoothed:
 
     call: str
     asked: dict[str, float]  # the targets
-    value: Tensor
     groups: dict[str, Group]
+    value: Tensor
     right: Tensor
-    right_slopes: list[Tensor]
+    right_slopes: tuple[Tensor, ...]
 
     @property
     def slopes(self) -> list[Tensor]:
@@ -297,22 +292,21 @@ class _Smoothed:
         return [f.target for f in fits] if known else None
 
 
-def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
+def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, **options: float) -> _Smoothed:
     logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
-    shown = "".join(f", {name}={value}" for name, value in options.items())
-    call = f"smooth_d_loss(real_logits, fake_logits{shown})"
+    call = ", ".join(["real_logits", "fake_logits", *(f"{k}={v}" for k, v in options.items())])
+    call = f"smooth_d_loss({call})"
     got = ask(answer, call, *logits, **options)
     need_tensor(got, call, (), finite=False)
     if not got.requires_grad:
         wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start from
             it. Is something detached, turned into a number or computed under `no_grad`?""")
+    right = smooth_d_loss(*logits, **options)
+    mine = torch.autograd.grad(got, logits, allow_unused=True, materialize_grads=True)
+    flat = [[x.detach().flatten() for x in pair] for pair in zip(logits, mine, strict=True)]
+    groups = {kind: Group(*pair) for kind, pair in zip(("real", "fake"), flat, strict=True)}
     asked = {"real": options.get("real_target", 0.9), "fake": options.get("fake_target", 0.0)}
-    right = smooth_d_loss(*logits, *asked.values())
-    wanted = [slope.flatten() for slope in torch.autograd.grad(right, logits)]
-    slopes = torch.autograd.grad(got, logits, allow_unused=True, materialize_grads=True)
-    flat = [[x.detach().flatten() for x in pair] for pair in zip(logits, slopes, strict=True)]
-    groups = {kind: Group(*pair) for kind, pair in zip(asked, flat, strict=True)}
-    return _Smoothed(call, asked, got.detach(), groups, right.detach(), wanted)
+    return _Smoothed(call, asked, groups, got, right, torch.autograd.grad(right, logits))
 
 
 def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
@@ -332,17 +326,16 @@ def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
         wrong(f"""`{found.call}` gives the right value, but its gradient does not reach the logits
             as it should. Is one of the two terms detached?""")
     for kind, left in (("real", "fake"), ("fake", "real")):
-        if not found.groups[kind].slopes.any():
-            wrong(f"""step-only-{left}: The {kind} term is missing: the {kind} logits have no
-                influence on the loss.""")
         group = found.groups[kind]
         size, idle = group.logits.abs(), group.slopes == 0
+        if idle.all():
+            wrong(f"""step-only-{left}: The {kind} term is missing: the {kind} logits have no
+                influence on the loss.""")
         if idle.any() and size[idle].min() > size[~idle].max():
             wrong(f"""`{found.call}`: {off}. The {kind} logits of size {size[idle].min():.3g} and
                 more have no influence on it. What is cut off there?""")
     name_targets(found.groups, found.asked, exchanged=False)
-    solved = found.solved()
-    if solved is not None:
+    if solved := found.solved():
         _name_smooth_targets(solved, found.asked, others)
     said = say_targets(found.groups, found.asked, {"real": "real logits", "fake": "fake logits"})
     wrong(f"""`{found.call}`: {off}. Solved for how each logit counts in it:
@@ -360,8 +353,7 @@ def _name_smooth_targets(
             fake target and fake logits with the real one. Which target belongs to which batch?""")
     elsewhere = [other.solved() for other in others]
     for i, kind in enumerate(asked):
-        constant = None not in elsewhere and all(same(t[i], solved[i]) for t in elsewhere)
-        if constant and len({other.asked[kind] for other in others}) != 1:
+        if None not in elsewhere and all(same(targets[i], solved[i]) for targets in elsewhere):
             wrong(f"""loss-targets-ignored: The {kind} target is {solved[i]:.3g} whatever is asked
                 for: the argument `{kind}_target` changes nothing. Where should it enter?""")
     if solved[0] > 1.001:

@@ -15,7 +15,7 @@ def levels(image: np.ndarray) -> np.ndarray:
 
 
 def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
-    """The answer as a height x width (x 3) array, or a rejection that names what is off."""
+    """The answer as a height x width x (1 or 3) array, or a rejection that names what is off."""
     if not isinstance(grid, Tensor | np.ndarray):
         wrong(f"""`{call}` should return one uint8 array or tensor, but {describe_value(grid)} came
             back.""")
@@ -24,43 +24,26 @@ def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
     if array.dtype != np.uint8:
         wrong(f"""`{call}` returns {array.dtype} values from {array.min():.3g} to {array.max():.3g};
             uint8 was asked for, whole numbers from 0 to 255.""")
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        wrong(f"""`{call}` returns shape {array.shape}, with the channels first. A picture is height
-            x width (x 3): which axes have to change places?""")
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] == 3):
-        wrong(f"""`{call}` returns shape {array.shape}; one picture, height x width (x 3), was
-            expected.""")
-    if not colour and array.ndim == 3:
-        if not (array[:, :, :1] == array).all():
-            wrong("A grey image comes out coloured: its three channels differ.")
-        array = array[:, :, 0]
-    if colour and array.ndim == 2:
+    picture = array[:, :, None] if array.ndim == 2 else array
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
+        first = picture.ndim == 3 and picture.shape[0] in (1, 3)
+        wrong(f"""`{call}` returns shape {array.shape}{", with the channels first" * first}; one
+            picture, height x width (x 3), was expected.""")
+    if colour and picture.shape[2] == 1:
         wrong("Grey images are right, but colour images lose their colour without a word.")
-    return array
+    if not colour and not (picture == picture[:, :, :1]).all():
+        wrong("A grey image comes out coloured: its three channels differ.")
+    return picture if colour else picture[:, :, :1]
 
 
-def contains(picture: np.ndarray, tile: np.ndarray, tolerance: float = 1.01) -> bool:
-    """True if the tile stands somewhere in the picture, up to rounding."""
-    h, w = tile.shape[:2]
-    if picture.ndim != tile.ndim or picture.shape[0] < h or picture.shape[1] < w:
+def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) -> bool:
+    """True if the image stands somewhere in the picture, up to rounding."""
+    if any(side < own for side, own in zip(picture.shape, image.shape, strict=True)):
         return False
-    windows = np.lib.stride_tricks.sliding_window_view(picture, (h, w), axis=(0, 1))
-    # Corner by corner first: most places are ruled out by a few pixels.
-    places = np.ones(windows.shape[:2], bool)
-    for y, x in ((0, 0), (0, w - 1), (h // 2, w // 2), (h - 1, 0), (h - 1, w - 1)):
-        difference = np.abs(windows[..., y, x].astype(np.float64) - tile[y, x])
-        if difference.ndim == 3:
-            difference = difference.max(2)
-        places &= difference <= tolerance
-    layout = (0, 1) if tile.ndim == 2 else (1, 2, 0)
-    for y, x in zip(*np.nonzero(places), strict=True):
-        window = windows[y, x]
-        window = window if tile.ndim == 2 else window.transpose(layout)
-        if (np.abs(window.astype(np.float64) - tile) <= tolerance).all():
-            return True
-    return False
+    windows = np.lib.stride_tricks.sliding_window_view(picture, image.shape)[:, :, 0]
+    some = np.s_[..., ::9, ::9, :]  # a few pixels rule out most places
+    likely = (np.abs(windows[some] - image[some]) <= tolerance).all((2, 3, 4))
+    return any((np.abs(window - image) <= tolerance).all() for window in windows[likely])
 
 
 # Wrong grey levels of an image x, in a batch that runs from low to high.
@@ -94,7 +77,7 @@ _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
      "The grey levels are right, but left and right of each image have changed places."),
     (None, lambda x, low, high: levels(x)[::-1, ::-1],
      "The grey levels are right, but each image is turned by half a turn."),
-    (None, lambda x, low, high: levels(x).T,
+    (None, lambda x, low, high: levels(x).transpose(1, 0, 2),
      "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
      "image have changed places."),
 ]  # fmt: skip
@@ -102,7 +85,7 @@ _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
 
 def find_images(picture: np.ndarray, images: Tensor) -> None:
     """Reject a grid in which the images do not stand with the right grey levels."""
-    pixels = [image[0] for image in images.numpy()]
+    pixels = list(images.permute(0, 2, 3, 1).numpy())
 
     def share(level: Callable[..., np.ndarray], *ends: float) -> float:
         return sum(contains(picture, level(image, *ends)) for image in pixels) / len(pixels)
