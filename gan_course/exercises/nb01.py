@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,18 +17,9 @@ from gan_helpers import losses
 from gan_helpers.toys import optimal_discriminator
 
 from .catalogue import MISTAKES
-from .compare import (
-    FLAT,
-    Known,
-    ask,
-    close,
-    explain,
-    name_wrong,
-    need_tensor,
-    off_by,
-    solve,
-)
+from .compare import Known, ask, close, explain, name_wrong, need_tensor, off_by, solve
 from .framework import describe_value, exercise, wrong
+from .logit_losses import Measured, measure, need_right_far_off, need_slopes
 
 MISTAKES.update(
     {
@@ -45,7 +37,12 @@ MISTAKES.update(
 
 # --- 1.1: the losses -----------------------------------------------------------------------------
 
-_NAMES = ("d_loss", "g_loss_saturating", "g_loss_non_saturating")
+# What each loss is made of: the targets and the factors of cross-entropies of each side's logits.
+_TERMS = {
+    "d_loss": {"real": (1, 1.0), "fake": (0, 1.0)},
+    "g_loss_saturating": {"fake": (0, -1.0)},
+    "g_loss_non_saturating": {"fake": (1, 1.0)},
+}
 _LOSSES = (losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss)
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
 _D_WRONGS: list[Known] = [
@@ -102,15 +99,15 @@ _WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
 )
 def check_losses(answer: Sequence[Callable]) -> None:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
-        wrong(f"""Three functions are expected, in the order {", ".join(_NAMES)}, but
+        wrong(f"""Three functions are expected, in the order {", ".join(_TERMS)}, but
             {describe_value(answer)} came.""")
-    for name, loss in zip(_NAMES, answer, strict=True):
+    for name, loss in zip(_TERMS, answer, strict=True):
         if not callable(loss):
             wrong(f"""Three functions are expected, but in the place of `{name}` came
                 {describe_value(loss)}. Was it called where only its name was needed?""")
-    d_loss, saturating, other = map(_Loss, _NAMES, answer, _LOSSES, _WRONGS)
+    d_loss, saturating, other = map(_Loss, _TERMS, answer, _LOSSES, _WRONGS)
     _check_loss(d_loss)
-    if saturating.fits(other.reference) and other.fits(saturating.reference):
+    if saturating.gives(other.reference) and other.gives(saturating.reference):
         wrong("""loss-pair-exchanged: `d_loss` is right, and so are both generator losses, but under
             each other's names: the saturating one is the one whose slope by logit is
             -D(G(z)).""")
@@ -134,86 +131,56 @@ def _problems(sides: int) -> list[tuple[Tensor, ...]]:
     return ordinary + [tuple(torch.full((sides, 1), x)) for x in (-5.5, 5.5)]
 
 
-def _near(got: object, right: object) -> bool:
-    return close(got, right, tolerance=1e-4, absolute=1e-5)
-
-
-class _Loss:
+class _Loss(NamedTuple):
     """One of the three: the reader's function, the right one, and what wrong ones compute."""
 
-    def __init__(self, name: str, function: Callable, reference: Callable, wrongs: list[Known]):
-        self.name, self.function, self.reference, self.wrongs = name, function, reference, wrongs
-        self.sides = ("real", "fake") if name == "d_loss" else ("fake",)
-        self.problems = _problems(len(self.sides))
+    name: str
+    function: Callable
+    reference: Callable
+    wrongs: list[Known]
 
-    def __call__(self, *logits: Tensor) -> Tensor:
-        """What the reader's function returns, as a scalar."""
+    @property
+    def sides(self) -> list[str]:
+        return list(_TERMS[self.name])
+
+    @property
+    def problems(self) -> list[tuple[Tensor, ...]]:
+        return _problems(len(self.sides))
+
+    def __call__(self, *logits: Tensor) -> Measured:
         call = f"{self.name}({', '.join(f'{side}_logits' for side in self.sides)})"
-        got = ask(self.function, call, *logits, hints=_SIZE_HINTS)
-        need_tensor(got, call, finite=False)
-        if got.numel() != 1:
-            wrong(f"""`{call}` returned shape {tuple(got.shape)}: one value for each sample. What
-                turns a batch of losses into one number?""")
-        return got.reshape(())
+        sides = dict(zip(self.sides, logits, strict=True))
+        return measure(self.function, self.reference, call, sides, _SIZE_HINTS)
 
-    def fits(self, reference: Callable) -> bool:
-        return all(_near(self(*logits), reference(*logits)) for logits in self.problems)
-
-    def slopes(self, *logits: Tensor) -> list[tuple[str, Tensor, Tensor]]:
-        """For each side: its name, the slope by its logits (0 if it has none), the right one."""
-        found = []
-        for function in (self, self.reference):
-            leaves = [logit.clone().requires_grad_() for logit in logits]
-            value = function(*leaves) + 0 * torch.cat(leaves).sum()  # so that each has a part in it
-            found.append(torch.autograd.grad(value, leaves))
-        return list(zip(self.sides, *found, strict=True))
+    def gives(self, formula: Callable) -> bool:
+        return all(close(self(*logits).value, formula(*logits)) for logits in self.problems)
 
 
 def _check_loss(loss: _Loss) -> None:
     """Values at ordinary logits, then columns and slopes, then both at large logits."""
-    if not loss.fits(loss.reference):
-        _explain_loss(loss)
+    found = [loss(*logits) for logits in loss.problems]
+    if not all(one.value_fits() for one in found):
+        _explain_loss(loss, found)
     for logits in loss.problems:
-        column, right = loss(*(logit[:, None] for logit in logits)), loss.reference(*logits)
+        column = loss(*(logit[:, None] for logit in logits))
         n = len(logits[0])
-        if not _near(column, right):
+        if not column.value_fits():
             wrong(f"""`{loss.name}` is right for logits of shape ({n},), but for ({n}, 1)
-                {off_by(column.item(), right.item())}. Are two shapes broadcast against each
-                other?""")
-    logits = loss.problems[0]
-    for logit, (side, slope, right) in zip(logits, loss.slopes(*logits), strict=True):
-        if not slope.any():
-            wrong(f"""`{loss.name}` returns the right number, but no gradient leads from it to the
-                {side} logits. Is there a `detach`, an `item` or a `no_grad` on the way?""")
-        if not close(slope, right):
-            worst = int((slope - right).abs().argmax())
-            wrong(f"""`{loss.name}` returns the right number, but its slope by the {side} logit
-                {logit[worst]:.3g} is wrong: {off_by(slope[worst].item(), right[worst].item())}.
-                Which part of it is constant to autograd?""")
-    # Values and slopes where a sigmoid in float32 has long become 0 or 1.
+                {off_by(column.value.item(), column.right.item())}. Are two shapes broadcast against
+                each other?""")
+    need_slopes(found[0])
     large = torch.tensor([200.0, -200.0, 90.0, -90.0, 40.0, -40.0])
-    far = [large.roll(k) for k in range(len(loss.sides))]
-    got = loss(*far)
-    which = "Which function of torch takes both at once?"
-    if not torch.isfinite(got):
-        wrong(f"""loss-log-sigmoid-nan: `{loss.name}` is right at ordinary logits, but at a logit of
-            200 it is {got.item()}: a sigmoid has been rounded to 0 or 1, or an exponential has
-            overflowed, before the logarithm is taken. {which}""")
-    slopes = [(f"slope by {side} logits", *pair) for side, *pair in loss.slopes(*far)]
-    for what, mine, right in (("value", got, loss.reference(*far)), *slopes):
-        if not close(mine, right, 1e-4):
-            wrong(f"""loss-sigmoid-flat: `{loss.name}` is right at ordinary logits, but beyond 40
-                its {what} is not. {FLAT} {which}""")
+    need_right_far_off(loss(*(large.roll(k) for k in range(len(loss.sides)))))
 
 
-def _explain_loss(loss: _Loss) -> None:
+def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     """Say what is wrong with the values that a loss has at ordinary logits."""
     problems, reference = loss.problems, loss.reference
-    got, right = ([f(*logits).item() for logits in problems] for f in (loss, reference))
+    got, right = [one.value.item() for one in found], [one.right.item() for one in found]
     # As if these were probabilities: what the right loss gives for their logits.
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
     as_if = reference(*map(torch.logit, inside))
-    if not all(map(math.isfinite, got)) and close(loss(*inside), as_if):
+    if not all(map(math.isfinite, got)) and close(loss(*inside).value, as_if):
         wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9: a
             logarithm is taken of the logits themselves, which may be negative. What turns a logit
             into a probability?""")
@@ -237,26 +204,24 @@ def _explain_loss(loss: _Loss) -> None:
     samples = [
         one for logits in problems for one in zip(*(x.split(1) for x in logits), strict=True)
     ]
-    shown = max(samples, key=lambda one: abs(loss(*one) - reference(*one)).item())
-    if alone := _near(loss(*shown), reference(*shown)):
-        off = [p for p, *pair in zip(problems, got, right, strict=True) if not close(*pair, 1e-4)]
-        shown = min(off, key=lambda logits: len(logits[0]))
-    values = [[round(value, 4) for value in part.tolist()] for part in shown]
-    pairs = [f"{side} logits {part}" for side, part in zip(loss.sides, values, strict=True)]
-    start = f"""`{loss.name}` is not right yet: for {" and ".join(pairs)}
-        {off_by(loss(*shown).item(), reference(*shown).item())}."""
-    if not told and alone:
+    alone = [one for one in (loss(*logits) for logits in samples) if not one.value_fits()]
+    off = alone or [one for one in found if not one.value_fits()]
+    shown = max(off, key=lambda one: (-len(one.sides["fake"]), abs(one.value - one.right).item()))
+    values = {k: [round(x, 4) for x in side.logits.tolist()] for k, side in shown.sides.items()}
+    start = f"""`{loss.name}` is not right yet: for
+        {" and ".join(f"{side} logits {part}" for side, part in values.items())}
+        {off_by(shown.value.item(), shown.right.item())}."""
+    if not told and not alone:
         wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
-    wrong(f"{start} {told or _which_term(loss, shown)}")
+    wrong(f"{start} {told or _which_term(shown)}")
 
 
 def _terms(loss: _Loss) -> dict:
-    """What a cross-entropy is made of: logits of each side, with either target."""
+    """What its values may be a sum of: cross-entropies of each side's logits with either target."""
     terms = {"a constant": ([1.0] * len(loss.problems), 0.0)}
     for side, batches in zip(loss.sides, zip(*loss.problems, strict=True), strict=True):
-        right = 1 if side == "real" or loss.name == _NAMES[2] else 0
-        factor = -1.0 if loss.name == _NAMES[1] else 1.0
+        right, factor = _TERMS[loss.name][side]
         for target in (right, 1 - right):
             name = f"the {side} term" + f" with target {target}" * (target != right)
             values = [F.softplus((1 - 2 * target) * batch).mean() for batch in batches]
@@ -264,16 +229,13 @@ def _terms(loss: _Loss) -> dict:
     return terms
 
 
-def _which_term(loss: _Loss, logits: tuple[Tensor, ...]) -> str:
+def _which_term(one: Measured) -> str:
     """Where to look: each term has a slope of its own."""
-    if len(logits) == 1:
+    if len(one.sides) == 1:
         return "Compute this one by hand, with a calculator."
-    good = [side for side, *slopes in loss.slopes(*logits) if close(*slopes)]
-    look = "Neither is right yet: take one first."
-    if good:
-        look = f"The {good[0]} term is right; look at the other one."
-    real, fake = F.softplus(-logits[0]).mean(), F.softplus(logits[1]).mean()
-    return f"The real term alone should be {real:.4f} and the fake term {fake:.4f}. {look}"
+    real, fake = F.softplus(-one.sides["real"].logits), F.softplus(one.sides["fake"].logits)
+    return f"""The real term alone should be {real.mean():.4f} and the fake term {fake.mean():.4f}.
+        By its slopes, what is off is the {" and the ".join(one.wrong_slopes())} term."""
 
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +13,11 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from . import architecture, pictures, ranges
-from .compare import FLAT, ask, close, need_tensor, off_by
+from .compare import ask, need_tensor, off_by
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
-from .targets import Group, fit, name_targets, say_targets
+from .logit_losses import Measured, measure, need_right_far_off, need_slopes
+from .targets import fit, name_targets, say_targets
 
 LOSS_MISTAKES = """loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss-sigmoid-flat
     loss-integer-targets loss-sum-not-mean """
@@ -246,104 +246,74 @@ def check_to_display(answer: Callable) -> None:
     reference=smooth_d_loss,
 )
 def check_smooth_d_loss(answer: Callable) -> None:
-    device = probe_device()
-    real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6], device=device)
-    fake = torch.tensor([1.2, -0.7, 0.4, -3.0], device=device)
-    answers = [
-        _ask_smooth(answer, real, fake),
-        _ask_smooth(answer, real, fake, real_target=0.8, fake_target=0.1),
-        _ask_smooth(answer, -real[:5], 2 * fake, real_target=1.0),
-        _ask_smooth(answer, real[:, None], fake[:, None]),
-        _ask_smooth(answer, 0.5 * real, -fake, fake_target=0.3),
+    real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6])
+    fake = torch.tensor([1.2, -0.7, 0.4, -3.0])
+
+    def measured(real: Tensor, fake: Tensor, **targets: float) -> Measured:
+        shown = "".join(f", {name}={value}" for name, value in targets.items())
+        call = f"smooth_d_loss(real_logits, fake_logits{shown})"
+        logits = {"real": real.to(probe_device()), "fake": fake.to(probe_device())}
+        found = measure(answer, smooth_d_loss, call, logits, **targets)
+        need_tensor(found.value, call, (), finite=False)
+        if not found.value.requires_grad:
+            wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start
+                from it. Is something detached, turned into a number or computed under
+                `no_grad`?""")
+        return found
+
+    problems = [
+        (measured(real, fake), 0.9, 0.0),
+        (measured(real, fake, real_target=0.8, fake_target=0.1), 0.8, 0.1),
+        (measured(-real[:5], 2 * fake, real_target=1.0), 1.0, 0.0),
+        (measured(real[:, None], fake[:, None]), 0.9, 0.0),
+        (measured(0.5 * real, -fake, fake_target=0.3), 0.9, 0.3),
     ]
-    for found in (*answers, _ask_smooth(answer, real[:1], fake[:1])):
-        _assess_smooth(found, answers)
-    far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
-    found = _ask_smooth(answer, *far)
-    start = "At ordinary logits it is right, but at logits of a few hundred the loss or its slope"
-    if not all(torch.isfinite(x).all() for x in (found.value, *found.slopes)):
-        wrong(f"""loss-log-sigmoid-nan: {start} is not a finite number: a logarithm or exponential
-            written by hand overflows there. Which function computes this from the logit in one
-            go?""")
-    if not (close(found.value, found.right) and all(map(close, found.slopes, found.right_slopes))):
-        wrong(f"""loss-sigmoid-flat: {start} is wrong. {FLAT} Which loss takes the logits
-            themselves?""")
+    elsewhere = [_solved(found) for found, *_ in problems]
+    for found, *targets in (*problems, (measured(real[:1], fake[:1]), 0.9, 0.0)):
+        _assess_smooth(found, dict(zip(found.sides, targets, strict=True)), elsewhere)
+    need_right_far_off(measured(torch.tensor([-300.0, 400.0]), torch.tensor([350.0, -300.0])))
 
 
-@dataclass
-class _Smoothed:
-    """What the reader's loss and the right one give for one problem."""
-
-    call: str
-    asked: dict[str, float]  # the targets
-    groups: dict[str, Group]
-    value: Tensor
-    right: Tensor
-    right_slopes: tuple[Tensor, ...]
-
-    @property
-    def slopes(self) -> list[Tensor]:
-        return [group.slopes for group in self.groups.values()]
-
-    def solved(self) -> list[float] | None:
-        """Both targets, if it is a cross-entropy of the right weights."""
-        fits = [fit(group.logits, group.slopes) for group in self.groups.values()]
-        known = all(f and f.form == "cross-entropy" and abs(f.weight - 1) < 5e-3 for f in fits)
-        return [f.target for f in fits] if known else None
+def _solved(found: Measured) -> list[float] | None:
+    """The targets of both sides, if it is a cross-entropy of the right weights."""
+    fits = [fit(side.logits, side.slopes) for side in found.sides.values()]
+    known = all(f and f.form == "cross-entropy" and abs(f.weight - 1) < 5e-3 for f in fits)
+    return [f.target for f in fits] if known else None
 
 
-def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, **options: float) -> _Smoothed:
-    logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
-    call = ", ".join(["real_logits", "fake_logits", *(f"{k}={v}" for k, v in options.items())])
-    call = f"smooth_d_loss({call})"
-    got = ask(answer, call, *logits, **options)
-    need_tensor(got, call, (), finite=False)
-    if not got.requires_grad:
-        wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start from
-            it. Is something detached, turned into a number or computed under `no_grad`?""")
-    right = smooth_d_loss(*logits, **options)
-    mine = torch.autograd.grad(got, logits, allow_unused=True, materialize_grads=True)
-    flat = [[x.detach().flatten() for x in pair] for pair in zip(logits, mine, strict=True)]
-    groups = {kind: Group(*pair) for kind, pair in zip(("real", "fake"), flat, strict=True)}
-    asked = {"real": options.get("real_target", 0.9), "fake": options.get("fake_target", 0.0)}
-    return _Smoothed(call, asked, groups, got, right, torch.autograd.grad(right, logits))
-
-
-def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
+def _assess_smooth(
+    found: Measured, asked: dict[str, float], elsewhere: Sequence[list[float] | None]
+) -> None:
     """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
     off = off_by(found.value.item(), found.right.item())
     if not torch.isfinite(found.value):
         wrong(f"""loss-log-sigmoid-nan: `{found.call}` returns {found.value.item()} at ordinary
             logits.""")
-    same_value = close(found.value, found.right, 1e-4)
-    same_slopes = all(map(close, found.slopes, found.right_slopes))
-    if same_value and same_slopes:
+    if found.value_fits():
+        need_slopes(found)
         return
-    if same_slopes:
+    if not found.wrong_slopes():
         wrong(f"""The slopes of `{found.call}` are right, but not its value: {off}. Which constant
             is added or lost?""")
-    if same_value:
-        wrong(f"""`{found.call}` gives the right value, but its gradient does not reach the logits
-            as it should. Is one of the two terms detached?""")
     for kind, left in (("real", "fake"), ("fake", "real")):
-        group = found.groups[kind]
-        size, idle = group.logits.abs(), group.slopes == 0
+        side = found.sides[kind]
+        size, idle = side.logits.abs(), side.slopes == 0
         if idle.all():
             wrong(f"""step-only-{left}: The {kind} term is missing: the {kind} logits have no
                 influence on the loss.""")
         if idle.any() and size[idle].min() > size[~idle].max():
             wrong(f"""`{found.call}`: {off}. The {kind} logits of size {size[idle].min():.3g} and
                 more have no influence on it. What is cut off there?""")
-    name_targets(found.groups, found.asked, exchanged=False)
-    if solved := found.solved():
-        _name_smooth_targets(solved, found.asked, others)
-    said = say_targets(found.groups, found.asked, {"real": "real logits", "fake": "fake logits"})
+    name_targets(found.sides, asked, exchanged=False)
+    if solved := _solved(found):
+        _name_smooth_targets(solved, asked, elsewhere)
+    said = say_targets(found.sides, asked, {"real": "real logits", "fake": "fake logits"})
     wrong(f"""`{found.call}`: {off}. Solved for how each logit counts in it:
         {said or "each as it should"}.""")
 
 
 def _name_smooth_targets(
-    solved: list[float], asked: dict[str, float], others: Sequence[_Smoothed]
+    solved: list[float], asked: dict[str, float], elsewhere: Sequence[list[float] | None]
 ) -> None:
     def same(x: float, y: float) -> bool:
         return abs(x - y) < 2e-3
@@ -351,7 +321,6 @@ def _name_smooth_targets(
     if same(solved[0], asked["fake"]) and same(solved[1], asked["real"]):
         wrong("""loss-smooth-wrong-way: Both terms are there, but real logits are compared with the
             fake target and fake logits with the real one. Which target belongs to which batch?""")
-    elsewhere = [other.solved() for other in others]
     for i, kind in enumerate(asked):
         if None not in elsewhere and all(same(targets[i], solved[i]) for targets in elsewhere):
             wrong(f"""loss-targets-ignored: The {kind} target is {solved[i]:.3g} whatever is asked
