@@ -12,7 +12,7 @@ from gan_helpers.losses import smooth_d_loss
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
-from . import architecture, pictures, ranges
+from . import architecture, pictures
 from .compare import ask, need_tensor, off_by
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
@@ -50,7 +50,7 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     # The rest on the small network alone, which is quicker.
     architecture.assess_network(G, z, shown)
     architecture.need_whole_z(G, latent_dim, call)
-    ranges.assess_range(G, latent_dim, shown)
+    architecture.assess_range(G, latent_dim, shown)
     architecture.need_true_gradient(G, z, call, [*G.parameters()])
     given = torch.randn(4, 64, device=probe_device())
     architecture.need_size_used(make, "Generator", "hidden_dim", given)
@@ -79,7 +79,7 @@ def check_discriminator(make: Callable[..., nn.Module]) -> None:
             architecture.assess_outputs(D, images, shown, (n,), (n, 1))
     # The rest on the small network alone, which is quicker.
     architecture.assess_network(D, images, call)
-    ranges.assess_logits(D, images, call)
+    architecture.assess_logits(D, images, call)
     architecture.need_gradient_of_images(D, images, call)
     architecture.need_true_gradient(D, images, call, [*D.parameters()])
     architecture.need_size_used(make, "Discriminator", "hidden_dim", images)

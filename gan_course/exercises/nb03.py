@@ -13,11 +13,10 @@ from torch.nn.parameter import is_lazy
 
 from gan_helpers.models import DCGANDiscriminator, DCGANGenerator, conv_output_size, dcgan_init
 
-from .architecture import assess_network, assess_outputs, build, run
+from .architecture import assess_logits, assess_network, assess_outputs, assess_range, build, run
 from .catalogue import MISTAKES
 from .compare import all_near, ask, close, explain, name_wrong, need_number, off_by, times
 from .framework import Raised, calling, describe_value, exercise, need, probe_device, wrong
-from .ranges import assess_logits, assess_range
 
 MISTAKES.update(
     {
