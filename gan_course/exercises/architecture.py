@@ -25,7 +25,7 @@ from .guard import seed_torch
 
 _HIDES = "Are the layers attributes of the module (a plain list hides them)?"
 _BETWEEN = "What belongs between two linear layers?"
-_LAST_LINE = "What does the last line of D apply?"
+_LAST_LINE = "A logit is any number. What does the last line of D apply?"
 _CUT = "Is something detached, made under `no_grad` or rounded on the way?"
 
 
@@ -86,8 +86,9 @@ def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple
                 {" or ".join(map(str, shapes))} was expected.""")
         made, asked = (f"{x.dtype} on {x.device}".removeprefix("torch.") for x in (output, inputs))
         if made != asked:
-            wrong(f"""`{call}`{where} returned a tensor of {made} for one of {asked}. Where does the
-                other type come in?""")
+            wrong(
+                f"`{call}`{where} returned {made} for {asked}. Where does the other type come in?"
+            )
 
 
 def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
@@ -132,9 +133,8 @@ def _need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
     alone = run(network, inputs[:1], f"{call} in evaluation mode, given a batch of one")
     together = run(network, inputs[:5], call)
     if not (alone.shape[:1] == (1,) and alone.shape[1:] == together.shape[1:]):
-        wrong(f"""For a batch of one `{call}` gives shape {tuple(alone.shape)} where
-            {(1, *together.shape[1:])} was expected: the batch's own axis is lost. Which axes are
-            meant to go?""")
+        wrong(f"""For a batch of one `{call}` gives shape {tuple(alone.shape)}, not
+            {(1, *together.shape[1:])}: the batch's own axis is lost. Which axes should go?""")
     if not torch.allclose(alone[0], together[0], atol=1e-4):
         wrong(f"""The shape is right, but the first result of `{call}` changes with the other rows
             of the batch (in evaluation mode): samples are mixed. Which operation reaches over the
@@ -152,8 +152,7 @@ def _need_free_dice(network: nn.Module, inputs: Tensor, call: str) -> None:
     for name, value in drawn[0].items():
         if value == drawn[1][name]:
             wrong(f"""`{call}` sets the random numbers of `{name}`: what is drawn after a call is
-                the same every time, so that noise and batches repeat. Where is a seed set in the
-                network?""")
+                the same every time, so that noise and batches repeat. Where does it set a seed?""")
 
 
 # --- what it is computed with --------------------------------------------------------------------
@@ -237,9 +236,8 @@ def _need_all_used(network: nn.Module, inputs: Tensor, call: str) -> None:
         wrong(f"""The output of `{call}` depends on {", ".join(cut[:3])}, but no gradient gets
             there, so that no optimiser could improve it. {_CUT}""")
     if unused:
-        wrong(f"""The shape is right, but {", ".join(unused[:3])}
-            {"has" if len(unused) == 1 else "have"} no part in the output of `{call}`. Is a layer
-            built and not used?""")
+        wrong(f"""The shape is right, but the output of `{call}` does not depend on
+            {", ".join(unused[:3])}. Is a layer built and not used?""")
 
 
 @torch.no_grad()
@@ -346,8 +344,7 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
         linear = _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:])
     if linear:
         wrong(f"""arch-no-nonlinearity: Shape and range are right, but up to the final tanh G is one
-            linear map of z, however many layers it has: it can only blend fixed pictures.
-            {_BETWEEN}""")
+            linear map of z, with all its layers: it can only blend fixed pictures. {_BETWEEN}""")
 
 
 def _assess_ends(network: nn.Module, z: Tensor, call: str) -> None:
@@ -356,8 +353,7 @@ def _assess_ends(network: nn.Module, z: Tensor, call: str) -> None:
     start = "Shape and size are right, but"
     if low >= 0 and high <= 1:
         wrong(f"""arch-sigmoid-output: {start} the values never leave [0, 1] {seen}, while the data
-            use [-1, 1]: D can tell the two by the missing dark half alone. Which function ends
-            G?""")
+            use [-1, 1]: the missing dark half alone gives G away. Which function ends G?""")
     if low >= 0:
         wrong(f"""arch-relu-output: {start} no value is below 0 {seen}: half of the data's range
             [-1, 1] is out of reach. Which function ends G?""")
@@ -365,8 +361,7 @@ def _assess_ends(network: nn.Module, z: Tensor, call: str) -> None:
         wrong(f"""arch-no-output-activation: {start} the values leave [-1, 1] {seen}, so that D wins
             on range alone. What keeps the last layer's output in bounds?""")
     if low > -0.9 or high < 0.9:
-        wrong(f"""The images stay within [-1, 1] but use only a part of it {seen}; the data use all
-            of it.""")
+        wrong(f"The images use [-1, 1], but only a part of it {seen}; the data use all of it.")
     low, high, _ = _reach(network, z, call, training=True)
     if low < -1.001 or high > 1.001:
         wrong(f"""arch-no-output-activation: {start} in training mode the values reach from
@@ -384,19 +379,18 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
             look. Which layers may be normalised?""")
     low, high, sloped = _reach(network, images[:16], call)
     if not low < 0 and 0.5 < high <= 1:
-        wrong(f"""loss-double-sigmoid: {start} returns probabilities: its output never leaves [0,
-            1]. The losses of this course apply the sigmoid themselves, and a second one flattens
-            them. {_LAST_LINE}""")
+        wrong(f"""loss-double-sigmoid: {start} returns probabilities, never outside of [0, 1]. The
+            losses of this course apply the sigmoid themselves; a second one flattens them.
+            {_LAST_LINE}""")
     if not low < 0 < high:
         wrong(f"""{start}'s output has only one sign (it can be driven from {low:.3g} to
             {high:.3g}), so that it cannot say both 'real' and 'fake'. {_LAST_LINE}""")
     if not high > 1.1 and not low < -1.1:
         wrong(f"""{start}'s output cannot be driven beyond {low:.3g} and {high:.3g}: something
-            squashes it. A logit is any number. {_LAST_LINE}""")
+            squashes it. {_LAST_LINE}""")
     if not sloped:
         wrong(f"""{start}'s output is cut off: driven as far as it goes, to {low:.3g} and
-            {high:.3g}, it has no slope left, and images beyond teach nobody anything. A logit is
-            any number. {_LAST_LINE}""")
+            {high:.3g}, it has no slope left, and images beyond teach nothing. {_LAST_LINE}""")
 
     def logit(x: Tensor) -> Tensor:
         return run(network, x, call).double()
@@ -407,8 +401,7 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
         for part in network.modules():
             if isinstance(part, nn.LeakyReLU) and part.negative_slope == 1:
                 look = f"{part} changes nothing: its first argument is the slope below 0."
-        wrong(f"""arch-no-nonlinearity: {start} is one linear map of the pixels, however many layers
-            it has. {look}""")
+        wrong(f"arch-no-nonlinearity: {start}, with all its layers, is one linear map. {look}")
     last = run(network, images, call).grad_fn
     while len(last.next_functions) == 1 and re.match("View|Squeeze|Select|Reshape", last.name()):
         last = last.next_functions[0][0]

@@ -14,7 +14,7 @@ from gan_helpers import losses
 from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
 
 from .catalogue import MISTAKES
-from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, off_by, solve
+from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, solve
 from .framework import describe_value, exercise, wrong
 from .logit_losses import Measured, measure, need_right_far_off, need_slopes
 
@@ -115,8 +115,7 @@ def check_losses(answer: Sequence[Callable]) -> None:
     _check_loss(d_loss)
     if saturating.gives(other.reference) and other.gives(saturating.reference):
         wrong("""loss-pair-exchanged: `d_loss` is right, and so are both generator losses, but under
-            each other's names: the saturating one is the one whose slope by logit is
-            -D(G(z)).""")
+            each other's names: the saturating one has the slope -D(G(z)) by the logit.""")
     _check_loss(saturating)
     _check_loss(other)
 
@@ -172,8 +171,7 @@ def _check_loss(loss: _Loss) -> None:
         n = len(logits[0])
         if not column.value_fits():
             wrong(f"""`{loss.name}` is right for logits of shape ({n},), but for ({n}, 1)
-                {off_by(column.value.item(), column.right.item())}. Are two shapes broadcast against
-                each other?""")
+                {column.off}. Are two shapes broadcast against each other?""")
     need_slopes(found[0])
     large = torch.tensor([200.0, -200.0, 90.0, -90.0, 40.0, -40.0])
     need_right_far_off(loss(*(large.roll(k) for k in range(len(loss.sides)))))
@@ -187,9 +185,8 @@ def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
     as_if = reference(*map(torch.logit, inside))
     if not all(map(math.isfinite, got)) and close(loss(*inside).value, as_if):
-        wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9: a
-            logarithm is taken of the logits themselves, which may be negative. What turns a logit
-            into a probability?""")
+        wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9, of
+            which there is no logarithm. What turns logits into probabilities first?""")
     known: list[Known] = [
         *loss.wrongs,
         ("loss-sum-not-mean", lambda *logits: reference(*logits) * len(logits[0]),
@@ -216,7 +213,7 @@ def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     values = {k: [round(x, 4) for x in side.logits.tolist()] for k, side in shown.sides.items()}
     start = f"""`{loss.name}` is not right yet: for
         {" and ".join(f"{side} logits {part}" for side, part in values.items())}
-        {off_by(shown.value.item(), shown.right.item())}."""
+        {shown.off}."""
     if not told and not alone:
         wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
@@ -290,8 +287,8 @@ def check_optimal_discriminator(answer: Callable) -> None:
     there, mass, _ = _dstar(answer, 3 * peak, peak, " where both are 0").tolist()
     if not 0 <= there <= 1:
         wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
-            neither density has any, it gives {there:g}. Any probability would do there; keep the
-            division 0/0 from happening.""")
+            neither density has any, it gives {there:g}. Any probability will do; keep the division
+            0/0 from happening.""")
     if not abs(mass - 0.75) < 1e-3:
         wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point
             that has empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty
@@ -301,9 +298,8 @@ def check_optimal_discriminator(answer: Callable) -> None:
         thin = torch.tensor([small, 3 * small])
         far = _dstar(answer, thin, thin.flip(0), " far out")
         if not close(far, [0.25, 0.75], 0.01):
-            wrong(f"""Right at large densities. Far out, where they are {small:g} and {3 * small:g},
-                it gives {far[0]:.3f} where 0.25 is right. A constant or threshold that keeps 0/0
-                out has to be far below them.""")
+            wrong(f"""Right at large densities. Far out, at {small:g} and {3 * small:g}, it is
+                {far[0]:.3f}, not 0.25. A constant or threshold against 0/0 has to be far below.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
@@ -425,8 +421,9 @@ def check_js_divergence(answer: Callable) -> None:
     if not all(map(_near, got, right)):
         _explain_divergence(got, right, problems)
     # Densities that share no point, and one of them beside the mixture.
-    p = torch.cat([torch.full((300,), 1 / 6), torch.zeros(300)]).double()
-    q, dx = p.flip(0), 0.02
+    x = torch.linspace(-6, 6, 601, dtype=torch.float64)
+    p, dx = gaussian_density(x, -3, 0.3) * (x < 0), 0.02
+    q = p.flip(0)
     start = "Right for densities that are positive everywhere. "
     apart = "For two that share no point the divergence is log 2 = 0.6931"
     beside = "Where one of them vanishes on half of the line, it is 0.2158"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
 from . import architecture, pictures
-from .compare import ask, need_tensor, off_by
+from .compare import ask, need_tensor
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
 from .logit_losses import Measured, measure, need_right_far_off, need_slopes
@@ -70,13 +71,13 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     uses_optimizers=True,
 )
 def check_discriminator(make: Callable[..., nn.Module]) -> None:
+    images = torch.randn(64, 1, 28, 28, device=probe_device())
     for sizes in ({}, {"hidden_dim": 32}):
         call = architecture.call_of("Discriminator", sizes)
         D = architecture.build(make, call, **sizes)
-        for n in (5, 64):
-            images = torch.randn(n, 1, 28, 28, device=probe_device())
-            shown = f"{call}(images) with images of shape {tuple(images.shape)}"
-            architecture.assess_outputs(D, images, shown, (n,), (n, 1))
+        for n in (64, 5):
+            shown = f"{call}(images) with images of shape ({n}, 1, 28, 28)"
+            architecture.assess_outputs(D, images[:n], shown, (n,), (n, 1))
     # The rest on the small network alone, which is quicker.
     architecture.assess_network(D, images, call)
     architecture.assess_logits(D, images, call)
@@ -253,12 +254,12 @@ def check_smooth_d_loss(answer: Callable) -> None:
         shown = "".join(f", {name}={value}" for name, value in targets.items())
         call = f"smooth_d_loss(real_logits, fake_logits{shown})"
         logits = {"real": real.to(probe_device()), "fake": fake.to(probe_device())}
-        found = measure(answer, smooth_d_loss, call, logits, **targets)
+        both = (partial(loss, **targets) for loss in (answer, smooth_d_loss))
+        found = measure(*both, call, logits)
         need_tensor(found.value, call, (), finite=False)
         if not found.value.requires_grad:
             wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start
-                from it. Is something detached, turned into a number or computed under
-                `no_grad`?""")
+                from it. Is something detached, made a number or computed under `no_grad`?""")
         return found
 
     problems = [
@@ -285,30 +286,27 @@ def _assess_smooth(
     found: Measured, asked: dict[str, float], elsewhere: Sequence[list[float] | None]
 ) -> None:
     """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
-    off = off_by(found.value.item(), found.right.item())
     if not torch.isfinite(found.value):
-        wrong(f"""loss-log-sigmoid-nan: `{found.call}` returns {found.value.item()} at ordinary
-            logits.""")
+        wrong(f"loss-log-sigmoid-nan: At ordinary logits `{found.call}` returns {found.value}.")
     if found.value_fits():
         need_slopes(found)
         return
     if not found.wrong_slopes():
-        wrong(f"""The slopes of `{found.call}` are right, but not its value: {off}. Which constant
-            is added or lost?""")
+        wrong(f"""The slopes of `{found.call}` are right, but not its value: {found.off}. Which
+            constant is added or lost?""")
     for kind, left in (("real", "fake"), ("fake", "real")):
         side = found.sides[kind]
         size, idle = side.logits.abs(), side.slopes == 0
         if idle.all():
-            wrong(f"""step-only-{left}: The {kind} term is missing: the {kind} logits have no
-                influence on the loss.""")
+            wrong(f"step-only-{left}: The {kind} term is missing: {kind} logits change nothing.")
         if idle.any() and size[idle].min() > size[~idle].max():
-            wrong(f"""`{found.call}`: {off}. The {kind} logits of size {size[idle].min():.3g} and
-                more have no influence on it. What is cut off there?""")
+            wrong(f"""`{found.call}`: {found.off}. The {kind} logits of size {size[idle].min():.3g}
+                and more have no influence on it. What is cut off there?""")
     name_targets(found.sides, asked, exchanged=False)
     if solved := _solved(found):
         _name_smooth_targets(solved, asked, elsewhere)
     said = say_targets(found.sides, asked, {"real": "real logits", "fake": "fake logits"})
-    wrong(f"""`{found.call}`: {off}. Solved for how each logit counts in it:
+    wrong(f"""`{found.call}`: {found.off}. Solved for how each logit counts in it:
         {said or "each as it should"}.""")
 
 

@@ -314,24 +314,12 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     return history
 
 
-# The four bugs: mistake -> (right lines, buggy lines). `clinic_source` plants them.
+# The four bugs: mistake -> (right text, buggy text). `clinic_source` plants them.
 CLINIC_BUGS: dict[str, tuple[str, str]] = {
-    "data-range": (
-        "images = dataset.images.to(device) / 127.5 - 1",
-        "images = dataset.images.to(device) / 255",
-    ),
-    "loss-double-sigmoid": (
-        "says_real, says_fake = D(real), D(fake)",
-        "says_real, says_fake = torch.sigmoid(D(real)), torch.sigmoid(D(fake))",
-    ),
-    "step-no-zero-grad": (
-        "        d_optimizer.zero_grad()\n        d_loss.backward()\n",
-        "        d_loss.backward()\n",
-    ),
-    "plot-new-noise": (
-        'history["snapshots"].append(G(fixed_noise))',
-        'history["snapshots"].append(G(torch.randn(16, latent_dim, device=device)))',
-    ),
+    "data-range": ("/ 127.5 - 1", "/ 255"),
+    "loss-double-sigmoid": ("D(real), D(fake)", "torch.sigmoid(D(real)), torch.sigmoid(D(fake))"),
+    "step-no-zero-grad": ("        d_optimizer.zero_grad()\n", ""),
+    "plot-new-noise": ("G(fixed_noise)", "G(torch.randn(16, latent_dim, device=device))"),
 }
 
 
@@ -390,12 +378,10 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
         need_tensor(images, "history['snapshots'][i]", (16, 1, 28, 28))
         drawn.append(watch.noise_of(images))
     if None in drawn:
-        wrong(f"""{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept
-            there?""")
+        wrong(f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept?")
     if not all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn):
         wrong(f"""plot-new-noise: {start}every snapshot is drawn from new noise, so that the
-            pictures show other images rather than the progress of the same ones. When should that
-            noise be drawn?""")
+            pictures show other images, not the progress of some. When should it be drawn?""")
     states = watch.states["G"]
     updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     if updates not in ([1, 3, 5], [0, 2, 4]):

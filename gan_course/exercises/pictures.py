@@ -17,8 +17,9 @@ def levels(image: np.ndarray) -> np.ndarray:
 def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
     """The answer as a height x width x (1 or 3) array, or a rejection that names what is off."""
     if not isinstance(grid, Tensor | np.ndarray):
-        wrong(f"""`{call}` should return one uint8 array or tensor, but {describe_value(grid)} came
-            back.""")
+        wrong(
+            f"`{call}` should return one uint8 array or tensor; {describe_value(grid)} came back."
+        )
     array = grid.detach().cpu().numpy() if isinstance(grid, Tensor) else grid
     need(array.size, f"`{call}` returns an empty picture, of shape {array.shape}.")
     if array.dtype != np.uint8:
@@ -49,37 +50,32 @@ def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) ->
 # Wrong grey levels of an image x, in a batch that runs from low to high.
 _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
     ("plot-per-image-scale", lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
-     "The images are in the grid, but each one is stretched to its own darkest and "
-     "brightest pixel. That gives a dull or collapsed sample false contrast; which two "
-     "values should be black and white for all of them?"),
+     "The images are in the grid, but each one is stretched to its own darkest and brightest "
+     "pixel: false contrast for a dull or collapsed one. Which values are black and white for all?"),
     ("plot-batch-scale", lambda x, low, high: (x - low) / (high - low) * 255,
-     "The images are in the grid, but the whole batch is stretched to its own darkest and "
-     "brightest pixel, so that two grids cannot be compared. Which two values should be "
-     "black and white for every batch?"),
+     "The images are in the grid, but each batch is stretched to its own darkest and brightest "
+     "pixel, so that two grids do not compare. Which values are black and white for every batch?"),
     ("plot-range", lambda x, low, high: np.clip(x, 0, 1) * 255,
-     "The images are in the grid, but everything below 0 is black: values in [-1, 1] are "
-     "treated as if they were in [0, 1]. What has to happen before the factor 255?"),
+     "The images are in the grid, but everything below 0 is black: values in [-1, 1] are treated "
+     "as if they were in [0, 1]. What has to happen before the factor 255?"),
     ("plot-range", lambda x, low, high: np.trunc(x * 255) % 256,
-     "The images are in the grid, but the dark half has wrapped around to other greys: "
-     "values in [-1, 1] are multiplied by 255 and turned into bytes, which know no negative "
-     "numbers. What has to happen first?"),
+     "The images are in the grid, but the dark half has wrapped around to other greys: values in "
+     "[-1, 1] are multiplied by 255, and bytes know no negative numbers. What has to come first?"),
     ("plot-range", lambda x, low, high: np.trunc(x * 127.5) % 256,
-     "The images are in the grid, but the dark half has wrapped around to other greys: "
-     "bytes know no negative numbers. Where does -1 have to go?"),
+     "The images are in the grid, but the dark half has wrapped around to other greys: bytes know "
+     "no negative numbers. Where does -1 have to go?"),
     (None, lambda x, low, high: 255 - levels(x),
      "The images are in the grid as negatives: -1 should be black and 1 white."),
     (None, lambda x, low, high: np.trunc((x + 1) * 128) % 256,
      "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends at 255."),
     (None, lambda x, low, high: levels(x)[::-1],
-     "The grey levels are right, but each image stands upside down: the first row of an "
-     "image belongs at its top."),
+     "The grey levels are right, but each image stands upside down: its first row belongs on top."),
     (None, lambda x, low, high: levels(x)[:, ::-1],
      "The grey levels are right, but left and right of each image have changed places."),
     (None, lambda x, low, high: levels(x)[::-1, ::-1],
      "The grey levels are right, but each image is turned by half a turn."),
     (None, lambda x, low, high: levels(x).transpose(1, 0, 2),
-     "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
-     "image have changed places."),
+     "Each image is mirrored at the diagonal: its rows and columns have changed places."),
 ]  # fmt: skip
 
 
@@ -107,5 +103,4 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
             are interleaved with those of others, or in another order. A reshape does not swap axes;
             which axes have to be neighbours first?""")
     wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
-        mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from {picture.min()} to
-        {picture.max()}.""")
+        mean is {got:.0f}, theirs {wanted:.0f}; it runs from {picture.min()} to {picture.max()}.""")
