@@ -129,9 +129,9 @@ _SIZE_HINTS = (
 
 
 def _problems(sides: int) -> list[tuple[Tensor, ...]]:
-    """Batches of logits of each side, of several sizes; the last ones where D is quite sure."""
+    """Batches of logits of each side, and single ones; with the last, D is quite sure."""
     dice = torch.Generator().manual_seed(1)
-    sizes = (6, 1, 4, 9, 2, 5, 7, 3, 1)
+    sizes = (6, 4, 9, 2, 5, 1, 1, 1, 1, 1, 1)
     ordinary = [tuple(1.5 * torch.randn(sides, n, generator=dice) + 0.3) for n in sizes]
     return ordinary + [tuple(torch.full((sides, 1), x)) for x in (-5.5, 5.5)]
 
@@ -203,18 +203,14 @@ def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     name_wrong(got, [(m, f, f"`{loss.name}`: {text}") for m, f, text in known], problems, close)
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
-    # One sample is the easiest by hand: that for which it is most wrong. Else the smallest batch.
-    samples = [
-        one for logits in problems for one in zip(*(x.split(1) for x in logits), strict=True)
-    ]
-    alone = [one for one in (loss(*logits) for logits in samples) if not one.value_fits()]
-    off = alone or [one for one in found if not one.value_fits()]
+    # One sample is the easiest by hand: that for which it is most wrong.
+    off = [one for one in found if not one.value_fits()]
     shown = max(off, key=lambda one: (-len(one.sides["fake"]), abs(one.value - one.right).item()))
     values = {k: [round(x, 4) for x in side.logits.tolist()] for k, side in shown.sides.items()}
     start = f"""`{loss.name}` is not right yet: for
         {" and ".join(f"{side} logits {part}" for side, part in values.items())}
         {shown.off}."""
-    if not told and not alone:
+    if not told and len(shown.sides["fake"]) > 1:
         wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
     wrong(f"{start} {told or _which_term(shown)}")

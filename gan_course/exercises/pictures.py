@@ -51,7 +51,7 @@ def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) ->
 _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
     ("plot-per-image-scale", lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
      "The images are in the grid, but each one is stretched to its own darkest and brightest "
-     "pixel: false contrast for a dull or collapsed one. Which values are black and white for all?"),
+     "pixel: false contrast for collapsed samples. Which values are black and white for all?"),
     ("plot-batch-scale", lambda x, low, high: (x - low) / (high - low) * 255,
      "The images are in the grid, but each batch is stretched to its own darkest and brightest "
      "pixel, so that two grids do not compare. Which values are black and white for every batch?"),
