@@ -86,9 +86,7 @@ def assess_outputs(network: nn.Module, inputs: Tensor, call: str, *shapes: tuple
                 {" or ".join(map(str, shapes))} was expected.""")
         made, asked = (f"{x.dtype} on {x.device}".removeprefix("torch.") for x in (output, inputs))
         if made != asked:
-            wrong(
-                f"`{call}`{where} returned {made} for {asked}. Where does the other type come in?"
-            )
+            wrong(f"`{call}`{where} returned {made} for {asked}. Where does that type come in?")
 
 
 def assess_network(network: nn.Module, inputs: Tensor, call: str) -> None:
@@ -137,8 +135,7 @@ def _need_rows_alone(network: nn.Module, inputs: Tensor, call: str) -> None:
             {(1, *together.shape[1:])}: the batch's own axis is lost. Which axes should go?""")
     if not torch.allclose(alone[0], together[0], atol=1e-4):
         wrong(f"""The shape is right, but the first result of `{call}` changes with the other rows
-            of the batch (in evaluation mode): samples are mixed. Which operation reaches over the
-            batch's axis, or which axes change places?""")
+            of the batch (in evaluation mode). What mixes samples, or which axes change places?""")
 
 
 def _need_free_dice(network: nn.Module, inputs: Tensor, call: str) -> None:
@@ -336,9 +333,9 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
     with torch.no_grad():
         for values in (run(network, z, call, training=True), logit(z, training=True)):
             if not abs(values.mean()) > 1e-3 and not abs(values.std() - 1) > 0.02:
-                wrong("""arch-bn-output: Shape and size are right, but BatchNorm stands at the
-                    output: every batch of images is forced to the same mean and contrast, which the
-                    data do not have. Which layers may be normalised?""")
+                wrong("""arch-bn-output: Shape and size are right, but BatchNorm at the output gives
+                    every batch the same mean and contrast, unlike the data's. Which layers may have
+                    it?""")
     _assess_ends(network, z[:16], call)
     with torch.no_grad():
         linear = _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:])
@@ -375,19 +372,18 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
     out, brighter = (run(network, x, call, training=True) for x in (images, 2 * images + 0.5))
     if not (out - brighter).norm() > 1e-3 * out.norm():
         wrong(f"""arch-bn-output: {start} does not notice when a whole batch becomes brighter and
-            richer in contrast: BatchNorm stands at its input layer and removes both before D can
-            look. Which layers may be normalised?""")
+            richer in contrast: BatchNorm at its input removes both. Which layers may have it?""")
     low, high, sloped = _reach(network, images[:16], call)
     if not low < 0 and 0.5 < high <= 1:
-        wrong(f"""loss-double-sigmoid: {start} returns probabilities, never outside of [0, 1]. The
-            losses of this course apply the sigmoid themselves; a second one flattens them.
-            {_LAST_LINE}""")
+        wrong(f"""loss-double-sigmoid: {start} returns probabilities, within [0, 1]. The losses here
+            apply the sigmoid themselves, and a second one flattens them. {_LAST_LINE}""")
     if not low < 0 < high:
         wrong(f"""{start}'s output has only one sign (it can be driven from {low:.3g} to
             {high:.3g}), so that it cannot say both 'real' and 'fake'. {_LAST_LINE}""")
     if not high > 1.1 and not low < -1.1:
-        wrong(f"""{start}'s output cannot be driven beyond {low:.3g} and {high:.3g}: something
-            squashes it. {_LAST_LINE}""")
+        wrong(
+            f"D's output stays within {low:.3g} and {high:.3g}: something squashes it. {_LAST_LINE}"
+        )
     if not sloped:
         wrong(f"""{start}'s output is cut off: driven as far as it goes, to {low:.3g} and
             {high:.3g}, it has no slope left, and images beyond teach nothing. {_LAST_LINE}""")
@@ -407,5 +403,4 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
         last = last.next_functions[0][0]
     if re.match("LeakyRelu|Elu|Celu|Gelu|Silu|Softplus", last.name()):
         wrong(f"""{start} ends with an activation ({re.sub("Backward.*", "", last.name())}), which
-            squeezes negative logits and leaves positive ones as they are. Activations stand between
-            layers; a logit is what the last layer gives.""")
+            squeezes negative logits. Activations stand between layers; the last gives a logit.""")

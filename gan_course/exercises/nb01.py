@@ -56,34 +56,29 @@ _D_WRONGS: list[Known] = [
      "both terms are there, but it is small when D takes real data for generated and generated "
      "data for real. Which of the two is target 1, and which argument comes first?"),
     ("loss-half-sum", lambda r, f: (F.softplus(-r).mean() + F.softplus(f).mean()) / 2,
-     "both terms are right, but the result is half of what was asked: this course uses their sum, "
-     "which is 2 log 2 at equilibrium."),
+     "both terms are right, but halved. This course adds them: 2 log 2 at equilibrium."),
     ("step-only-real", lambda r, f: F.softplus(-r).mean(),
      "the real term is right and the fake term is missing, so that D may call everything real."),
     ("step-only-fake", lambda r, f: F.softplus(f).mean(),
      "the fake term is right and the real term is missing, so that D may call everything fake."),
     ("loss-d-sign", lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean(),
-     "this is V itself, which D makes as large as it can. A loss is made small: one sign stands "
-     "between the two."),
+     "this is V itself, which D makes as large as it can. A loss is made small: mind the sign."),
 ]  # fmt: skip
 _SATURATING_WRONGS: list[Known] = [
     ("loss-saturating-sign", lambda f: F.softplus(f).mean(),
      "this falls when D recognises the generated data, so that minimising it makes G worse. G "
      "minimises log(1 - D(G(z))) as it stands. Which sign does yours have?"),
     ("loss-not-saturating", lambda f: F.softplus(-f).mean(),
-     "this is the non-saturating loss. The saturating one is the term of V that G has a hand in, "
-     "taken as it stands."),
+     "this is the non-saturating loss. The saturating one is the term of V that G has a hand in."),
 ]  # fmt: skip
 _NON_SATURATING_WRONGS: list[Known] = [
     ("loss-nonsaturating-sign", lambda f: -F.softplus(-f).mean(),
-     "log D(G(z)) is to be made large, and a loss is made small. As it stands, G gets worse with "
-     "every step."),
+     "log D(G(z)) is to be large, and a loss is made small: so G gets worse with every step."),
     ("loss-saturating", lambda f: -F.softplus(f).mean(),
      "this is the saturating loss, whose slope vanishes when D is sure. The other one asks how "
      "surprised D would be to hear that the generated data are real."),
     ("step-g-targets-fake", lambda f: F.softplus(f).mean(),
-     "it is small when D recognises the generated data. Toward which target should G push D's "
-     "verdict?"),
+     "it is small when D recognises the generated data. Toward which target should G push D?"),
 ]  # fmt: skip
 _WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
 
@@ -190,11 +185,9 @@ def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     known: list[Known] = [
         *loss.wrongs,
         ("loss-sum-not-mean", lambda *logits: reference(*logits) * len(logits[0]),
-         "it is summed over the batch, so that it grows with the batch size. Where is it reduced "
-         "to one number?"),
+         "it is summed over the batch and grows with its size. Where does it become one number?"),
         ("loss-double-sigmoid", lambda *logits: reference(*map(torch.sigmoid, logits)),
-         "a sigmoid is applied twice: once by hand, once inside the loss. Look at what you hand "
-         "to it."),
+         "a sigmoid is applied twice: by hand and inside the loss. Look at what you hand to it."),
     ]  # fmt: skip
     for other in ("least-squares", "hinge", "wasserstein"):
         formula = getattr(losses.OBJECTIVES[other], "d_loss" if len(loss.sides) == 2 else "g_loss")
@@ -246,14 +239,11 @@ _POINTS = [  # (p_data, p_g): both below and above 1, and a single point
 ]
 _DSTAR_WRONGS: list[Known] = [
     ("dstar-inverted", lambda p, q: q / (p + q),
-     "A probability, but of the wrong thing: it is large where the generated density is. D is "
-     "asked for the probability that a point is real."),
+     "A probability, but that of 'generated'. D is asked how probable it is that a point is real."),
     ("dstar-odds", lambda p, q: p / q,
-     "This is the ratio of the two densities, which can be any positive number: the odds. Of all "
-     "the mass at a point, which share is real?"),
+     "This is the ratio of the two: the odds. Of all the mass at a point, which share is real?"),
     ("dstar-logit", lambda p, q: (p / q).log(),
-     "This is the logit of the optimal discriminator, which is worth knowing. Here its "
-     "probability was asked: a share of the mass at each point."),
+     "This is the logit of D*, worth knowing. Its probability was asked: a share of the mass."),
 ]  # fmt: skip
 
 
@@ -275,20 +265,17 @@ def check_optimal_discriminator(answer: Callable) -> None:
         _explain_dstar(answer, got, problems)
     empty = _dstar(answer, torch.tensor([0.3, 0.0]), torch.tensor([0.0, 0.4]), " where one is 0")
     if not close(empty, [1.0, 0.0]):
-        wrong(f"""Right wherever both densities have mass. Where only the data have any, D* is 1,
-            and where only the generator has, 0; yours gives {empty[0]:.4g} and {empty[1]:.4g}. Of
-            the samples that turn up there, which share is real?""")
+        wrong(f"""Right where both densities have mass. Where p_data alone has any, D* is 1, where
+            p_g alone, 0: all or none is real. Yours gives {empty[0]:.4g} and {empty[1]:.4g}.""")
     # Two empty points, and between them one where there is mass.
     peak = torch.tensor([0.0, 0.2, 0.0])
     there, mass, _ = _dstar(answer, 3 * peak, peak, " where both are 0").tolist()
     if not 0 <= there <= 1:
         wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
-            neither density has any, it gives {there:g}. Any probability will do; keep the division
-            0/0 from happening.""")
+            neither density has any, it gives {there:g}. Any probability will do. Avoid 0/0.""")
     if not abs(mass - 0.75) < 1e-3:
-        wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point
-            that has empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty
-            points are to be sorted out one by one.""")
+        wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 among empty
+            points D* is 0.75, and yours gives {mass:.4f}. Sort empty points out one by one.""")
     # Densities far out in the tails: a constant in the denominator must not take over.
     for small in (1e-4, 1e-10):
         thin = torch.tensor([small, 3 * small])
@@ -353,18 +340,15 @@ _JSD_WRONGS: list[Known] = [
      "The terms are right, but a sum over grid points is no integral yet: with twice as many "
      "points it would be twice as large."),
     ("jsd-no-half", lambda p, q, dx: 2 * js_divergence(p, q, dx),
-     "The mixture and both divergences to it are right. Two of them are added where their average "
-     "was asked."),
+     "The mixture and both divergences to it are right, but added where their mean was asked."),
     ("jsd-middle", lambda p, q, dx: _average(p, q, dx, p + q),
-     "A divergence cannot be negative, and this one is. Does the density in the middle integrate "
-     "to 1?"),
+     "A divergence cannot be negative, and this one is. Does what lies between integrate to 1?"),
     ("jsd-reversed", lambda p, q, dx: _average(p, q, dx, (p + q) / 2, back=True),
      "The mixture is right, but the average is taken over samples of the mixture: in KL(first || "
      "second) the density stands first and the mixture second. Mind the order of arguments, which "
      "some libraries turn around."),
     ("jsd-bits", lambda p, q, dx: js_divergence(p, q, dx) / math.log(2),
-     "Right, but in bits: the logarithm has base 2. Nats were asked, so that the largest value is "
-     "log 2 and not 1."),
+     "Right, but in bits, by logarithms to base 2. In nats the largest value is log 2 and not 1."),
     ("jsd-distance", lambda p, q, dx: math.sqrt(js_divergence(p, q, dx)),
      "This is the square root of the divergence, the Jensen-Shannon distance, which some "
      "libraries return. Here the divergence itself is needed."),
@@ -379,8 +363,7 @@ _JSD_WRONGS: list[Known] = [
      "Both densities go through a softmax first, which makes other densities of them. They "
      "integrate to 1 already: what stands for the integral on a grid?"),
     (None, lambda p, q, dx: float((p - q).abs().sum() * dx) / 2,
-     "This is the total variation distance, half of the area between the two. The divergence "
-     "averages the logarithm of a ratio."),
+     "This is the total variation distance. The divergence averages the logarithm of a ratio."),
 ]  # fmt: skip
 
 

@@ -133,9 +133,9 @@ def check_make_optimizers(answer: Callable) -> None:
         said = f" with {', '.join(dict.fromkeys(options))}" if options else ""
         pairs = zip(network.parameters(), other.parameters(), strict=True)
         if not all(torch.allclose(*pair, rtol=0, atol=1e-8) for pair in pairs):
-            wrong(f"""Learning rate and betas of {name}'s optimiser are right, but it moves the
-                weights differently from Adam with otherwise default settings: it is
-                {type(optimizer).__name__}{said}.""")
+            kind = f"{type(optimizer).__name__}{said}"
+            wrong(f"""{name}'s learning rate and betas are right, but it moves the weights
+                differently from Adam with otherwise default settings: it is {kind}.""")
 
 
 def _two_networks() -> list[nn.Module]:
@@ -177,9 +177,8 @@ def _need_settings(group: dict, whose: str, kind: str) -> None:
         wrong(f"{whose} optimiser is {kind}, which has no betas; Adam is asked for.")
     betas = tuple(round(float(b), 6) for b in betas)
     if betas != (0.5, 0.999):
-        wrong(f"""optim-betas: {whose} learning rate is right, but its betas are {betas} instead of
-            (0.5, 0.999). With the default of 0.9 the momentum outlives several moves of the
-            opponent, a known way to mode collapse.""")
+        wrong(f"""optim-betas: {whose} betas are {betas} and not (0.5, 0.999). With the default 0.9,
+            momentum outlives several moves of the opponent, a known way to mode collapse.""")
 
 
 def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:

@@ -386,5 +386,5 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
     updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     if updates not in ([1, 3, 5], [0, 2, 4]):
         wrong(f"""{start}the {len(updates)} snapshots show G after {", ".join(map(str, updates))} of
-            its updates, where those of the steps 0, 2 and 4 were asked for (5 steps,
-            snapshot_every=2), which come after 1, 3 and 5 updates. When is each of them taken?""")
+            its updates, where those of the steps 0, 2 and 4 come after 1, 3 and 5 of them (5 steps,
+            snapshot_every=2). When is each of them taken?""")

@@ -17,9 +17,7 @@ def levels(image: np.ndarray) -> np.ndarray:
 def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
     """The answer as a height x width x (1 or 3) array, or a rejection that names what is off."""
     if not isinstance(grid, Tensor | np.ndarray):
-        wrong(
-            f"`{call}` should return one uint8 array or tensor; {describe_value(grid)} came back."
-        )
+        wrong(f"`{call}` should return a uint8 array or tensor; {describe_value(grid)} came back.")
     array = grid.detach().cpu().numpy() if isinstance(grid, Tensor) else grid
     need(array.size, f"`{call}` returns an empty picture, of shape {array.shape}.")
     if array.dtype != np.uint8:
@@ -99,8 +97,7 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
     if same:
-        wrong("""The grey levels are there, but no image stands in the grid in one piece: its pixels
-            are interleaved with those of others, or in another order. A reshape does not swap axes;
-            which axes have to be neighbours first?""")
+        wrong("""The grey levels are there, but no image is in one piece: pixels are interleaved, or
+            in another order. A reshape swaps no axes; which ones have to be neighbours first?""")
     wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
         mean is {got:.0f}, theirs {wanted:.0f}; it runs from {picture.min()} to {picture.max()}.""")
