@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.overrides import TorchFunctionMode
@@ -165,8 +166,10 @@ class _Foreign(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         for value in tree_leaves((args, kwargs)):
-            if isinstance(value, Tensor) and id(value) not in self.known:
-                self.known[id(value)] = value
+            if not isinstance(value, Tensor) or id(value) in self.known:
+                continue
+            self.known[id(value)] = value
+            if not is_functorch_wrapped_tensor(value):  # as within vmap
                 self.found.append(value)
         made = function(*args, **(kwargs or {}))
         results = (value for value in tree_leaves(made) if not isinstance(value, nn.Parameter))

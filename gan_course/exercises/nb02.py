@@ -281,10 +281,11 @@ def _solved(found: Measured) -> list[float] | None:
     return [f.target for f in fits] if known else None
 
 
-def _assess_smooth(
-    found: Measured, asked: dict[str, float], elsewhere: Sequence[list[float] | None]
-) -> None:
-    """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
+def _assess_smooth(found: Measured, asked: dict[str, float], elsewhere: list) -> None:
+    """Reject a wrong value or slope, by the targets and weights that the slopes speak of.
+
+    elsewhere: what `_solved` gives for each problem.
+    """
     if not torch.isfinite(found.value):
         wrong(f"loss-log-sigmoid-nan: At ordinary logits `{found.call}` returns {found.value}.")
     if found.value_fits():
@@ -309,9 +310,7 @@ def _assess_smooth(
         {said or "each as it should"}.""")
 
 
-def _name_smooth_targets(
-    solved: list[float], asked: dict[str, float], elsewhere: Sequence[list[float] | None]
-) -> None:
+def _name_smooth_targets(solved: list[float], asked: dict[str, float], elsewhere: list) -> None:
     def same(x: float, y: float) -> bool:
         return abs(x - y) < 2e-3
 
