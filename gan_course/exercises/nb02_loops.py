@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 
 import torch
@@ -330,9 +331,7 @@ def clinic_source(bugs: Sequence[str] = tuple(CLINIC_BUGS)) -> str:
         right, buggy = CLINIC_BUGS[bug]
         source = source.replace(right, buggy)
     if "plot-new-noise" in bugs:  # its noise would stand there unused and give the bug away
-        source = source.replace(
-            "    fixed_noise = torch.randn(16, latent_dim, device=device)\n", ""
-        )
+        source = re.sub(" *fixed_noise = .*\n", "", source)
     return source
 
 
@@ -381,7 +380,7 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
         wrong(f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept?")
     if not all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn):
         wrong(f"""plot-new-noise: {start}every snapshot is drawn from new noise, so that the
-            pictures show other images, not the progress of some. When should it be drawn?""")
+            pictures show others and not the progress of the same ones. When is it to be drawn?""")
     states = watch.states["G"]
     updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     if updates not in ([1, 3, 5], [0, 2, 4]):
