@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gan_helpers.losses import smooth_d_loss
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
@@ -89,9 +90,7 @@ def check_discriminator(make: Callable[..., nn.Module]) -> None:
 # --- 2.3: the optimisers -------------------------------------------------------------------------
 
 
-def make_optimizers(
-    G: nn.Module, D: nn.Module
-) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+def make_optimizers(G: nn.Module, D: nn.Module) -> tuple[Optimizer, Optimizer]:
     """One Adam for each network: the betas of Radford et al. 2016, a rate that suits an MLP."""
     g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))
     d_optimizer = torch.optim.Adam(D.parameters(), lr=1e-3, betas=(0.5, 0.999))
@@ -114,7 +113,7 @@ def check_make_optimizers(answer: Callable) -> None:
     with calling("make_optimizers(G, D)"):
         pair = answer(*mine)
     made = pair if isinstance(pair, tuple | list) else ()
-    others = [thing for thing in made if not isinstance(thing, torch.optim.Optimizer)]
+    others = [thing for thing in made if not isinstance(thing, Optimizer)]
     if others or len(made) != 2:
         wrong(f"""`make_optimizers(G, D)` should return two optimisers, G's and then D's, but
             {describe_value(others[0] if others else pair)} came back.""")
@@ -134,7 +133,7 @@ def check_make_optimizers(answer: Callable) -> None:
         pairs = zip(network.parameters(), other.parameters(), strict=True)
         if not all(torch.allclose(*pair, rtol=0, atol=1e-8) for pair in pairs):
             kind = f"{type(optimizer).__name__}{said}"
-            wrong(f"""{name}'s learning rate and betas are right, but it moves the weights
+            wrong(f"""Rate and betas of {name}'s optimiser are right, but it moves the weights
                 differently from Adam with otherwise default settings: it is {kind}.""")
 
 
@@ -181,7 +180,7 @@ def _need_settings(group: dict, whose: str, kind: str) -> None:
             momentum outlives several moves of the opponent, a known way to mode collapse.""")
 
 
-def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+def _few_steps(pair: Sequence[Optimizer], networks: Sequence[nn.Module]) -> None:
     """Steps with large and tiny gradients, growing and shrinking: every option has an effect."""
     dice = torch.Generator().manual_seed(1)
     for scale in (1.0, 1e-3, 1e-5, 1.0):
