@@ -1,33 +1,22 @@
-"""Exercises of notebook 01, the theory: references, checks, named mistakes.
-
-The Jensen-Shannon divergence (1.3) stands in `nb01_divergence`.
-"""
+"""Exercises of notebook 01, the theory: references, checks, named mistakes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from gan_helpers import losses
-from gan_helpers.toys import optimal_discriminator
+from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
 
 from .catalogue import MISTAKES
-from .compare import (
-    FLAT,
-    Known,
-    ask,
-    close,
-    explain,
-    name_wrong,
-    need_tensor,
-    off_by,
-    solve,
-)
+from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, solve
 from .framework import describe_value, exercise, wrong
+from .logit_losses import Measured, measure, need_right_far_off, need_slopes
 
 MISTAKES.update(
     {
@@ -40,52 +29,56 @@ MISTAKES.update(
         "dstar-logit": "the logit log(p_data / p_g) where the probability was asked",
         "dstar-hard": "a yes or no where a probability was asked",
         "dstar-nan": "0/0 where neither density has mass",
+        "jsd-kl": "a Kullback-Leibler divergence where the Jensen-Shannon one was asked",
+        "jsd-jeffreys": "the two KL divergences of p and q, with no mixture between them",
+        "jsd-no-half": "the two KL divergences to the mixture are added, not averaged",
+        "jsd-middle": "the mixture is p + q, without the half",
+        "jsd-reversed": "the divergences of the mixture from p and q, not of p and q from it",
+        "jsd-no-dx": "the sum over the grid is not multiplied by its spacing",
+        "jsd-bits": "logarithms to base 2 where nats were asked",
+        "jsd-distance": "the square root of the divergence",
+        "jsd-nan": "0 log 0 is not finite where a density vanishes",
     }
 )
 
 # --- 1.1: the losses -----------------------------------------------------------------------------
 
-_NAMES = ("d_loss", "g_loss_saturating", "g_loss_non_saturating")
+# What each loss is made of: the targets and the factors of cross-entropies of each side's logits.
+_TERMS = {
+    "d_loss": {"real": (1, 1.0), "fake": (0, 1.0)},
+    "g_loss_saturating": {"fake": (0, -1.0)},
+    "g_loss_non_saturating": {"fake": (1, 1.0)},
+}
 _LOSSES = (losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss)
-_REAL = [1.2, -0.7, 0.4, 2.1, -1.6, 0.1]
-_FAKE = [-0.9, 1.5, -2.2, 0.3, 0.8, -0.2]
-_SIZES = (6, 1, 4, 9, 2, 5, 7, 3, 1)  # of the batches, the first of which is _REAL and _FAKE
-_SURE = (-5.5, 5.5)  # logits at which D is quite sure
-_LARGE = [200.0, -200.0, 90.0, -90.0, 40.0, -40.0]
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
 _D_WRONGS: list[Known] = [
     ("step-swapped-labels", lambda r, f: F.softplus(r).mean() + F.softplus(-f).mean(),
      "both terms are there, but it is small when D takes real data for generated and generated "
      "data for real. Which of the two is target 1, and which argument comes first?"),
     ("loss-half-sum", lambda r, f: (F.softplus(-r).mean() + F.softplus(f).mean()) / 2,
-     "both terms are right, but the result is half of what was asked: this course uses their sum, "
-     "which is 2 log 2 at equilibrium."),
+     "both terms are right, but halved. This course adds them: 2 log 2 at equilibrium."),
     ("step-only-real", lambda r, f: F.softplus(-r).mean(),
      "the real term is right and the fake term is missing, so that D may call everything real."),
     ("step-only-fake", lambda r, f: F.softplus(f).mean(),
      "the fake term is right and the real term is missing, so that D may call everything fake."),
     ("loss-d-sign", lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean(),
-     "this is V itself, which D makes as large as it can. A loss is made small: one sign stands "
-     "between the two."),
+     "this is V itself, which D makes as large as it can. A loss is made small: mind the sign."),
 ]  # fmt: skip
 _SATURATING_WRONGS: list[Known] = [
     ("loss-saturating-sign", lambda f: F.softplus(f).mean(),
      "this falls when D recognises the generated data, so that minimising it makes G worse. G "
      "minimises log(1 - D(G(z))) as it stands. Which sign does yours have?"),
     ("loss-not-saturating", lambda f: F.softplus(-f).mean(),
-     "this is the non-saturating loss. The saturating one is the term of V that G has a hand in, "
-     "taken as it stands."),
+     "this is the non-saturating loss. The saturating one is the term of V that G has a hand in."),
 ]  # fmt: skip
 _NON_SATURATING_WRONGS: list[Known] = [
     ("loss-nonsaturating-sign", lambda f: -F.softplus(-f).mean(),
-     "log D(G(z)) is to be made large, and a loss is made small. As it stands, G gets worse with "
-     "every step."),
+     "log D(G(z)) is to be large, and a loss is made small: so G gets worse with every step."),
     ("loss-saturating", lambda f: -F.softplus(f).mean(),
      "this is the saturating loss, whose slope vanishes when D is sure. The other one asks how "
      "surprised D would be to hear that the generated data are real."),
     ("step-g-targets-fake", lambda f: F.softplus(f).mean(),
-     "it is small when D recognises the generated data. Toward which target should G push D's "
-     "verdict?"),
+     "it is small when D recognises the generated data. Toward which target should G push D?"),
 ]  # fmt: skip
 _WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
 
@@ -107,18 +100,17 @@ _WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
 )
 def check_losses(answer: Sequence[Callable]) -> None:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
-        wrong(f"""Three functions are expected, in the order {", ".join(_NAMES)}, but
+        wrong(f"""Three functions are expected, in the order {", ".join(_TERMS)}, but
             {describe_value(answer)} came.""")
-    for name, loss in zip(_NAMES, answer, strict=True):
+    for name, loss in zip(_TERMS, answer, strict=True):
         if not callable(loss):
             wrong(f"""Three functions are expected, but in the place of `{name}` came
                 {describe_value(loss)}. Was it called where only its name was needed?""")
-    d_loss, saturating, other = map(_Loss, _NAMES, answer, _LOSSES, _WRONGS)
+    d_loss, saturating, other = map(_Loss, _TERMS, answer, _LOSSES, _WRONGS)
     _check_loss(d_loss)
-    if saturating.fits(other.reference) and other.fits(saturating.reference):
+    if saturating.gives(other.reference) and other.gives(saturating.reference):
         wrong("""loss-pair-exchanged: `d_loss` is right, and so are both generator losses, but under
-            each other's names: the saturating one is the one whose slope by logit is
-            -D(G(z)).""")
+            each other's names: the saturating one has the slope -D(G(z)) by the logit.""")
     _check_loss(saturating)
     _check_loss(other)
 
@@ -131,106 +123,71 @@ _SIZE_HINTS = (
 )  # fmt: skip
 
 
-def _batches(side: str) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(1 if side == "real" else 2)
-    more = [1.5 * torch.randn(n, generator=generator) + 0.3 for n in _SIZES[1:]]
-    return [torch.tensor(_REAL if side == "real" else _FAKE), *more, *torch.tensor(_SURE).split(1)]
+def _problems(sides: int) -> list[tuple[Tensor, ...]]:
+    """Batches of logits of each side, and single ones; with the last, D is quite sure."""
+    dice = torch.Generator().manual_seed(1)
+    sizes = (6, 4, 9, 2, 5, 1, 1, 1, 1, 1, 1)
+    ordinary = [tuple(1.5 * torch.randn(sides, n, generator=dice) + 0.3) for n in sizes]
+    return ordinary + [tuple(torch.full((sides, 1), x)) for x in (-5.5, 5.5)]
 
 
-def _same(got: Iterable[Tensor], right: Iterable[Tensor]) -> bool:
-    return all(close(*pair, tolerance=1e-4, absolute=1e-5) for pair in zip(got, right, strict=True))
-
-
-class _Loss:
+class _Loss(NamedTuple):
     """One of the three: the reader's function, the right one, and what wrong ones compute."""
 
-    def __init__(self, name: str, function: Callable, reference: Callable, wrongs: list[Known]):
-        self.name, self.function, self.reference, self.wrongs = name, function, reference, wrongs
-        self.sides = ("real", "fake") if name == "d_loss" else ("fake",)
-        self.problems = list(zip(*map(_batches, self.sides), strict=True))
+    name: str
+    function: Callable
+    reference: Callable
+    wrongs: list[Known]
 
-    def __call__(self, *logits: Tensor) -> Tensor:
-        """What the reader's function returns, as a scalar."""
+    @property
+    def sides(self) -> list[str]:
+        return list(_TERMS[self.name])
+
+    @property
+    def problems(self) -> list[tuple[Tensor, ...]]:
+        return _problems(len(self.sides))
+
+    def __call__(self, *logits: Tensor) -> Measured:
         call = f"{self.name}({', '.join(f'{side}_logits' for side in self.sides)})"
-        got = ask(self.function, call, *logits, hints=_SIZE_HINTS)
-        need_tensor(got, call, finite=False)
-        if got.numel() != 1:
-            wrong(f"""`{call}` returned shape {tuple(got.shape)}: one value for each sample. What
-                turns a batch of losses into one number?""")
-        return got.reshape(())
+        sides = dict(zip(self.sides, logits, strict=True))
+        return measure(self.function, self.reference, call, sides, _SIZE_HINTS)
 
-    def fits(self, reference: Callable) -> bool:
-        return _same(*([loss(*logits) for logits in self.problems] for loss in (self, reference)))
-
-    def slopes(self, logits: Sequence[Tensor]) -> tuple[Tensor, list[tuple]]:
-        """The value, and for each side: its name, its logits, the slope or None, the right one."""
-        mine, theirs = ([logit.clone().requires_grad_(True) for logit in logits] for _ in range(2))
-        got = self(*mine)
-        slopes: Sequence = [None] * len(mine)
-        if got.requires_grad:
-            slopes = torch.autograd.grad(got, mine, allow_unused=True)
-        right = torch.autograd.grad(self.reference(*theirs), theirs)
-        return got.detach(), list(zip(self.sides, logits, slopes, right, strict=True))
+    def gives(self, formula: Callable) -> bool:
+        return all(close(self(*logits).value, formula(*logits)) for logits in self.problems)
 
 
 def _check_loss(loss: _Loss) -> None:
     """Values at ordinary logits, then columns and slopes, then both at large logits."""
-    if not loss.fits(loss.reference):
-        _explain_loss(loss)
+    found = [loss(*logits) for logits in loss.problems]
+    if not all(one.value_fits() for one in found):
+        _explain_loss(loss, found)
     for logits in loss.problems:
-        column, right = loss(*(logit[:, None] for logit in logits)), loss.reference(*logits)
+        column = loss(*(logit[:, None] for logit in logits))
         n = len(logits[0])
-        if not _same([column], [right]):
+        if not column.value_fits():
             wrong(f"""`{loss.name}` is right for logits of shape ({n},), but for ({n}, 1)
-                {off_by(column.item(), right.item())}. Are two shapes broadcast against each
-                other?""")
-    for side, logits, slope, right in loss.slopes(loss.problems[0])[1]:
-        if slope is None:
-            wrong(f"""`{loss.name}` returns the right number, but no gradient leads from it to the
-                {side} logits. Is there a `detach`, an `item` or a `no_grad` on the way?""")
-        worst = int((slope - right).abs().argmax())
-        if not close(slope, right):
-            wrong(f"""`{loss.name}` returns the right number, but its slope by the {side} logit
-                {logits[worst].item():.3g} is wrong:
-                {off_by(slope[worst].item(), right[worst].item())}. Which part of it is constant to
-                autograd?""")
-    # Values and slopes where a sigmoid in float32 has long become 0 or 1.
-    far = [torch.tensor(_LARGE).roll(k) for k in range(len(loss.sides))]
-    got, slopes = loss.slopes(far)
-    which = "Which function of torch takes both at once?"
-    if not torch.isfinite(got):
-        wrong(f"""loss-log-sigmoid-nan: `{loss.name}` is right at ordinary logits, but at a logit of
-            200 it is {got.item()}: a sigmoid has been rounded to 0 or 1, or an exponential has
-            overflowed, before the logarithm is taken. {which}""")
-    off = [] if _same([got], [loss.reference(*far)]) else ["value"]
-    for side, _, slope, right in slopes:
-        if slope is None or not torch.allclose(slope.float(), right, atol=1e-6):
-            off.append(f"slope by {side} logits")
-    if off:
-        wrong(f"""loss-sigmoid-flat: `{loss.name}` is right at ordinary logits, but beyond 40 its
-            {off[0]} is not. {FLAT} {which}""")
+                {column.off}. Are two shapes broadcast against each other?""")
+    need_slopes(found[0])
+    large = torch.tensor([200.0, -200.0, 90.0, -90.0, 40.0, -40.0])
+    need_right_far_off(loss(*(large.roll(k) for k in range(len(loss.sides)))))
 
 
-def _explain_loss(loss: _Loss) -> None:
+def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     """Say what is wrong with the values that a loss has at ordinary logits."""
     problems, reference = loss.problems, loss.reference
-    got = [loss(*logits).item() for logits in problems]
-    right = [reference(*logits).item() for logits in problems]
+    got, right = [one.value.item() for one in found], [one.right.item() for one in found]
     # As if these were probabilities: what the right loss gives for their logits.
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
     as_if = reference(*map(torch.logit, inside))
-    if not all(map(math.isfinite, got)) and close(loss(*inside), as_if):
-        wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9: a
-            logarithm is taken of the logits themselves, which may be negative. What turns a logit
-            into a probability?""")
+    if not all(map(math.isfinite, got)) and close(loss(*inside).value, as_if):
+        wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9, of
+            which there is no logarithm. What turns logits into probabilities first?""")
     known: list[Known] = [
         *loss.wrongs,
         ("loss-sum-not-mean", lambda *logits: reference(*logits) * len(logits[0]),
-         "it is summed over the batch, so that it grows with the batch size. Where is it reduced "
-         "to one number?"),
+         "it is summed over the batch and grows with its size. Where does it become one number?"),
         ("loss-double-sigmoid", lambda *logits: reference(*map(torch.sigmoid, logits)),
-         "a sigmoid is applied twice: once by hand, once inside the loss. Look at what you hand "
-         "to it."),
+         "a sigmoid is applied twice: by hand and inside the loss. Look at what you hand to it."),
     ]  # fmt: skip
     for other in ("least-squares", "hinge", "wasserstein"):
         formula = getattr(losses.OBJECTIVES[other], "d_loss" if len(loss.sides) == 2 else "g_loss")
@@ -239,29 +196,24 @@ def _explain_loss(loss: _Loss) -> None:
     name_wrong(got, [(m, f, f"`{loss.name}`: {text}") for m, f, text in known], problems, close)
     sizes = {"the batch size": [len(logits[0]) for logits in problems]}
     told = explain(got, right, _terms(loss), sizes)
-    # The sample that it is most wrong for, or the smallest batch, is the easiest by hand.
-    samples = [tuple(side[i : i + 1] for side in p) for p in problems for i in range(len(p[0]))]
-    errors = [abs(loss(*one) - reference(*one)).item() for one in samples]
-    logits = samples[errors.index(max(errors))]
-    if _same([loss(*logits)], [reference(*logits)]):
-        off = [p for p, *pair in zip(problems, got, right, strict=True) if not close(*pair, 1e-4)]
-        logits = min(off, key=lambda logits: len(logits[0]))
-    shown = [[round(value, 4) for value in part.tolist()] for part in logits]
-    pairs = [f"{side} logits {part}" for side, part in zip(loss.sides, shown, strict=True)]
-    off = off_by(loss(*logits).item(), reference(*logits).item())
-    start = f"`{loss.name}` is not right yet: for {' and '.join(pairs)} {off}."
-    if not told and len(logits[0]) > 1:
+    # One sample is the easiest by hand: that for which it is most wrong.
+    off = [one for one in found if not one.value_fits()]
+    shown = max(off, key=lambda one: (-len(one.sides["fake"]), abs(one.value - one.right).item()))
+    values = {k: [round(x, 4) for x in side.logits.tolist()] for k, side in shown.sides.items()}
+    start = f"""`{loss.name}` is not right yet: for
+        {" and ".join(f"{side} logits {part}" for side, part in values.items())}
+        {shown.off}."""
+    if not told and len(shown.sides["fake"]) > 1:
         wrong(f"""{start} Yet it is right for each sample alone. How does a batch become one number:
             is the mean taken over it, and of the loss of each sample?""")
-    wrong(f"{start} {told or _which_term(loss, logits)}")
+    wrong(f"{start} {told or _which_term(shown)}")
 
 
 def _terms(loss: _Loss) -> dict:
-    """What a cross-entropy is made of: logits of each side, with either target."""
+    """What its values may be a sum of: cross-entropies of each side's logits with either target."""
     terms = {"a constant": ([1.0] * len(loss.problems), 0.0)}
     for side, batches in zip(loss.sides, zip(*loss.problems, strict=True), strict=True):
-        right = 1 if side == "real" or loss.name == _NAMES[2] else 0
-        factor = -1.0 if loss.name == _NAMES[1] else 1.0
+        right, factor = _TERMS[loss.name][side]
         for target in (right, 1 - right):
             name = f"the {side} term" + f" with target {target}" * (target != right)
             values = [F.softplus((1 - 2 * target) * batch).mean() for batch in batches]
@@ -269,36 +221,29 @@ def _terms(loss: _Loss) -> dict:
     return terms
 
 
-def _which_term(loss: _Loss, logits: tuple[Tensor, ...]) -> str:
+def _which_term(one: Measured) -> str:
     """Where to look: each term has a slope of its own."""
-    if len(logits) == 1:
+    if len(one.sides) == 1:
         return "Compute this one by hand, with a calculator."
-    slopes = [part for part in loss.slopes(logits)[1] if part[2] is not None]
-    good = [side for side, _, slope, right in slopes if close(slope, right)]
-    real, fake = F.softplus(-logits[0]).mean(), F.softplus(logits[1]).mean()
-    look = "Neither is right yet: take one first."
-    if good:
-        look = f"The {good[0]} term is right; look at the other one."
-    return f"The real term alone should be {real:.4f} and the fake term {fake:.4f}. {look}"
+    real, fake = F.softplus(-one.sides["real"].logits), F.softplus(one.sides["fake"].logits)
+    return f"""The real term alone should be {real.mean():.4f} and the fake term {fake.mean():.4f}.
+        By its slopes, what is off is the {" and the ".join(one.wrong_slopes())} term."""
 
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------
 
-_POINTS = [  # (p_data, p_g): both below and above 1, one of them 0, and a single point
-    ([0.8, 0.5, 0.1, 0.3, 0.02], [0.2, 0.5, 0.4, 0.0, 0.7]),
-    ([0.0, 3.2, 0.6, 1.5], [0.4, 0.8, 2.4, 1.1]),
+_POINTS = [  # (p_data, p_g): both below and above 1, and a single point
+    ([0.8, 0.5, 0.1, 0.02], [0.2, 0.5, 0.4, 0.7]),
+    ([3.2, 0.6, 1.5], [0.8, 2.4, 1.1]),
     ([0.3], [0.1]),
 ]
 _DSTAR_WRONGS: list[Known] = [
     ("dstar-inverted", lambda p, q: q / (p + q),
-     "A probability, but of the wrong thing: it is large where the generated density is. D is "
-     "asked for the probability that a point is real."),
+     "A probability, but that of 'generated'. D is asked how probable it is that a point is real."),
     ("dstar-odds", lambda p, q: p / q,
-     "This is the ratio of the two densities, which can be any positive number: the odds. Of all "
-     "the mass at a point, which share is real?"),
+     "This is the ratio of the two: the odds. Of all the mass at a point, which share is real?"),
     ("dstar-logit", lambda p, q: (p / q).log(),
-     "This is the logit of the optimal discriminator, which is worth knowing. Here its "
-     "probability was asked: a share of the mass at each point."),
+     "This is the logit of D*, worth knowing. Its probability was asked: a share of the mass."),
 ]  # fmt: skip
 
 
@@ -316,27 +261,28 @@ _DSTAR_WRONGS: list[Known] = [
 def check_optimal_discriminator(answer: Callable) -> None:
     problems = [tuple(map(torch.tensor, pair)) for pair in _POINTS]
     got = [_dstar(answer, *pair) for pair in problems]
-    if not all(_close(mine, p / (p + q)) for mine, (p, q) in zip(got, problems, strict=True)):
+    if not all(close(mine, p / (p + q), 1e-4) for mine, (p, q) in zip(got, problems, strict=True)):
         _explain_dstar(answer, got, problems)
+    empty = _dstar(answer, torch.tensor([0.3, 0.0]), torch.tensor([0.0, 0.4]), " where one is 0")
+    if not close(empty, [1.0, 0.0]):
+        wrong(f"""Right where both densities have mass. Where p_data alone has any, D* is 1, where
+            p_g alone, 0: all or none is real. Yours gives {empty[0]:.4g} and {empty[1]:.4g}.""")
     # Two empty points, and between them one where there is mass.
-    empty, full = torch.tensor([0.0, 0.6, 0.0]), torch.tensor([0.0, 0.2, 0.0])
-    there, mass, _ = _dstar(answer, empty, full, " where both are 0").tolist()
+    peak = torch.tensor([0.0, 0.2, 0.0])
+    there, mass, _ = _dstar(answer, 3 * peak, peak, " where both are 0").tolist()
     if not 0 <= there <= 1:
         wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
-            neither density has any, it gives {there:g}. Any probability would do there; keep the
-            division 0/0 from happening.""")
+            neither density has any, it gives {there:g}. Any probability will do. Avoid 0/0.""")
     if not abs(mass - 0.75) < 1e-3:
-        wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 at a point
-            that has empty neighbours, D* is 0.75 at this point, and yours gives {mass:.4f}. Empty
-            points are to be sorted out one by one.""")
+        wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 among empty
+            points D* is 0.75, and yours gives {mass:.4f}. Sort empty points out one by one.""")
     # Densities far out in the tails: a constant in the denominator must not take over.
     for small in (1e-4, 1e-10):
         thin = torch.tensor([small, 3 * small])
-        got = _dstar(answer, thin, thin.flip(0), " far out")
-        if not torch.allclose(got.float(), torch.tensor([0.25, 0.75]), atol=0.01):
-            wrong(f"""Right at large densities. Far out, where they are {small:g} and {3 * small:g},
-                it gives {got[0].item():.3f} where 0.25 is right. A constant or threshold that keeps
-                0/0 out has to be far below them.""")
+        far = _dstar(answer, thin, thin.flip(0), " far out")
+        if not close(far, [0.25, 0.75], 0.01):
+            wrong(f"""Right at large densities. Far out, at {small:g} and {3 * small:g}, it is
+                {far[0]:.3f}, not 0.25. A constant or threshold against 0/0 has to be far below.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
@@ -348,14 +294,8 @@ def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Te
     return got.detach()
 
 
-def _close(got: Tensor, wanted: Tensor) -> bool:
-    """The same wherever `wanted` is finite."""
-    there = torch.isfinite(wanted)
-    return torch.allclose(got[there].double(), wanted[there].double(), rtol=1e-4, atol=1e-4)
-
-
 def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -> None:
-    name_wrong(got, _DSTAR_WRONGS, problems, _close)
+    name_wrong(got, _DSTAR_WRONGS, problems, close)
     mine, p, q = torch.cat(got), *(torch.cat(part) for part in zip(*problems, strict=True))
     right = p / (p + q)
     if ((mine == 0) | (mine == 1) | (mine == 0.5)).all():
@@ -363,7 +303,7 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
             that: where both have mass it answers with a share.""")
     for a, b, together in zip(*(part.split(1) for part in (p, q, mine)), strict=True):
         alone = _dstar(answer, a, b, " at one point")
-        if not _close(alone, together):
+        if not close(alone, together, 1e-4):
             wrong(f"""Where p_data = {a.item():g} and p_g = {b.item():g}, yours gives
                 {together.item():.4g} among other points and {alone.item():.4g} for this point
                 alone: each point is decided for itself, without looking at the others.""")
@@ -375,18 +315,124 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
 
 
 def _like_dstar(got: Tensor, p: Tensor, q: Tensor) -> str:
-    """Says if it is a share with a constant below the line, or of powers of the densities."""
-    both = (p > 0) & (q > 0) & (got > 0) & (got < 1)
-    got, p, q = (part[both].double() for part in (got, p, q))
-    added, ratio = p / got - (p + q), (p / q).log()
-    if len(got) > 2 and close(added, added.mean().expand_as(added)):
-        return f"It fits if {added.mean():.3g} is added below the line, too much beside these."
-    terms = {"power": (ratio, 1.0), "weight": (torch.ones_like(ratio), 0.0)}
-    found = solve(got.logit(), terms) if len(got) > 2 else None
-    if not found:
-        return ""
-    if abs(found["power"] - 1) > 1e-3:
-        return f"It fits if both densities are raised to the power {found['power']:.3g} first."
-    if abs(found["weight"]) > 1e-3:
-        return f"It fits if p_data is {math.exp(found['weight']):.3g} times as large as it is."
-    return "It is right wherever both densities have mass. What if only one of them is 0?"
+    """Says if it is p_data over something else, or a share of powers of the densities."""
+    terms = {" p_data": (p, 1.0), " p_g": (q, 1.0), "": (torch.ones_like(p), 0.0)}
+    below = solve(p / got, terms) or {}
+    parts = [f"{factor:.3g}{name}" for name, factor in below.items() if abs(factor) > 1e-4]
+    if len(parts) > 1:
+        return f"This is p_data / ({' + '.join(part.removeprefix('1 ') for part in parts)})."
+    if power := solve(got.logit(), {"power": ((p / q).log(), 1.0)}):
+        return f"It fits if both densities are raised to the power {power['power']:.3g} first."
+    return ""
+
+
+# --- 1.3: the Jensen-Shannon divergence ----------------------------------------------------------
+
+
+def _average(p: Tensor, q: Tensor, dx: float, middle: Tensor, back: bool = False) -> float:
+    """Half the divergences of p and q from something between them, or of that from p and q."""
+    pairs = ((middle, p), (middle, q)) if back else ((p, middle), (q, middle))
+    return sum(kl_divergence(*pair, dx) for pair in pairs) / 2
+
+
+_JSD_WRONGS: list[Known] = [
+    ("jsd-no-dx", lambda p, q, dx: js_divergence(p, q, 1.0),
+     "The terms are right, but a sum over grid points is no integral yet: with twice as many "
+     "points it would be twice as large."),
+    ("jsd-no-half", lambda p, q, dx: 2 * js_divergence(p, q, dx),
+     "The mixture and both divergences to it are right, but added where their mean was asked."),
+    ("jsd-middle", lambda p, q, dx: _average(p, q, dx, p + q),
+     "A divergence cannot be negative, and this one is. Does what lies between integrate to 1?"),
+    ("jsd-reversed", lambda p, q, dx: _average(p, q, dx, (p + q) / 2, back=True),
+     "The mixture is right, but the average is taken over samples of the mixture: in KL(first || "
+     "second) the density stands first and the mixture second. Mind the order of arguments, which "
+     "some libraries turn around."),
+    ("jsd-bits", lambda p, q, dx: js_divergence(p, q, dx) / math.log(2),
+     "Right, but in bits, by logarithms to base 2. In nats the largest value is log 2 and not 1."),
+    ("jsd-distance", lambda p, q, dx: math.sqrt(js_divergence(p, q, dx)),
+     "This is the square root of the divergence, the Jensen-Shannon distance, which some "
+     "libraries return. Here the divergence itself is needed."),
+    ("jsd-kl", (kl_divergence, lambda p, q, dx: kl_divergence(q, p, dx)),
+     "This is a Kullback-Leibler divergence between p and q. The Jensen-Shannon divergence "
+     "compares each of them with what lies in the middle."),
+    ("jsd-jeffreys", (lambda p, q, dx: kl_divergence(p, q, dx) + kl_divergence(q, p, dx),
+                      lambda p, q, dx: (kl_divergence(p, q, dx) + kl_divergence(q, p, dx)) / 2),
+     "Both directions count, as they should, but p and q are compared with each other. What are "
+     "they compared with in the definition?"),
+    (None, lambda p, q, dx: js_divergence(p.softmax(0), q.softmax(0), 1.0),
+     "Both densities go through a softmax first, which makes other densities of them. They "
+     "integrate to 1 already: what stands for the integral on a grid?"),
+    (None, lambda p, q, dx: float((p - q).abs().sum() * dx) / 2,
+     "This is the total variation distance. The divergence averages the logarithm of a ratio."),
+]  # fmt: skip
+
+
+# Points, half of the width, and mean and standard deviation of p and of q.
+_GAUSSIANS = [
+    (601, 6, -0.5, 1.0, 0.9, 0.7),
+    (401, 6, 0.3, 1.2, -1.4, 0.9),
+    (201, 5, -1.0, 0.9, 1.1, 1.3),
+    (257, 6, 0.5, 1.2, 0.2, 0.9),
+    (601, 6, 0.2, 0.9, 0.2, 0.9),
+]
+
+
+@exercise(
+    "1.3",
+    "The Jensen-Shannon divergence on a grid",
+    signature="js_divergence(p, q, dx)",
+    takes="two densities on a grid of spacing dx: float64 tensors (N,), values >= 0, sums * dx = 1",
+    returns="the divergence in nats, 0 to log 2, a number or a scalar tensor; also where a density "
+    "is exactly 0",
+    accepts="any way of treating 0 log 0 as 0",
+    mistakes="jsd-kl jsd-jeffreys jsd-no-half jsd-middle jsd-reversed jsd-no-dx jsd-bits "
+    "jsd-distance jsd-nan",
+    reference=js_divergence,
+)
+def check_js_divergence(answer: Callable) -> None:
+    problems = []
+    for n, width, mp, sp, mq, sq in _GAUSSIANS:
+        x = torch.linspace(-width, width, n, dtype=torch.float64)
+        p, q = gaussian_density(x, mp, sp), gaussian_density(x, mq, sq)
+        problems.append((p, q, 2 * width / (n - 1)))
+    got = [ask_number(answer, "js_divergence(p, q, dx)", *problem) for problem in problems]
+    right = [js_divergence(*problem) for problem in problems]
+    if not all(map(_near, got, right)):
+        _explain_divergence(got, right, problems)
+    # Densities that share no point, and one of them beside the mixture.
+    x = torch.linspace(-6, 6, 601, dtype=torch.float64)
+    p, dx = gaussian_density(x, -3, 0.3) * (x < 0), 0.02
+    q = p.flip(0)
+    start = "Right for densities that are positive everywhere. "
+    apart = "For two that share no point the divergence is log 2 = 0.6931"
+    beside = "Where one of them vanishes on half of the line, it is 0.2158"
+    for first, case in ((p, apart), ((p + q) / 2, beside)):
+        value = ask_number(answer, "js_divergence(p, q, dx)", first, q, dx)
+        if not math.isfinite(value):
+            wrong(f"""jsd-nan: {start}Where one of them is exactly 0, yours gives {value}: 0 log 0
+                is 0 in the limit, but not to the computer.""")
+        if not _near(value, js_divergence(first, q, dx)):
+            wrong(f"""{start}{case}, and yours gives {value:.4f}. What does a point add where only
+                one of them is 0?""")
+
+
+def _near(got: float, right: float) -> bool:
+    return abs(got - right) < 1e-3 * max(1.0, abs(right))
+
+
+def _explain_divergence(got: list[float], right: list[float], problems: list[tuple]) -> None:
+    name_wrong(got, _JSD_WRONGS, problems, _near)
+    to_middle = [[kl_divergence(d, (p + q) / 2, dx) for d in (p, q)] for p, q, dx in problems]
+    one, other = zip(*to_middle, strict=True)
+    ones = [1.0] * len(got)
+    terms = {"KL(p || m)": (one, 0.5), "KL(q || m)": (other, 0.5), "a constant": (ones, 0.0)}
+    points, spacings = [len(p) for p, *_ in problems], [dx for *_, dx in problems]
+    sizes = {"the spacing dx": spacings, "the number of points": points}
+    width = "the width of the grid, as a mean over its points is"
+    sizes[width] = [n * dx for n, dx in zip(points, spacings, strict=True)]
+    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
+    n, _, mp, sp, mq, sq = _GAUSSIANS[i]
+    told = explain(got, right, terms, sizes) or "Print your two: which one is off?"
+    wrong(f"""For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the
+        mixture m are {one[i]:.4f} and {other[i]:.4f}, and their average is {right[i]:.4f} nats;
+        yours gives {got[i]:.4f}. {told}""")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gan_helpers.losses import smooth_d_loss
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
 from gan_helpers.plotting import to_display
 
-from . import architecture, pictures, ranges
-from .compare import FLAT, ask, close, need_tensor, off_by
+from . import architecture, pictures
+from .compare import ask, need_tensor
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
-from .targets import Group, fit, name_targets, say_targets
+from .logit_losses import Measured, measure, need_right_far_off, need_slopes
+from .targets import fit, name_targets, say_targets
 
 LOSS_MISTAKES = """loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss-sigmoid-flat
     loss-integer-targets loss-sum-not-mean """
@@ -40,9 +42,9 @@ LOSS_MISTAKES = """loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss
     uses_optimizers=True,
 )
 def check_generator(make: Callable[..., nn.Module]) -> None:
-    for latent_dim, arguments in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
-        call = f"Generator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
-        G = architecture.build(make, call, **arguments)
+    for latent_dim, sizes in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
+        call = architecture.call_of("Generator", sizes)
+        G = architecture.build(make, call, **sizes)
         for n in (6, 5):  # two batch sizes
             z = torch.randn(n, latent_dim, device=probe_device())
             shown = f"{call}(z) with z of shape {tuple(z.shape)}"
@@ -50,8 +52,8 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     # The rest on the small network alone, which is quicker.
     architecture.assess_network(G, z, shown)
     architecture.need_whole_z(G, latent_dim, call)
-    ranges.assess_range(G, latent_dim, shown)
-    architecture.need_true_gradient(G, z, call)
+    architecture.assess_range(G, latent_dim, shown)
+    architecture.need_true_gradient(G, z, call, [*G.parameters()])
     given = torch.randn(4, 64, device=probe_device())
     architecture.need_size_used(make, "Generator", "hidden_dim", given)
 
@@ -70,28 +72,25 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     uses_optimizers=True,
 )
 def check_discriminator(make: Callable[..., nn.Module]) -> None:
-    for arguments in ({}, {"hidden_dim": 32}):
-        call = f"Discriminator({', '.join(f'{name}={value}' for name, value in arguments.items())})"
-        D = architecture.build(make, call, **arguments)
-        for n in (64, 5):
-            images = torch.randn(n, 1, 28, 28, device=probe_device())
-            shown = f"{call}(images) with images of shape {tuple(images.shape)}"
-            architecture.assess_outputs(D, images, shown, (n,), (n, 1))
-    # The rest on the small network alone, which is quicker.
     images = torch.randn(64, 1, 28, 28, device=probe_device())
+    for sizes in ({}, {"hidden_dim": 32}):
+        call = architecture.call_of("Discriminator", sizes)
+        D = architecture.build(make, call, **sizes)
+        for n in (64, 5):
+            shown = f"{call}(images) with images of shape ({n}, 1, 28, 28)"
+            architecture.assess_outputs(D, images[:n], shown, (n,), (n, 1))
+    # The rest on the small network alone, which is quicker.
     architecture.assess_network(D, images, call)
-    ranges.assess_logits(D, images, call)
+    architecture.assess_logits(D, images, call)
     architecture.need_gradient_of_images(D, images, call)
-    architecture.need_true_gradient(D, images, call)
+    architecture.need_true_gradient(D, images, call, [*D.parameters()])
     architecture.need_size_used(make, "Discriminator", "hidden_dim", images)
 
 
 # --- 2.3: the optimisers -------------------------------------------------------------------------
 
 
-def make_optimizers(
-    G: nn.Module, D: nn.Module
-) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+def make_optimizers(G: nn.Module, D: nn.Module) -> tuple[Optimizer, Optimizer]:
     """One Adam for each network: the betas of Radford et al. 2016, a rate that suits an MLP."""
     g_optimizer = torch.optim.Adam(G.parameters(), lr=1e-3, betas=(0.5, 0.999))
     d_optimizer = torch.optim.Adam(D.parameters(), lr=1e-3, betas=(0.5, 0.999))
@@ -110,23 +109,14 @@ def make_optimizers(
     uses_optimizers=True,
 )
 def check_make_optimizers(answer: Callable) -> None:
-    def networks() -> list[nn.Module]:
-        seed_torch(0)
-        parts = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
-        for p in [*parts[0].parameters(), *parts[1].parameters()]:
-            p.data *= 30  # so that a decay of the weights shows at once
-        return [part.to(probe_device(), torch.float64) for part in parts]
-
-    mine, theirs = networks(), networks()
+    mine, theirs = _two_networks(), _two_networks()
     with calling("make_optimizers(G, D)"):
         pair = answer(*mine)
-    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+    made = pair if isinstance(pair, tuple | list) else ()
+    others = [thing for thing in made if not isinstance(thing, Optimizer)]
+    if others or len(made) != 2:
         wrong(f"""`make_optimizers(G, D)` should return two optimisers, G's and then D's, but
-            {describe_value(pair)} came back.""")
-    for optimizer in pair:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            wrong(f"""`make_optimizers(G, D)` returned {describe_value(optimizer)} where an
-                optimiser was expected.""")
+            {describe_value(others[0] if others else pair)} came back.""")
     _need_own_parameters(pair, mine)
     for optimizer, name in zip(pair, "GD", strict=True):
         for group in optimizer.param_groups:
@@ -142,49 +132,55 @@ def check_make_optimizers(answer: Callable) -> None:
         said = f" with {', '.join(dict.fromkeys(options))}" if options else ""
         pairs = zip(network.parameters(), other.parameters(), strict=True)
         if not all(torch.allclose(*pair, rtol=0, atol=1e-8) for pair in pairs):
-            wrong(f"""Learning rate and betas of {name}'s optimiser are right, but it moves the
-                weights differently from Adam with otherwise default settings: it is
-                {type(optimizer).__name__}{said}.""")
+            kind = f"{type(optimizer).__name__}{said}"
+            wrong(f"""Rate and betas of {name}'s optimiser are right, but it moves the weights
+                differently from Adam with otherwise default settings: it is {kind}.""")
+
+
+def _two_networks() -> list[nn.Module]:
+    seed_torch(0)
+    networks = [nn.Sequential(nn.Linear(2, 4), nn.Linear(4, n)) for n in (3, 1)]
+    for network in networks:
+        for p in network.to(probe_device(), torch.float64).parameters():
+            p.data *= 30  # so that a decay of the weights shows at once
+    return networks
 
 
 def _need_own_parameters(pair: Sequence, networks: Sequence[nn.Module]) -> None:
     held = [{id(p) for g in o.param_groups for p in g["params"]} for o in pair]
     own = [{id(p) for p in network.parameters()} for network in networks]
-    if any(parameters & own[0] and parameters & own[1] for parameters in held):
+    shared = [[len(parameters & mine) for mine in own] for parameters in held]
+    if any(map(all, shared)):
         wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
             each loss would also move the opponent. Each network needs an optimiser of its own.""")
-    if held[0] & own[1] and held[1] & own[0]:
+    if shared[0][1] and shared[1][0]:
         wrong("""step-wrong-optimizer: Both optimisers are there, but in the first place stands the
             one that moves D: each loss would train the wrong network. G's comes first.""")
-    for parameters, name, other in zip(held, "GD", "DG", strict=True):
-        if parameters & own["GD".index(other)]:
+    for i, (name, other) in enumerate(("GD", "DG")):
+        if shared[i][1 - i]:
             wrong(f"""step-wrong-optimizer: {name}'s optimiser holds the parameters of {other}, so
                 that nothing would move {name}.""")
-    for parameters, mine, name in zip(held, own, "GD", strict=True):
-        if parameters != mine:
-            wrong(f"""{name}'s optimiser holds {len(parameters & mine)} of {name}'s {len(mine)}
-                parameter tensors; the others would never change.""")
+        if held[i] != own[i]:
+            wrong(f"""{name}'s optimiser holds {shared[i][i]} of {name}'s {len(own[i])} parameter
+                tensors; the others would never change.""")
 
 
 def _need_settings(group: dict, whose: str, kind: str) -> None:
     lr, betas = float(group["lr"]), group.get("betas")
-    if math.isclose(lr, 2e-4, rel_tol=1e-6):
-        wrong(f"""optim-lr: {whose} optimiser has learning rate 2e-4, the usual one for deep
-            convolutional GANs. The small networks of this notebook bear more: 1e-3 is asked
-            for.""")
     if not math.isclose(lr, 1e-3, rel_tol=1e-6):
-        wrong(f"""optim-lr: {whose} optimiser has learning rate {lr:g} ({lr / 1e-3:.3g} times the
-            one asked for, 1e-3).""")
+        usual = """ (the usual one for deep convolutional GANs; the small networks of this notebook
+            bear more)""" * math.isclose(lr, 2e-4)
+        wrong(f"""optim-lr: {whose} optimiser has learning rate {lr:g}{usual}, {lr / 1e-3:.3g} times
+            the one asked for, 1e-3.""")
     if betas is None:
         wrong(f"{whose} optimiser is {kind}, which has no betas; Adam is asked for.")
     betas = tuple(round(float(b), 6) for b in betas)
     if betas != (0.5, 0.999):
-        wrong(f"""optim-betas: {whose} learning rate is right, but its betas are {betas} instead of
-            (0.5, 0.999). With the default of 0.9 the momentum outlives several moves of the
-            opponent, a known way to mode collapse.""")
+        wrong(f"""optim-betas: {whose} betas are {betas} and not (0.5, 0.999). With the default 0.9,
+            momentum outlives several moves of the opponent, a known way to mode collapse.""")
 
 
-def _few_steps(pair: Sequence[torch.optim.Optimizer], networks: Sequence[nn.Module]) -> None:
+def _few_steps(pair: Sequence[Optimizer], networks: Sequence[nn.Module]) -> None:
     """Steps with large and tiny gradients, growing and shrinking: every option has an effect."""
     dice = torch.Generator().manual_seed(1)
     for scale in (1.0, 1e-3, 1e-5, 1.0):
@@ -213,21 +209,20 @@ def check_to_display(answer: Callable) -> None:
     dice = torch.Generator().manual_seed(2)
     # Images of different ranges, without symmetry, all of them using -1 .. 1 together.
     spans = torch.tensor([(-1, 1), (-1, 0), (0, 1), (-0.3, 0.3), (0.2, 0.9), (-0.9, -0.1), (-1, 1)])
-    low, high = spans[:, 0].view(-1, 1, 1, 1), spans[:, 1].view(-1, 1, 1, 1)
+    low, high = spans.view(7, 1, 1, 1, 2).unbind(-1)
     images = low + torch.rand(7, 1, 28, 28, generator=dice) * (high - low)
     images[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
     many = torch.rand(19, 1, 28, 28, generator=dice) * 2 - 1  # more than a row, and no whole ones
     for batch in (images, 0.4 * images[:5], images[:1], images[:6], many):
         call = f"to_display(images) with images of shape {tuple(batch.shape)}"
         pictures.find_images(pictures.as_grid(ask(answer, call, batch), call), batch)
-    colour = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    colour = torch.rand(5, 3, 12, 12, generator=dice) * 2 - 1
     try:
         grid = answer(colour.clone())
     except Exception:  # refusing colour is honest, and enough for this notebook
         return
-    call = "to_display(images) with colour images (5, 3, 12, 12)"
-    picture = pictures.as_grid(grid, call, colour=True)
-    tiles = [pictures.levels(image).transpose(1, 2, 0) for image in colour.numpy()]
+    picture = pictures.as_grid(grid, "to_display(images) with colour images", colour=True)
+    tiles = pictures.levels(colour.permute(0, 2, 3, 1).numpy())
     if not all(pictures.contains(picture, tile) for tile in tiles):
         wrong("""Grey images are right. Colour images come out with other colours or pixels in other
             places: images are (N, 3, H, W), a picture is (H, W, 3).""")
@@ -250,119 +245,79 @@ def check_to_display(answer: Callable) -> None:
     reference=smooth_d_loss,
 )
 def check_smooth_d_loss(answer: Callable) -> None:
-    device = probe_device()
-    real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6], device=device)
-    fake = torch.tensor([1.2, -0.7, 0.4, -3.0], device=device)
+    real = torch.tensor([-2.0, 0.3, 1.7, 4.0, 2.2, -0.6])
+    fake = torch.tensor([1.2, -0.7, 0.4, -3.0])
+
+    def measured(real: Tensor, fake: Tensor, **targets: float) -> Measured:
+        shown = "".join(f", {name}={value}" for name, value in targets.items())
+        call = f"smooth_d_loss(real_logits, fake_logits{shown})"
+        logits = {"real": real.to(probe_device()), "fake": fake.to(probe_device())}
+        both = (partial(loss, **targets) for loss in (answer, smooth_d_loss))
+        found = measure(*both, call, logits)
+        need_tensor(found.value, call, (), finite=False)
+        if not found.value.requires_grad:
+            wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start
+                from it. Is something detached, made a number or computed under `no_grad`?""")
+        return found
+
     problems = [
-        (real, fake, {}),
-        (real, fake, {"real_target": 0.8, "fake_target": 0.1}),
-        (-real[:5], 2 * fake, {"real_target": 1.0}),
-        (real[:, None], fake[:, None], {}),
-        (0.5 * real, -fake, {"fake_target": 0.3}),
-        (real[:1], fake[:1], {}),
+        (measured(real, fake), 0.9, 0.0),
+        (measured(real, fake, real_target=0.8, fake_target=0.1), 0.8, 0.1),
+        (measured(-real[:5], 2 * fake, real_target=1.0), 1.0, 0.0),
+        (measured(real[:, None], fake[:, None]), 0.9, 0.0),
+        (measured(0.5 * real, -fake, fake_target=0.3), 0.9, 0.3),
     ]
-    answers = [_ask_smooth(answer, *problem) for problem in problems]
-    for found in answers:
-        _assess_smooth(found, answers[:-1])
-    far = [torch.tensor(x, device=device) for x in ([-300.0, 400.0], [350.0, -300.0])]
-    found = _ask_smooth(answer, *far, {})
-    start = "At ordinary logits it is right, but at logits of a few hundred the loss or its slope"
-    if not all(torch.isfinite(s).all() for s in (found.value, *found.slopes)):
-        wrong(f"""loss-log-sigmoid-nan: {start} is not a finite number: a logarithm or exponential
-            written by hand overflows there. Which function computes this from the logit in one
-            go?""")
-    if not (close(found.value, found.right) and all(map(close, found.slopes, found.right_slopes))):
-        wrong(f"""loss-sigmoid-flat: {start} is wrong. {FLAT} Which loss takes the logits
-            themselves?""")
+    elsewhere = [_solved(found) for found, *_ in problems]
+    for found, *targets in (*problems, (measured(real[:1], fake[:1]), 0.9, 0.0)):
+        _assess_smooth(found, dict(zip(found.sides, targets, strict=True)), elsewhere)
+    need_right_far_off(measured(torch.tensor([-300.0, 400.0]), torch.tensor([350.0, -300.0])))
 
 
-@dataclass
-class _Smoothed:
-    """What the reader's loss and the right one give for one problem."""
-
-    call: str
-    asked: dict[str, float]  # the targets
-    value: Tensor
-    groups: dict[str, Group]
-    right: Tensor
-    right_slopes: list[Tensor]
-
-    @property
-    def slopes(self) -> list[Tensor]:
-        return [group.slopes for group in self.groups.values()]
-
-    def solved(self) -> list[float] | None:
-        """Both targets, if it is a cross-entropy of the right weights."""
-        fits = [fit(group.logits, group.slopes) for group in self.groups.values()]
-        known = all(f and f.form == "cross-entropy" and abs(f.weight - 1) < 5e-3 for f in fits)
-        return [f.target for f in fits] if known else None
+def _solved(found: Measured) -> list[float] | None:
+    """The targets of both sides, if it is a cross-entropy of the right weights."""
+    fits = [fit(side.logits, side.slopes) for side in found.sides.values()]
+    known = all(f and f.form == "cross-entropy" and abs(f.weight - 1) < 5e-3 for f in fits)
+    return [f.target for f in fits] if known else None
 
 
-def _ask_smooth(answer: Callable, real: Tensor, fake: Tensor, options: dict) -> _Smoothed:
-    logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
-    shown = "".join(f", {name}={value}" for name, value in options.items())
-    call = f"smooth_d_loss(real_logits, fake_logits{shown})"
-    got = ask(answer, call, *logits, **options)
-    need_tensor(got, call, (), finite=False)
-    if not got.requires_grad:
-        wrong(f"""`{call}` returns a tensor without a gradient, so that `backward` cannot start from
-            it. Is something detached, turned into a number or computed under `no_grad`?""")
-    asked = {"real": options.get("real_target", 0.9), "fake": options.get("fake_target", 0.0)}
-    right = smooth_d_loss(*logits, *asked.values())
-    wanted = [slope.flatten() for slope in torch.autograd.grad(right, logits)]
-    slopes = torch.autograd.grad(got, logits, allow_unused=True, materialize_grads=True)
-    flat = [[x.detach().flatten() for x in pair] for pair in zip(logits, slopes, strict=True)]
-    groups = {kind: Group(*pair) for kind, pair in zip(asked, flat, strict=True)}
-    return _Smoothed(call, asked, got.detach(), groups, right.detach(), wanted)
+def _assess_smooth(found: Measured, asked: dict[str, float], elsewhere: list) -> None:
+    """Reject a wrong value or slope, by the targets and weights that the slopes speak of.
 
-
-def _assess_smooth(found: _Smoothed, others: Sequence[_Smoothed]) -> None:
-    """Reject a wrong value or slope, by the targets and weights that the slopes speak of."""
-    off = off_by(found.value.item(), found.right.item())
+    elsewhere: what `_solved` gives for each problem.
+    """
     if not torch.isfinite(found.value):
-        wrong(f"""loss-log-sigmoid-nan: `{found.call}` returns {found.value.item()} at ordinary
-            logits.""")
-    same_value = close(found.value, found.right, 1e-4)
-    same_slopes = all(map(close, found.slopes, found.right_slopes))
-    if same_value and same_slopes:
+        wrong(f"loss-log-sigmoid-nan: At ordinary logits `{found.call}` returns {found.value}.")
+    if found.value_fits():
+        need_slopes(found)
         return
-    if same_slopes:
-        wrong(f"""The slopes of `{found.call}` are right, but not its value: {off}. Which constant
-            is added or lost?""")
-    if same_value:
-        wrong(f"""`{found.call}` gives the right value, but its gradient does not reach the logits
-            as it should. Is one of the two terms detached?""")
+    if not found.wrong_slopes():
+        wrong(f"""The slopes of `{found.call}` are right, but not its value: {found.off}. Which
+            constant is added or lost?""")
     for kind, left in (("real", "fake"), ("fake", "real")):
-        if not found.groups[kind].slopes.any():
-            wrong(f"""step-only-{left}: The {kind} term is missing: the {kind} logits have no
-                influence on the loss.""")
-        group = found.groups[kind]
-        size, idle = group.logits.abs(), group.slopes == 0
+        side = found.sides[kind]
+        size, idle = side.logits.abs(), side.slopes == 0
+        if idle.all():
+            wrong(f"step-only-{left}: The {kind} term is missing: {kind} logits change nothing.")
         if idle.any() and size[idle].min() > size[~idle].max():
-            wrong(f"""`{found.call}`: {off}. The {kind} logits of size {size[idle].min():.3g} and
-                more have no influence on it. What is cut off there?""")
-    name_targets(found.groups, found.asked, exchanged=False)
-    solved = found.solved()
-    if solved is not None:
-        _name_smooth_targets(solved, found.asked, others)
-    said = say_targets(found.groups, found.asked, {"real": "real logits", "fake": "fake logits"})
-    wrong(f"""`{found.call}`: {off}. Solved for how each logit counts in it:
+            wrong(f"""`{found.call}`: {found.off}. The {kind} logits of size {size[idle].min():.3g}
+                and more have no influence on it. What is cut off there?""")
+    name_targets(found.sides, asked, exchanged=False)
+    if solved := _solved(found):
+        _name_smooth_targets(solved, asked, elsewhere)
+    said = say_targets(found.sides, asked, {"real": "real logits", "fake": "fake logits"})
+    wrong(f"""`{found.call}`: {found.off}. Solved for how each logit counts in it:
         {said or "each as it should"}.""")
 
 
-def _name_smooth_targets(
-    solved: list[float], asked: dict[str, float], others: Sequence[_Smoothed]
-) -> None:
+def _name_smooth_targets(solved: list[float], asked: dict[str, float], elsewhere: list) -> None:
     def same(x: float, y: float) -> bool:
         return abs(x - y) < 2e-3
 
     if same(solved[0], asked["fake"]) and same(solved[1], asked["real"]):
         wrong("""loss-smooth-wrong-way: Both terms are there, but real logits are compared with the
             fake target and fake logits with the real one. Which target belongs to which batch?""")
-    elsewhere = [other.solved() for other in others]
     for i, kind in enumerate(asked):
-        constant = None not in elsewhere and all(same(t[i], solved[i]) for t in elsewhere)
-        if constant and len({other.asked[kind] for other in others}) != 1:
+        if None not in elsewhere and all(same(targets[i], solved[i]) for targets in elsewhere):
             wrong(f"""loss-targets-ignored: The {kind} target is {solved[i]:.3g} whatever is asked
                 for: the argument `{kind}_target` changes nothing. Where should it enter?""")
     if solved[0] > 1.001:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 
 import torch
@@ -27,7 +28,7 @@ from .framework import (
     wrong,
 )
 from .nb02 import LOSS_MISTAKES, make_optimizers
-from .steps import LATENT, Watch
+from .steps import LATENT, Step, Watch
 from .verdicts import assess_step
 
 # --- 2.4 and 2.5: one step of the game -----------------------------------------------------------
@@ -83,8 +84,7 @@ def _with_shapes(assess: Callable[[bool], None], both: bool) -> None:
     if first and last:
         # A complaint about shapes says less than whatever the other shape brought to light.
         raise last if isinstance(first, Raised) and "arget size" in str(first.error) else first
-    failed = first or last
-    if both and failed:
+    if both and (failed := first or last):
         fits, fails = ("(N, 1)", "(N,)") if first else ("(N,)", "(N, 1)")
         raised = isinstance(failed, Raised)
         said = explain_exception(failed.call, failed.error)[1] if raised else failed.message
@@ -113,7 +113,7 @@ def check_d_step(answer: Callable) -> None:
 def _assess_half(answer: Callable, name: str, call: str, column: bool) -> None:
     """Several calls of d_step or g_step, of two sizes; then one where D is sure of itself."""
 
-    def begin(scale: float) -> tuple[Watch, torch.optim.Optimizer]:
+    def begin(scale: float) -> tuple[Watch, Optimizer]:
         watch = Watch(column, scale)
         rate = {"D": 5e-3, "G": 0.2}[name]
         return watch, torch.optim.SGD(watch.networks[name].parameters(), lr=rate)
@@ -135,21 +135,22 @@ def _assess_half(answer: Callable, name: str, call: str, column: bool) -> None:
     assess_step(watch, step, name, extreme=True)
 
 
-def _one_call(answer, watch: Watch, name: str, optimizer, call: str, indices: range) -> tuple:
+def _one_call(
+    answer: Callable, watch: Watch, name: str, optimizer: Optimizer, call: str, indices: range
+) -> tuple[Step, object]:
     """Call d_step or g_step once; what it did, and what it returned."""
     watch.begin()
-    settings = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     real = watch.data.take(list(indices)).to(probe_device())
     given = real if name == "D" else len(indices)
+    before, settings = real.clone(), [dict(group) for group in optimizer.param_groups]
     with watch.on(), calling(call):
         reported = answer(watch.G, watch.D, optimizer, given, LATENT)
     step = loops.one_step(watch, name, optimizer, call)
-    if not torch.equal(real, watch.data.take(list(indices)).to(probe_device())):
+    if not torch.equal(real, before):
         wrong(f"""`{call}` changes the real images that it is given, so that whoever uses them next
             gets others. Operations whose names end in _ work in place.""")
-    if settings != [
-        {k: g[k] for k in s} for s, g in zip(settings, optimizer.param_groups, strict=True)
-    ]:
+    groups = zip(optimizer.param_groups, settings, strict=True)
+    if any(group | old != group for group, old in groups):
         wrong(f"`{call}` changes the settings of the optimiser that it is given.")
     return step, reported
 
@@ -208,6 +209,23 @@ def train_gan(
     return history
 
 
+def _takes_optimizers(loop: Callable) -> bool:
+    try:
+        parameters = inspect.signature(loop).parameters.values()
+    except (TypeError, ValueError):  # some callables do not tell
+        return True
+    return any(p.name == "optimizers" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _with_optimizers(answer: Callable) -> Callable:
+    """The answer itself, or a loop without the argument `optimizers` in a coat that takes it."""
+
+    def loop(G, D, dataset, steps, latent_dim, d_steps=1, optimizers=None):
+        return answer(G, D, dataset, steps, latent_dim, d_steps)
+
+    return answer if _takes_optimizers(answer) else loop
+
+
 _LOOP_MISTAKES = f"""step-wrong-optimizer step-one-optimizer loop-d-steps-inverted loop-same-batch
     data-range {_D_MISTAKES} {_G_MISTAKES} {_STEP_MISTAKES}"""
 
@@ -225,29 +243,25 @@ _LOOP_MISTAKES = f"""step-wrong-optimizer step-one-optimizer loop-d-steps-invert
     "for each D step; further keys; no argument `optimizers` (a new pair is then made each time)",
     mistakes=_LOOP_MISTAKES,
     reference=train_gan,
-    adapt=lambda answer: _with_optimizers(answer),
+    adapt=_with_optimizers,
     uses_optimizers=True,
 )
 def check_train_gan(answer: Callable) -> None:
-    answer = _with_optimizers(answer)
-    takes_optimizers = not hasattr(answer, "without_optimizers")
+    cases = [(4, ""), (2, ", d_steps=3")]
+    if _takes_optimizers(answer):
+        cases.append((2, ", optimizers=(g_optimizer, d_optimizer)"))
 
     def assess(column: bool) -> None:
-        for steps, options in ((4, {}), (2, {"d_steps": 3}), (2, {"optimizers": None})):
-            watch = Watch(column)
-            if "optimizers" in options:
-                if not takes_optimizers:
-                    continue
+        for steps, said in cases:
+            watch, d_steps, given = Watch(column), 3 if "d_steps" in said else 1, None
+            options = {"d_steps": d_steps} if "d_steps" in said else {}
+            if "optimizers" in said:
                 pair = [torch.optim.SGD(n.parameters(), lr=1e-3) for n in watch.networks.values()]
-                options = {"optimizers": tuple(pair)}
-            shown = ", ".join(["G", "D", "dataset", f"steps={steps}", f"latent_dim={LATENT}"])
-            shown += ", d_steps=3" if "d_steps" in options else ""
-            shown += ", optimizers=(g_optimizer, d_optimizer)" if "optimizers" in options else ""
-            call = f"train_gan({shown})"
+                given = options["optimizers"] = tuple(pair)
+            call = f"train_gan(G, D, dataset, steps={steps}, latent_dim={LATENT}{said})"
             with watch.on(), calling(call):
                 history = answer(watch.G, watch.D, watch.data, steps, LATENT, **options)
-            given = options.get("optimizers")
-            loops.assess_loop(watch, history, steps, options.get("d_steps", 1), call, given)
+            loops.assess_loop(watch, history, steps, d_steps, call, given)
         watch = Watch(column, 300.0)
         with watch.on(), calling("train_gan(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, LATENT)
@@ -260,23 +274,6 @@ def check_train_gan(answer: Callable) -> None:
         loops.need_whole_data(watch)
 
     _with_shapes(assess, both=False)
-
-
-def _with_optimizers(answer: Callable) -> Callable:
-    """The answer itself, or a loop without the argument `optimizers` in a coat that takes it."""
-    try:
-        parameters = inspect.signature(answer).parameters
-    except (TypeError, ValueError):  # some callables do not tell
-        return answer
-    kinds = {parameter.kind for parameter in parameters.values()}
-    if "optimizers" in parameters or inspect.Parameter.VAR_KEYWORD in kinds:
-        return answer
-
-    def loop(G, D, dataset, steps, latent_dim, d_steps=1, optimizers=None):
-        return answer(G, D, dataset, steps, latent_dim, d_steps)
-
-    loop.without_optimizers = True
-    return loop
 
 
 # --- 2.11: the clinic ----------------------------------------------------------------------------
@@ -318,24 +315,12 @@ def clinic(G, D, dataset, steps, latent_dim=64, snapshot_every=100):
     return history
 
 
-# The four bugs: mistake -> (right lines, buggy lines). `clinic_source` plants them.
+# The four bugs: mistake -> (right text, buggy text). `clinic_source` plants them.
 CLINIC_BUGS: dict[str, tuple[str, str]] = {
-    "data-range": (
-        "images = dataset.images.to(device) / 127.5 - 1",
-        "images = dataset.images.to(device) / 255",
-    ),
-    "loss-double-sigmoid": (
-        "says_real, says_fake = D(real), D(fake)",
-        "says_real, says_fake = torch.sigmoid(D(real)), torch.sigmoid(D(fake))",
-    ),
-    "step-no-zero-grad": (
-        "        d_optimizer.zero_grad()\n        d_loss.backward()\n",
-        "        d_loss.backward()\n",
-    ),
-    "plot-new-noise": (
-        'history["snapshots"].append(G(fixed_noise))',
-        'history["snapshots"].append(G(torch.randn(16, latent_dim, device=device)))',
-    ),
+    "data-range": ("/ 127.5 - 1", "/ 255"),
+    "loss-double-sigmoid": ("D(real), D(fake)", "torch.sigmoid(D(real)), torch.sigmoid(D(fake))"),
+    "step-no-zero-grad": ("        d_optimizer.zero_grad()\n", ""),
+    "plot-new-noise": ("G(fixed_noise)", "G(torch.randn(16, latent_dim, device=device))"),
 }
 
 
@@ -346,9 +331,7 @@ def clinic_source(bugs: Sequence[str] = tuple(CLINIC_BUGS)) -> str:
         right, buggy = CLINIC_BUGS[bug]
         source = source.replace(right, buggy)
     if "plot-new-noise" in bugs:  # its noise would stand there unused and give the bug away
-        source = source.replace(
-            "    fixed_noise = torch.randn(16, latent_dim, device=device)\n", ""
-        )
+        source = re.sub(" *fixed_noise = .*\n", "", source)
     return source
 
 
@@ -394,15 +377,13 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
         need_tensor(images, "history['snapshots'][i]", (16, 1, 28, 28))
         drawn.append(watch.noise_of(images))
     if None in drawn:
-        wrong(f"""{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept
-            there?""")
+        wrong(f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept?")
     if not all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn):
         wrong(f"""plot-new-noise: {start}every snapshot is drawn from new noise, so that the
-            pictures show other images rather than the progress of the same ones. When should that
-            noise be drawn?""")
+            pictures show others and not the progress of the same ones. When is it to be drawn?""")
     states = watch.states["G"]
     updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     if updates not in ([1, 3, 5], [0, 2, 4]):
         wrong(f"""{start}the {len(updates)} snapshots show G after {", ".join(map(str, updates))} of
-            its updates, where those of the steps 0, 2 and 4 were asked for (5 steps,
-            snapshot_every=2), which come after 1, 3 and 5 updates. When is each of them taken?""")
+            its updates, where those of the steps 0, 2 and 4 come after 1, 3 and 5 of them (5 steps,
+            snapshot_every=2). When is each of them taken?""")

@@ -13,11 +13,10 @@ from torch.nn.parameter import is_lazy
 
 from gan_helpers.models import DCGANDiscriminator, DCGANGenerator, conv_output_size, dcgan_init
 
-from .architecture import assess_network, assess_outputs, build, run
+from .architecture import assess_logits, assess_network, assess_outputs, assess_range, build, run
 from .catalogue import MISTAKES
 from .compare import all_near, ask, close, explain, name_wrong, need_number, off_by, times
 from .framework import Raised, calling, describe_value, exercise, need, probe_device, wrong
-from .ranges import assess_logits, assess_range
 
 MISTAKES.update(
     {
@@ -193,14 +192,14 @@ def _give_weights(network: nn.Module, reference: nn.Module) -> None:
 
 def _numbers(network: nn.Module, x: Tensor, training: bool) -> dict[str, Tensor]:
     """What a network makes of x: what goes into each layer with weights, the output, the slopes."""
-    network, seen = copy.deepcopy(network).train(training), {}
+    network, seen = copy.deepcopy(network), {}
     for part in network.modules():
         if isinstance(weight := getattr(part, "weight", None), Tensor) and weight.dim() > 1:
             part.register_forward_pre_hook(
                 lambda part, given: seen.update({part.weight.numel(): given[0].detach()})
             )
     x = x.clone().requires_grad_()
-    seen["output"] = run(network, x, "the network").flatten()
+    seen["output"] = run(network, x, "the network", training).flatten()
     mix = torch.linspace(-1, 1, len(seen["output"]), device=x.device)
     by = [x, *_weights(network).values()]
     slopes = torch.autograd.grad(seen["output"] @ mix, by, allow_unused=True)

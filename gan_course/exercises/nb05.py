@@ -10,12 +10,18 @@ from torch import Tensor, nn
 
 from gan_helpers.models import MLPDiscriminator, MLPGenerator
 
-from .architecture import assess_network, assess_outputs, build, need_size_used
+from .architecture import (
+    assess_logits,
+    assess_network,
+    assess_outputs,
+    assess_range,
+    build,
+    need_size_used,
+)
 from .catalogue import MISTAKES
 from .compare import close, need_tensor
 from .explain import Cause
 from .framework import Raised, calling, exercise, probe_device, wrong
-from .ranges import assess_logits, assess_range
 
 MISTAKES.update(
     {

@@ -15,94 +15,71 @@ def levels(image: np.ndarray) -> np.ndarray:
 
 
 def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
-    """The answer as a height x width (x 3) array, or a rejection that names what is off."""
+    """The answer as a height x width x (1 or 3) array, or a rejection that names what is off."""
     if not isinstance(grid, Tensor | np.ndarray):
-        wrong(f"""`{call}` should return one uint8 array or tensor, but {describe_value(grid)} came
-            back.""")
+        wrong(f"`{call}` should return a uint8 array or tensor; {describe_value(grid)} came back.")
     array = grid.detach().cpu().numpy() if isinstance(grid, Tensor) else grid
     need(array.size, f"`{call}` returns an empty picture, of shape {array.shape}.")
     if array.dtype != np.uint8:
         wrong(f"""`{call}` returns {array.dtype} values from {array.min():.3g} to {array.max():.3g};
             uint8 was asked for, whole numbers from 0 to 255.""")
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        wrong(f"""`{call}` returns shape {array.shape}, with the channels first. A picture is height
-            x width (x 3): which axes have to change places?""")
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] == 3):
-        wrong(f"""`{call}` returns shape {array.shape}; one picture, height x width (x 3), was
-            expected.""")
-    if not colour and array.ndim == 3:
-        if not (array[:, :, :1] == array).all():
-            wrong("A grey image comes out coloured: its three channels differ.")
-        array = array[:, :, 0]
-    if colour and array.ndim == 2:
+    picture = array[:, :, None] if array.ndim == 2 else array
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
+        first = picture.ndim == 3 and picture.shape[0] in (1, 3)
+        wrong(f"""`{call}` returns shape {array.shape}{", with the channels first" * first}; one
+            picture, height x width (x 3), was expected.""")
+    if colour and picture.shape[2] == 1:
         wrong("Grey images are right, but colour images lose their colour without a word.")
-    return array
+    if not colour and not (picture == picture[:, :, :1]).all():
+        wrong("A grey image comes out coloured: its three channels differ.")
+    return picture if colour else picture[:, :, :1]
 
 
-def contains(picture: np.ndarray, tile: np.ndarray, tolerance: float = 1.01) -> bool:
-    """True if the tile stands somewhere in the picture, up to rounding."""
-    h, w = tile.shape[:2]
-    if picture.ndim != tile.ndim or picture.shape[0] < h or picture.shape[1] < w:
+def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) -> bool:
+    """True if the image stands somewhere in the picture, up to rounding."""
+    if any(side < own for side, own in zip(picture.shape, image.shape, strict=True)):
         return False
-    windows = np.lib.stride_tricks.sliding_window_view(picture, (h, w), axis=(0, 1))
-    # Corner by corner first: most places are ruled out by a few pixels.
-    places = np.ones(windows.shape[:2], bool)
-    for y, x in ((0, 0), (0, w - 1), (h // 2, w // 2), (h - 1, 0), (h - 1, w - 1)):
-        difference = np.abs(windows[..., y, x].astype(np.float64) - tile[y, x])
-        if difference.ndim == 3:
-            difference = difference.max(2)
-        places &= difference <= tolerance
-    layout = (0, 1) if tile.ndim == 2 else (1, 2, 0)
-    for y, x in zip(*np.nonzero(places), strict=True):
-        window = windows[y, x]
-        window = window if tile.ndim == 2 else window.transpose(layout)
-        if (np.abs(window.astype(np.float64) - tile) <= tolerance).all():
-            return True
-    return False
+    windows = np.lib.stride_tricks.sliding_window_view(picture, image.shape)[:, :, 0]
+    some = np.s_[..., ::9, ::9, :]  # a few pixels rule out most places
+    likely = (np.abs(windows[some] - image[some]) <= tolerance).all((2, 3, 4))
+    return any((np.abs(window - image) <= tolerance).all() for window in windows[likely])
 
 
 # Wrong grey levels of an image x, in a batch that runs from low to high.
 _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
     ("plot-per-image-scale", lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
-     "The images are in the grid, but each one is stretched to its own darkest and "
-     "brightest pixel. That gives a dull or collapsed sample false contrast; which two "
-     "values should be black and white for all of them?"),
+     "The images are in the grid, but each one is stretched to its own darkest and brightest "
+     "pixel: false contrast for collapsed samples. Which values are black and white for all?"),
     ("plot-batch-scale", lambda x, low, high: (x - low) / (high - low) * 255,
-     "The images are in the grid, but the whole batch is stretched to its own darkest and "
-     "brightest pixel, so that two grids cannot be compared. Which two values should be "
-     "black and white for every batch?"),
+     "The images are in the grid, but each batch is stretched to its own darkest and brightest "
+     "pixel, so that two grids do not compare. Which values are black and white for every batch?"),
     ("plot-range", lambda x, low, high: np.clip(x, 0, 1) * 255,
-     "The images are in the grid, but everything below 0 is black: values in [-1, 1] are "
-     "treated as if they were in [0, 1]. What has to happen before the factor 255?"),
+     "The images are in the grid, but everything below 0 is black: values in [-1, 1] are treated "
+     "as if they were in [0, 1]. What has to happen before the factor 255?"),
     ("plot-range", lambda x, low, high: np.trunc(x * 255) % 256,
-     "The images are in the grid, but the dark half has wrapped around to other greys: "
-     "values in [-1, 1] are multiplied by 255 and turned into bytes, which know no negative "
-     "numbers. What has to happen first?"),
+     "The images are in the grid, but the dark half has wrapped around to other greys: values in "
+     "[-1, 1] are multiplied by 255, and bytes know no negative numbers. What has to come first?"),
     ("plot-range", lambda x, low, high: np.trunc(x * 127.5) % 256,
-     "The images are in the grid, but the dark half has wrapped around to other greys: "
-     "bytes know no negative numbers. Where does -1 have to go?"),
+     "The images are in the grid, but the dark half has wrapped around to other greys: bytes know "
+     "no negative numbers. Where does -1 have to go?"),
     (None, lambda x, low, high: 255 - levels(x),
      "The images are in the grid as negatives: -1 should be black and 1 white."),
     (None, lambda x, low, high: np.trunc((x + 1) * 128) % 256,
      "Almost right, but white has wrapped around to black: 1 becomes 256, and a byte ends at 255."),
     (None, lambda x, low, high: levels(x)[::-1],
-     "The grey levels are right, but each image stands upside down: the first row of an "
-     "image belongs at its top."),
+     "The grey levels are right, but each image stands upside down: its first row belongs on top."),
     (None, lambda x, low, high: levels(x)[:, ::-1],
      "The grey levels are right, but left and right of each image have changed places."),
     (None, lambda x, low, high: levels(x)[::-1, ::-1],
      "The grey levels are right, but each image is turned by half a turn."),
-    (None, lambda x, low, high: levels(x).T,
-     "The images are in the grid, but mirrored at the diagonal: rows and columns of each "
-     "image have changed places."),
+    (None, lambda x, low, high: levels(x).transpose(1, 0, 2),
+     "Each image is mirrored at the diagonal: its rows and columns have changed places."),
 ]  # fmt: skip
 
 
 def find_images(picture: np.ndarray, images: Tensor) -> None:
     """Reject a grid in which the images do not stand with the right grey levels."""
-    pixels = [image[0] for image in images.numpy()]
+    pixels = list(images.permute(0, 2, 3, 1).numpy())
 
     def share(level: Callable[..., np.ndarray], *ends: float) -> float:
         return sum(contains(picture, level(image, *ends)) for image in pixels) / len(pixels)
@@ -120,9 +97,7 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
     wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
     same = np.isin(np.unique(np.round(levels(pixels[0]))), picture).mean() > 0.9
     if same:
-        wrong("""The grey levels are there, but no image stands in the grid in one piece: its pixels
-            are interleaved with those of others, or in another order. A reshape does not swap axes;
-            which axes have to be neighbours first?""")
+        wrong("""The grey levels are there, but no image is in one piece: pixels are interleaved, or
+            in another order. A reshape swaps no axes; which ones have to be neighbours first?""")
     wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
-        mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from {picture.min()} to
-        {picture.max()}.""")
+        mean is {got:.0f}, theirs {wanted:.0f}; it runs from {picture.min()} to {picture.max()}.""")
