@@ -30,8 +30,8 @@ def need_good_noise(watch: Watch) -> None:
     """
     calls = watch.fakes()
     need(calls, "step-globals: The generator that was passed in is never called.")
-    shown = [o[1] for c in watch.calls if c.heard for o in watch.origins(c) if o[0] == "fake"]
-    batches = [call.z for call in dict.fromkeys(shown or calls)]
+    fakes = watch.shown((call for call in watch.calls if call.heard), "fake")
+    batches = [call.z for call in dict.fromkeys([fake.source for fake in fakes] or calls)]
     _need_distribution(torch.unique(torch.cat([z.float().cpu() for z in batches]), dim=0))
     for z in batches:
         different = len(torch.unique(z, dim=0))
@@ -43,8 +43,8 @@ def need_good_noise(watch: Watch) -> None:
         seen: set[bytes] = set()
         for step in (step for step in [*watch.past, *watch.steps] if name in step.networks):
             calls = [c for c in watch.judged(step, name) if c.heard and c.epoch == step.epoch]
-            fakes = [o for c in calls for o in watch.origins(c) if o[0] == "fake"]
-            own = {call.z[row].cpu().numpy().tobytes() for _, call, row in fakes}
+            fakes = watch.shown(calls, "fake")
+            own = {fake.source.z[fake.row].cpu().numpy().tobytes() for fake in fakes}
             if own & seen:
                 wrong(f"""step-same-noise: Two steps of {name} use exactly the same noise, so that
                     it only ever meets these few images. Where is the noise (or a seed) set?""")
@@ -81,7 +81,8 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
     if is_it(wanted):
         return
     name = "D" if "D" in step.networks else "G"
-    groups = sort_images(watch, watch.account(step, name).shares, name)
+    account = watch.account(step, name)
+    groups = sort_images(account)
     real, fake = (groups[kind].logits for kind in ("real", "fake"))
     terms = {
         "the loss with the opposite sign": -wanted,
@@ -97,11 +98,11 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
         terms["log(1 - D(G(z)))"] = -F.softplus(fake).mean().item()
     later: dict[str, list[Tensor]] = {"real": [], "fake": [], "other": []}
     for judged in (call for call in watch.calls[step.last :] if call.logits is not None):
-        for logit, origin in zip(judged.logits.cpu(), watch.origins(judged), strict=True):
-            later[origin[0]].append(logit)
+        for image in watch.origins(judged):
+            later[image.kind].append(image.logit)
     if later["fake"] and (later["real"] or name == "G"):
         logits = [torch.tensor(later[kind]) for kind in ("real", "fake")]
-        after = loss_of(watch, step, *logits, cross_entropy, name).item()
+        after = loss_of(account, *logits, cross_entropy).item()
         terms["the loss after the update, where the one before it was asked for"] = after
     what = next((f"This is {what}." for what, value in terms.items() if is_it(value)), "")
     wrong(f"""The update is right, but `{call}` reports another loss: {off_by(reported, wanted)}.
@@ -218,8 +219,8 @@ def _batches(watch: Watch) -> list[frozenset[int]]:
     """Which real images each step of D was shown."""
     batches = []
     for step in (step for step in watch.steps if "D" in step.networks):
-        origins = [o for c in watch.judged(step, "D") if c.heard for o in watch.origins(c)]
-        batches.append(frozenset(o[1] for o in origins if o[0] == "real"))
+        heard = [call for call in watch.judged(step, "D") if call.heard]
+        batches.append(frozenset(image.source for image in watch.shown(heard, "real")))
     return batches
 
 

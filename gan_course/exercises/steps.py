@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,6 @@ from .framework import probe_device, wrong
 
 LATENT = 50  # not the course's default, so that a size written as a number is noticed
 IMAGES = 1600  # of the probe data set: no batch comes twice within a few steps
-_LABELLED = 16  # pixels that a label has a say in
 
 
 class _Tap(torch.autograd.Function):
@@ -60,24 +60,33 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor
 
 
+class Image(NamedTuple):
+    """An image that D was shown, and where it came from."""
+
+    kind: str  # "real", "fake" or "other"
+    source: Call | int | None  # the call of G that drew it, or its index in the data set
+    row: int | None  # in the call of G
+    logit: Tensor  # what D said of it
+
+
 @dataclass(eq=False)
 class Call:
-    """One call of a probe network. Rows are flat images; `rows` are G's output or D's input."""
+    """One call of a probe network. Rows are flat images: G's output or D's input."""
 
     rows: Tensor
-    z: Tensor | None  # what G got
-    logits: Tensor | None  # what D said
     labels: Tensor | None
     weights: Tensor
     training: bool
     epoch: int
     functional: bool  # see _inside
+    z: Tensor | None = None  # what G got
+    logits: Tensor | None = None  # what D said
     attached: bool = False  # D's images came with a graph behind them
     back: list[Tensor] = field(default_factory=list)  # gradients by logit, one a backward pass
     through: list[Tensor] = field(default_factory=list)  # of those that went on to the images
     node: object = None
     kept: bool = False  # a backward pass ran through this call, and its graph outlived it
-    origins: list[tuple] | None = None  # see Watch.origins
+    images: list[Image] | None = None  # see Watch.origins
 
     @property
     def heard(self) -> bool:
@@ -102,16 +111,11 @@ class Call:
 
 
 class _Probe(nn.Module):
-    """What both have: a watch, with `classes` a table of labels, and weights as one vector."""
+    """What both have: a watch, and a table with a row of pixels for each class, or one row."""
 
-    def __init__(self, watch: Watch):
+    def __init__(self, watch: Watch, table: Tensor):
         super().__init__()
-        self.watch = watch
-
-    def add_table(self, seed: int) -> None:
-        if self.watch.classes:
-            table = torch.randn(self.watch.classes, _LABELLED, generator=_dice(seed))
-            self.table = nn.Parameter(table)
+        self.watch, self.table = watch, nn.Parameter(table)
 
     def flat(self) -> Tensor:
         return _plain(torch.cat([p.flatten() for p in self.parameters()]))
@@ -122,27 +126,31 @@ class _Probe(nn.Module):
         flat = torch.cat([grad.detach().flatten() for grad in grads]).clone()
         return flat if flat.any() else None
 
-    def check_labels(self, labels: object, n: int, name: str) -> None:
+    def rows(self, labels: object, n: int, name: str) -> Tensor:
+        """The rows of the table for n images with these labels."""
         if (labels is None) != (self.watch.classes is None):
             one, two = (2, 3) if labels is not None else (3, 2)
             raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
         if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
             wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
+        return _for_labels(self.table, labels)
 
-    def record(self, rows, z, logits, labels, functional: bool, attached: bool = False) -> Call:
-        state = self.flat(), self.training, self.watch.epoch, functional, attached
-        return self.watch.record(self, Call(_plain(rows), z, logits, labels, *state))
+    def record(self, rows: Tensor, labels: Tensor | None, functional: bool, **more) -> Call:
+        state = self.flat(), self.training, self.watch.epoch, functional
+        call = Call(_plain(rows), labels, *state, **more)
+        if not functional:
+            self.watch.look(self)
+        self.watch.calls.append(call)
+        return call
 
 
 class ProbeGenerator(_Probe):
     """z (N, latent_dim) -> images: a learned picture with a pattern of its own for every z."""
 
-    def __init__(self, watch: Watch, picture: Tensor):
-        super().__init__(watch)
+    def __init__(self, watch: Watch, table: Tensor):
+        super().__init__(watch, table)
         self.latent_dim = LATENT
-        self.picture = nn.Parameter(picture.clone())
-        self.add_table(3)
-        mix = 0.4 * torch.randn(LATENT, len(picture), generator=_dice(4))
+        mix = 0.4 * torch.randn(LATENT, table.shape[1], generator=_dice(4))
         self.register_buffer("mix", mix, persistent=False)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -151,49 +159,41 @@ class ProbeGenerator(_Probe):
             wrong(f"""{"hardcoded-size: " * size}The generator was called with z of shape
                 {_shape(z)}, where latent_dim was {LATENT} and so (N, {LATENT}) was expected.
                 {"Is a size written as a number?" * size}""")
-        self.check_labels(labels, len(z), "The generator")
-        inside = self.picture + 0.7 * torch.sin(z @ self.mix)
-        if labels is not None:
-            inside = _with_labels(inside, self.table[labels])
-        rows = torch.tanh(inside)
-        self.record(rows, _plain(z), None, labels, _inside(rows))
+        pictures = self.rows(labels, len(z), "The generator")
+        rows = torch.tanh(pictures + 0.7 * torch.sin(z @ self.mix))
+        self.record(rows, labels, _inside(rows), z=_plain(z))
         return rows.view(-1, *self.watch.shape)
 
 
 class ProbeDiscriminator(_Probe):
     """images -> logits (N,), or (N, 1) with `column`; linear in the pixels."""
 
-    def __init__(self, watch: Watch, weight: Tensor, bias: float, column: bool):
-        super().__init__(watch)
-        self.weight = nn.Parameter(weight.clone())
+    def __init__(self, watch: Watch, table: Tensor, bias: float, column: bool):
+        super().__init__(watch, table)
         self.bias = nn.Parameter(torch.tensor([bias]))
-        self.add_table(5)
         self.column = column
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        pixels = len(self.weight)
+        pixels = self.table.shape[1]
         if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
             expected = ", ".join(map(str, ("N", *self.watch.shape)))
             wrong(f"""D was called with {_shape(images)}, where images ({expected}) were expected.
                 Which value is handed to D there?""")
-        self.check_labels(labels, len(images), "D")
-        flat, inside = images.flatten(1), _inside(self.weight, images)
-        call = self.record(flat, None, None, labels, inside, images.grad_fn is not None)
+        weights = self.rows(labels, len(images), "D")
+        flat, inside = images.flatten(1), _inside(weights, images)
+        call = self.record(flat, labels, inside, attached=images.grad_fn is not None)
         if flat.requires_grad and not inside:
             flat = _Tap.apply(flat, call.through)
-        logits = flat @ self.weight + self.bias
-        if labels is not None:
-            logits = logits + (flat[:, :_LABELLED] * self.table[labels]).sum(1)
-        call.logits = _plain(logits.reshape(-1))
+        logits = (flat * weights).sum(1) + self.bias
+        call.logits = _plain(logits)
         if logits.requires_grad and not inside:
             logits = _Tap.apply(logits, call.back)
             call.node = logits.grad_fn
         return logits[:, None] if self.column else logits
 
 
-def _with_labels(rows: Tensor, more: Tensor) -> Tensor:
-    """Rows with something added to the pixels that a label has a say in."""
-    return torch.cat([rows[:, :_LABELLED] + more, rows[:, _LABELLED:]], 1)
+def _for_labels(table: Tensor, labels: Tensor | None) -> Tensor:
+    return table if labels is None else table[labels]
 
 
 def _shape(value: object) -> str:
@@ -223,23 +223,33 @@ class Step:
     grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
 
 
-@dataclass
-class Share:
+class Share(NamedTuple):
     """The part of one call of D in a step's gradient: a coefficient for each image."""
 
     call: Call
     weights: Tensor  # by image: the slope of the loss by its logit
-    passes: int  # how many backward passes went through
 
 
 @dataclass
 class Account:
-    """A step's gradient, taken apart."""
+    """The gradient of one step, taken apart."""
 
+    watch: Watch
+    step: Step
+    name: str  # of the network
     shares: list[Share]
     held: float  # how much of what was there before is in it
     rest: Tensor  # what belongs to none of the images
     decays: bool  # the rest points along the network's weights
+
+    @property
+    def gradient(self) -> Tensor:
+        return self.step.grad[self.name].double().cpu()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it belongs to the images (or was there before)."""
+        return bool(self.rest.norm() <= 1e-3 * self.gradient.norm())
 
 
 class Watch:
@@ -270,8 +280,10 @@ class Watch:
         self._indexed: dict[bytes, tuple] = {}  # see _fakes_by_row
         self._indexed_calls = 0
         self.epoch = 0  # number of optimiser steps so far, those of others included
-        self.G = ProbeGenerator(self, picture).to(probe_device())
-        self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(probe_device())
+        several = bool(classes) * torch.randn(2, classes or 1, pixels, generator=_dice(3))
+        pictures, weights = picture + 0.3 * several[0], weight + 0.05 * several[1]
+        self.G = ProbeGenerator(self, pictures).to(probe_device())
+        self.D = ProbeDiscriminator(self, scale * weights, -0.6 * scale, column).to(probe_device())
         self.networks: dict[str, _Probe] = {"G": self.G, "D": self.D}
         self.states = {name: [net.flat()] for name, net in self.networks.items()}
         self.steps: list[Step] = []
@@ -307,16 +319,10 @@ class Watch:
         self._first = dict.fromkeys("GD", len(self.calls))
         self._held = {name: net.gradient() for name, net in self.networks.items()}
 
-    def record(self, network: _Probe, call: Call) -> Call:
-        if not call.functional:
-            self._look(network)
-        self.calls.append(call)
-        return call
-
-    def _look(self, network: _Probe) -> None:
+    def look(self, network: _Probe | None = None) -> None:
         """Notice weights that changed since the last step, then take them as they are."""
         for name, own in self.networks.items():
-            if network is own and not torch.equal(self.states[name][-1], own.flat()):
+            if network in (None, own) and not torch.equal(self.states[name][-1], own.flat()):
                 self.disturbed.add(name)
                 self.states[name].append(own.flat())
 
@@ -335,14 +341,12 @@ class Watch:
         finally:
             before.remove()
             after.remove()
-        for network in self.networks.values():
-            self._look(network)
+        self.look()
 
     def _before_step(self, optimizer, _args, _kwargs) -> None:
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        mine = [n for n, net in self.networks.items() if held & {id(p) for p in net.parameters()}]
-        for network in self.networks.values():
-            self._look(network)
+        moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        mine = [n for n, net in self.networks.items() if moved & set(map(id, net.parameters()))]
+        self.look()
         known = {name: len(states) for name, states in self.states.items()}
         first, held = dict(self._first), dict(self._held)
         self.steps.append(Step(frozenset(mine), optimizer, first, held, known))
@@ -361,21 +365,24 @@ class Watch:
 
     # --- which images are behind a gradient ------------------------------------------------------
 
-    def origins(self, call: Call) -> list[tuple]:
-        """Where D's images came from: ("real", index), ("fake", call of G, row) or ("other",)."""
-        if call.origins is not None:
-            return call.origins
-        found = call.origins = []
-        levels = ((call.rows + 1) * 127.5).round()
-        whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
-        for row, level, is_whole in zip(call.rows, levels, whole, strict=True):
-            origin = self._fakes_by_row().get(row.cpu().numpy().tobytes())
-            if origin is None and is_whole:
-                key = level.clamp(0, 255).to(torch.uint8).cpu().numpy().tobytes()
-                index = self._real_by_row.get(key)
-                origin = None if index is None else ("real", index)
-            found.append(origin or ("other",))
-        return found
+    def shown(self, calls: Iterable[Call], kind: str = "") -> list[Image]:
+        """The images (of this kind, or all) that D was shown in these calls."""
+        images = [image for call in calls for image in self.origins(call)]
+        return [image for image in images if kind in ("", image.kind)]
+
+    def origins(self, call: Call) -> list[Image]:
+        """The images of one call of D."""
+        if call.images is None:
+            levels = ((call.rows + 1) * 127.5).round()
+            whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
+            keys = levels.clamp(0, 255).to(torch.uint8).cpu().numpy()
+            call.images = []
+            for i, row in enumerate(call.rows.cpu().numpy()):
+                origin = self._fakes_by_row().get(row.tobytes())
+                if origin is None and whole[i]:
+                    origin = self._real_by_row.get(keys[i].tobytes())
+                call.images.append(Image(*(origin or ("other", None, None)), call.logits[i].cpu()))
+        return call.images
 
     def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
         """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
@@ -394,8 +401,9 @@ class Watch:
         return self._indexed
 
     @functools.cached_property
-    def _real_by_row(self) -> dict[bytes, int]:
-        return {row.tobytes(): i for i, row in enumerate(_pixels(self.shape).numpy())}
+    def _real_by_row(self) -> dict[bytes, tuple]:
+        rows = _pixels(self.shape).numpy()
+        return {row.tobytes(): ("real", i, None) for i, row in enumerate(rows)}
 
     def nearest(self, row: Tensor) -> tuple[str, float, float, float]:
         """(real or fake, correlation, factor, shift): the image that a row is most like."""
@@ -416,22 +424,16 @@ class Watch:
 
     def slopes(self, name: str, call: Call) -> Tensor:
         """(N, parameters): each image's logit differentiated by the network's parameters."""
-        pixels = call.rows.shape[1]
-        if name == "D":
-            by_pixel, parts = call.rows, [call.rows, torch.ones_like(call.rows[:, :1])]
-        else:
-            weight = call.weights[:pixels].expand_as(call.rows)
-            if call.labels is not None:
-                table = call.weights[pixels + 1 :].view(-1, _LABELLED)
-                weight = _with_labels(weight, table[call.labels])
-            made_by_g = [[origin[0] == "fake"] for origin in self.origins(call)]
-            made_by_g = torch.tensor(made_by_g, device=weight.device)
-            by_pixel = weight * (1 - call.rows**2) * made_by_g
-            parts = [by_pixel]
-        if call.labels is not None:
-            code = nn.functional.one_hot(call.labels, self.classes).to(by_pixel.dtype)
-            parts.append((code[:, :, None] * by_pixel[:, None, :_LABELLED]).flatten(1))
-        return torch.cat(parts, 1)
+        by_pixel, labels = call.rows, call.labels
+        if name == "G":
+            weights = _for_labels(call.weights[:-1].view_as(self.D.table), labels)
+            drawn = [[image.kind == "fake"] for image in self.origins(call)]
+            by_pixel = weights * (1 - call.rows**2) * torch.tensor(drawn, device=weights.device)
+        if labels is None:
+            labels = torch.zeros(len(by_pixel), dtype=torch.int64, device=by_pixel.device)
+        code = nn.functional.one_hot(labels, len(self.D.table))
+        table = (code[:, :, None] * by_pixel[:, None, :]).flatten(1)
+        return table if name == "G" else torch.cat([table, torch.ones_like(table[:, :1])], 1)
 
     def account(self, step: Step, name: str) -> Account:
         """Take the gradient that a step used apart into what each image contributed.
@@ -445,8 +447,9 @@ class Watch:
         columns, owners = [], []
         for call in calls:
             slopes = self.slopes(name, call).double().cpu()
-            owners += [(call, part) for part in call.parts()]
-            columns += [part @ slopes for part in call.parts()]
+            for part in call.parts():
+                owners.append((call, part))
+                columns.append(part @ slopes)
         held = step.held[name]
         if held is not None:
             columns.append(held.double().cpu())
@@ -456,10 +459,10 @@ class Watch:
         decays = torch.cosine_similarity(rest, before, dim=0).abs().item() > 0.99
         weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
         for (call, part), factor in zip(owners, factors, strict=False):
-            weights[call] = weights[call] + factor * part
+            weights[call] += factor * part
         largest = max((w.abs().max().item() for w in weights.values()), default=0.0)
         shares = [
-            Share(call, w, len(call.back))
+            Share(call, w)
             for call, w in weights.items()
             if w.abs().max() > 1e-4 * largest
             # or its slopes are 0 as such, as where D is sure of itself
@@ -467,7 +470,8 @@ class Watch:
             and call.back
             and max(back.abs().max() for back in call.back) <= 1e-4 * largest
         ]
-        return Account(shares, float(factors[-1]) if held is not None else 0.0, rest, decays)
+        held = float(factors[-1]) if held is not None else 0.0
+        return Account(self, step, name, shares, held, rest, decays)
 
 
 def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:

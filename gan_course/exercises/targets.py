@@ -58,7 +58,7 @@ class Group:
 
     logits: Tensor
     slopes: Tensor  # of the loss, by each logit
-    origins: list[tuple] = field(default_factory=list)
+    images: list = field(default_factory=list)  # of steps.Image, if they are known
 
     def __len__(self) -> int:
         return len(self.logits)
