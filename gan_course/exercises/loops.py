@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from gan_helpers.losses import Objective
 
+from .account import Account
 from .compare import need_number, off_by
 from .framework import describe_value, need, wrong
 from .steps import Step, Watch
-from .verdicts import assess_step, cross_entropy, loss_of, sort_images
+from .verdicts import assess_step, cross_entropy
 
 _NEITHER = """step-globals: `{call}` uses neither of the networks passed in. Which names in your
     function are not its arguments?"""
@@ -81,9 +82,8 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
     if is_it(wanted):
         return
     name = "D" if "D" in step.networks else "G"
-    account = watch.account(step, name)
-    groups = sort_images(account)
-    real, fake = (groups[kind].logits for kind in ("real", "fake"))
+    account = Account(watch, step, name)
+    real, fake = account.groups["real"].logits, account.groups["fake"].logits
     terms = {
         "the loss with the opposite sign": -wanted,
         "the sum over the batch": wanted * len(fake),
@@ -102,7 +102,7 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
             later[image.kind].append(image.logit)
     if later["fake"] and (later["real"] or name == "G"):
         logits = [torch.tensor(later[kind]) for kind in ("real", "fake")]
-        after = loss_of(account, *logits, cross_entropy).item()
+        after = account.loss(cross_entropy, *logits).item()
         terms["the loss after the update, where the one before it was asked for"] = after
     what = next((f"This is {what}." for what, value in terms.items() if is_it(value)), "")
     wrong(f"""The update is right, but `{call}` reports another loss: {off_by(reported, wanted)}.

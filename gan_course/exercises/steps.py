@@ -4,8 +4,8 @@ A `Watch` holds a probe generator, a probe discriminator and a data set. The rea
 them, however it is written. Of every call the watch keeps what went in, with which weights and in
 which mode, and the gradients that later came back through it; of every optimiser step, the gradient
 that was used and the weights before and after. Since D is linear and G's images are its own, the
-gradient that each image contributes is known, so that a step's gradient can be taken apart into
-them: `Watch.account` says which images had which part in it. `verdicts` and `loops` use it.
+gradient that each image contributes is known: `account` takes a step's gradient apart into them,
+and `verdicts` and `loops` judge it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Tap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        ctx.log.append(gradient.detach().clone())
+        ctx.log.append(gradient.detach().to("cpu", torch.float64, copy=True))
         return gradient, None
 
 
@@ -98,9 +98,8 @@ class Call:
 
         Within torch.func these are not known, and each image is a part of its own.
         """
-        backs = [back.reshape(-1).double().cpu() for back in self.back]
         alone = list(torch.eye(len(self.rows), dtype=torch.float64)) if self.functional else []
-        return alone + [back for back in backs if torch.isfinite(back).all()]
+        return alone + [back for back in self.back if torch.isfinite(back).all()]
 
     def look_at_graph(self) -> None:
         """Note whether the graph is still there; asked after a step, while the loss still lives."""
@@ -133,7 +132,7 @@ class _Probe(nn.Module):
             raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
         if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
             wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
-        return _for_labels(self.table, labels)
+        return rows_for(labels, self.table)
 
     def record(self, rows: Tensor, labels: Tensor | None, functional: bool, **more) -> Call:
         state = self.flat(), self.training, self.watch.epoch, functional
@@ -192,7 +191,7 @@ class ProbeDiscriminator(_Probe):
         return logits[:, None] if self.column else logits
 
 
-def _for_labels(table: Tensor, labels: Tensor | None) -> Tensor:
+def rows_for(labels: Tensor | None, table: Tensor) -> Tensor:
     return table if labels is None else table[labels]
 
 
@@ -223,35 +222,6 @@ class Step:
     grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
 
 
-class Share(NamedTuple):
-    """The part of one call of D in a step's gradient: a coefficient for each image."""
-
-    call: Call
-    weights: Tensor  # by image: the slope of the loss by its logit
-
-
-@dataclass
-class Account:
-    """The gradient of one step, taken apart."""
-
-    watch: Watch
-    step: Step
-    name: str  # of the network
-    shares: list[Share]
-    held: float  # how much of what was there before is in it
-    rest: Tensor  # what belongs to none of the images
-    decays: bool  # the rest points along the network's weights
-
-    @property
-    def gradient(self) -> Tensor:
-        return self.step.grad[self.name].double().cpu()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it belongs to the images (or was there before)."""
-        return bool(self.rest.norm() <= 1e-3 * self.gradient.norm())
-
-
 class Watch:
     """Two probe networks and a record of what is done with them while it is on.
 
@@ -277,8 +247,7 @@ class Watch:
         picture = torch.randn(pixels, generator=_dice(9)) * 0.4
         picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
-        self._indexed: dict[bytes, tuple] = {}  # see _fakes_by_row
-        self._indexed_calls = 0
+        self.drawn: dict[bytes, tuple] = {}  # the bytes of a fake -> ("fake", call of G, row)
         self.epoch = 0  # number of optimiser steps so far, those of others included
         several = bool(classes) * torch.randn(2, classes or 1, pixels, generator=_dice(3))
         pictures, weights = picture + 0.3 * several[0], weight + 0.05 * several[1]
@@ -342,6 +311,9 @@ class Watch:
             before.remove()
             after.remove()
         self.look()
+        for call in self.fakes():
+            for i, row in enumerate(call.rows.cpu().numpy()):
+                self.drawn[row.tobytes()] = "fake", call, i
 
     def _before_step(self, optimizer, _args, _kwargs) -> None:
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
@@ -363,8 +335,6 @@ class Watch:
                 self.states[name].append(network.flat())
         self.epoch += 1
 
-    # --- which images are behind a gradient ------------------------------------------------------
-
     def shown(self, calls: Iterable[Call], kind: str = "") -> list[Image]:
         """The images (of this kind, or all) that D was shown in these calls."""
         images = [image for call in calls for image in self.origins(call)]
@@ -378,7 +348,7 @@ class Watch:
             keys = levels.clamp(0, 255).to(torch.uint8).cpu().numpy()
             call.images = []
             for i, row in enumerate(call.rows.cpu().numpy()):
-                origin = self._fakes_by_row().get(row.tobytes())
+                origin = self.drawn.get(row.tobytes())
                 if origin is None and whole[i]:
                     origin = self._real_by_row.get(keys[i].tobytes())
                 call.images.append(Image(*(origin or ("other", None, None)), call.logits[i].cpu()))
@@ -387,100 +357,16 @@ class Watch:
     def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
         """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
         rows = images.detach().float().flatten(1).cpu().numpy()
-        found = [self._fakes_by_row().get(row.tobytes()) for row in rows]
+        found = [self.drawn.get(row.tobytes()) for row in rows]
         if not found or None in found:
             return None
         return torch.stack([call.z[i] for _, call, i in found]), found[0][1].weights
 
-    def _fakes_by_row(self) -> dict[bytes, tuple]:
-        for call in self.calls[self._indexed_calls :]:
-            if call.z is not None:
-                for i, row in enumerate(call.rows.cpu().numpy()):
-                    self._indexed[row.tobytes()] = ("fake", call, i)
-        self._indexed_calls = len(self.calls)
-        return self._indexed
+    def real_rows(self) -> Tensor:
+        """The images of the data set, flat and in [-1, 1]."""
+        return _pixels(self.shape).flatten(1).float() / 127.5 - 1
 
     @functools.cached_property
     def _real_by_row(self) -> dict[bytes, tuple]:
         rows = _pixels(self.shape).numpy()
         return {row.tobytes(): ("real", i, None) for i, row in enumerate(rows)}
-
-    def nearest(self, row: Tensor) -> tuple[str, float, float, float]:
-        """(real or fake, correlation, factor, shift): the image that a row is most like."""
-        best = ("real", 0.0, 0.0, 0.0)
-        banks = [("real", _pixels(self.shape).flatten(1).float().to(row.device) / 127.5 - 1)]
-        banks += [("fake", call.rows) for call in self.fakes()]
-        y = row - row.mean()
-        for name, bank in banks:
-            x = bank - bank.mean(1, keepdim=True)
-            products = x @ y
-            match = products / (x.norm(dim=1) * y.norm() + 1e-9)
-            i = int(match.abs().argmax())
-            if abs(match[i]) > abs(best[1]):
-                factor = (products[i] / x[i].square().sum()).item()
-                shift = (row.mean() - factor * bank[i].mean()).item()
-                best = (name, match[i].item(), factor, shift)
-        return best
-
-    def slopes(self, name: str, call: Call) -> Tensor:
-        """(N, parameters): each image's logit differentiated by the network's parameters."""
-        by_pixel, labels = call.rows, call.labels
-        if name == "G":
-            weights = _for_labels(call.weights[:-1].view_as(self.D.table), labels)
-            drawn = [[image.kind == "fake"] for image in self.origins(call)]
-            by_pixel = weights * (1 - call.rows**2) * torch.tensor(drawn, device=weights.device)
-        if labels is None:
-            labels = torch.zeros(len(by_pixel), dtype=torch.int64, device=by_pixel.device)
-        code = nn.functional.one_hot(labels, len(self.D.table))
-        table = (code[:, :, None] * by_pixel[:, None, :]).flatten(1)
-        return table if name == "G" else torch.cat([table, torch.ones_like(table[:, :1])], 1)
-
-    def account(self, step: Step, name: str) -> Account:
-        """Take the gradient that a step used apart into what each image contributed.
-
-        A column for each part that a call of D may have in it, and one for what the network held
-        before: least squares finds their factors.
-        """
-        calls = self.judged(step, name)
-        if name == "G":  # only what went on to the images can have come to G
-            calls = [call for call in calls if call.through or call.functional]
-        columns, owners = [], []
-        for call in calls:
-            slopes = self.slopes(name, call).double().cpu()
-            for part in call.parts():
-                owners.append((call, part))
-                columns.append(part @ slopes)
-        held = step.held[name]
-        if held is not None:
-            columns.append(held.double().cpu())
-        factors, rest = _least_squares(columns, step.grad[name].double().cpu())
-        before = self.states[name][step.states[name] - 1].double().cpu()
-        before = _least_squares(columns, before)[1]
-        decays = torch.cosine_similarity(rest, before, dim=0).abs().item() > 0.99
-        weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
-        for (call, part), factor in zip(owners, factors, strict=False):
-            weights[call] += factor * part
-        largest = max((w.abs().max().item() for w in weights.values()), default=0.0)
-        shares = [
-            Share(call, w)
-            for call, w in weights.items()
-            if w.abs().max() > 1e-4 * largest
-            # or its slopes are 0 as such, as where D is sure of itself
-            or call.epoch == step.epoch
-            and call.back
-            and max(back.abs().max() for back in call.back) <= 1e-4 * largest
-        ]
-        held = float(factors[-1]) if held is not None else 0.0
-        return Account(self, step, name, shares, held, rest, decays)
-
-
-def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors of the columns that come nearest to `found`, and what is left of it."""
-    if not columns:
-        return torch.zeros(0), found
-    table = torch.stack(columns, 1)
-    size = table.norm(dim=0)
-    table = table / size.clamp(min=1e-30)
-    solved = torch.linalg.lstsq(table, found[:, None], rcond=1e-7, driver="gelsd").solution[:, 0]
-    factors = torch.where(size > 1e-9 * size.max(), solved / size.clamp(min=1e-30), 0)
-    return factors, found - table @ solved

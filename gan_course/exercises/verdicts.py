@@ -1,8 +1,8 @@
 """What is asked of a training step, from what a `Watch` has recorded of it.
 
-A step's gradient is taken apart (`Watch.account`): which images are in it, from where, and with
-which slope by their logit. The slopes are solved for the targets and weights behind them, and what
-is said is what was found.
+The step's gradient is taken apart (`Account`): which images are in it, from where, and with which
+slope by their logit. The slopes are solved for the targets and weights behind them, and what is
+said is what was found.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 from gan_helpers.losses import OBJECTIVES, Objective, get_objective
 
+from .account import Account
 from .compare import FLAT, close, times
 from .framework import wrong
-from .steps import Account, Step, Watch
+from .steps import Step, Watch
 from .targets import SATURATING, Group, fit, name_targets, say_targets
 
 cross_entropy = get_objective("non-saturating")
-OTHER = {"G": "D", "D": "G"}
 _NOUNS = {"real": "real images", "fake": "fakes"}
 _ONLY = {
     "real": """step-only-real: D learns from the real batch, but the fakes leave no trace in its
@@ -55,36 +55,33 @@ def assess_step(
         wrong(f"""loss-log-sigmoid-nan: {far if extreme else f"In {name}'s step"} its gradient is
             not a finite number: a logarithm or exponential written by hand overflows there. Which
             function computes this from the logit in one go?""")
-    account = watch.account(step, name)
-    groups = sort_images(account)
-    if any(share.call.kept for share in account.shares):
+    account = Account(watch, step, name)
+    groups = account.groups
+    if any(call.kept for call in account.shares):
         wrong(f"""step-retain-graph: The graph of {name}'s step is still in memory after its
             backward pass: `retain_graph` is set. It costs memory and hides the question that the
             error message asked. Which part of the graph should this loss not reach, or which graph
             is used twice?""")
-    right = _right_slopes(account, groups, objective)
-    held = abs(account.held) > 1e-3
-    as_asked = right is not None and _same(groups, right) and account.complete and not held
+    as_asked = account.follows(objective, groups) and account.complete and abs(account.held) <= 1e-3
     if not as_asked and not extreme:
         _need_no_leftovers(account, objective)
     if name == "D":
-        _need_both_batches(account, groups, real)
+        _need_both_batches(account, real)
     if not as_asked and extreme:
         wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the
             network is far off (logits of a few hundred) the gradient is wrong or gone. {FLAT} Which
             loss takes the logits themselves?""")
     if not as_asked:
         _need_nothing_between(account)
-        _name_loss(account, groups, right, objective)
+        _name_loss(account, objective)
     _need_moment(account)
-    _need_modes_and_sizes(account, groups, rows)
-    logits = [groups[kind].logits for kind in ("real", "fake")]
-    return loss_of(account, *logits, objective).item()
+    _need_modes_and_sizes(account, rows)
+    return account.loss(objective, groups["real"].logits, groups["fake"].logits).item()
 
 
 def _need_network(watch: Watch, step: Step, name: str) -> None:
     """Did the step move the network whose loss was sent back?"""
-    other = OTHER[name]
+    other = "D" if name == "G" else "G"
     if step.networks == {"G", "D"}:
         wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
             each loss also moves the opponent, and the two aims cancel. How many optimisers does the
@@ -101,7 +98,7 @@ def _need_network(watch: Watch, step: Step, name: str) -> None:
                 gradient reaches G: the thread from D's answer to G is cut, and G does not change.
                 How does G's image get to D in this step?""")
     if name == "D" and sent and not saw_real:
-        fits = [fit(c.logits, sum(back.reshape(-1) for back in c.back)) for c in sent]
+        fits = [fit(c.logits, sum(c.back)) for c in sent]
         if all(found is not None and abs(found.target - 1) < 0.01 for found in fits):
             wrong("""step-wrong-optimizer: G's loss is sent back, but then D's optimiser is stepped:
                 D learns to be fooled, and G does not learn. Which optimiser follows which loss?""")
@@ -111,55 +108,13 @@ def _need_network(watch: Watch, step: Step, name: str) -> None:
             moves. In which order do `zero_grad`, `backward` and `step` come{meant}""")
 
 
-def sort_images(account: Account, current: bool = False) -> dict[str, Group]:
-    """The images of a step as real ones and fakes; reject others.
-
-    current: only those that D was shown since the step before.
-    """
-    parts: dict[str, list[tuple]] = {"real": [], "fake": []}
-    for call, weights in account.shares:
-        if current and call.epoch != account.step.epoch:
-            continue
-        for i, image in enumerate(account.watch.origins(call)):
-            if image.kind == "other" and weights[i]:
-                _say_strange(account, call.rows[i])
-            elif image.kind == "fake" or (image.kind == "real" and account.name == "D"):
-                parts[image.kind].append((image.logit, weights[i], image))
-    groups = {}
-    for kind, part in parts.items():
-        logits, slopes, images = zip(*part, strict=True) if part else ([], [], [])
-        groups[kind] = Group(*(torch.tensor(x).double() for x in (logits, slopes)), [*images])
-    return groups
-
-
-def _say_strange(account: Account, row: Tensor) -> None:
-    """Say what an image is that is neither real nor a fake."""
-    kind, match, factor, shift = account.watch.nearest(row)
-    whose = "real images reach D" if kind == "real" else "fakes reach D"
-    low, high = shift - factor, shift + factor
-    if match > 0.9999 and kind == "real" and abs(low) < 0.01 and abs(high - 1) < 0.01:
-        wrong("""data-range: The loop runs, but the real images reach D in [0, 1] while G draws in
-            [-1, 1]: D can tell them apart by the blacks alone. Where are the pixels turned into
-            floats?""")
-    if abs(match) > 0.9999:
-        wrong(f"""The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where
-            they had -1 to 1{", and as negatives" * (factor < 0)}; D should judge both kinds of
-            images in the same range. What is done to them on the way?""")
-    if abs(match) > 0.5:
-        wrong(f"""Some {whose} changed: the image nearest to one of them has a correlation of only
-            {match:.2f} with it. What is added to the images, or mixed with them, on the way?""")
-    wrong(f"""In {account.name}'s step D is shown images that neither come from the data nor from
-        the generator passed in. What is handed to D there?""")
-
-
-def _need_both_batches(
-    account: Account, groups: Mapping[str, Group], given: Sequence[int] | None
-) -> None:
+def _need_both_batches(account: Account, given: Sequence[int] | None) -> None:
     """Reject a step of D that reaches G, misses a batch or a part of one, or sees other images."""
-    if any(call.attached and call.through for call, _ in account.shares):
+    if any(call.attached and call.through for call in account.shares):
         wrong("""step-no-detach: D's loss is sent back through the generator as well: after D's
             backward pass the generator holds a gradient of D's loss. If nothing clears it, G's next
             update follows it. Where do the fakes enter the discriminator?""")
+    groups = account.groups
     active = {kind: len(g) and bool(g.slopes.abs().max() > 1e-9) for kind, g in groups.items()}
     seen = [image.source for image in groups["real"].images]
     if seen and not active["fake"] and len(seen) >= 2 * len(set(seen)):
@@ -176,68 +131,37 @@ def _need_both_batches(
             D's update. Where are the others left out? (Is a batch size written as a number?)""")
 
 
-# --- the loss of a step, and the slopes that it should have --------------------------------------
-
-
-def loss_of(account: Account, real: Tensor, fake: Tensor, objective: Objective) -> Tensor:
-    """The loss of the step's network with these logits."""
-    if account.name == "D":
-        return objective.d_loss(real, fake)
-    if not getattr(objective, "g_sees_real", False):
-        return objective.g_loss(fake)
-    heard = [call for call in account.watch.judged(account.step, "G") if call.heard]
-    seen = [image.logit for image in account.watch.shown(heard, "real")]
-    return objective.g_loss(fake, torch.stack(seen[-len(fake) :]).double())
-
-
-def _right_slopes(
-    account: Account, groups: Mapping[str, Group], objective: Objective
-) -> dict[str, Tensor] | None:
-    """By how much each image should count; None if there is nothing to count."""
-    if not len(groups["fake"]) or (account.name == "D" and not len(groups["real"])):
-        return None
-    leaves = [groups[kind].logits.clone().requires_grad_() for kind in ("real", "fake")]
-    loss = loss_of(account, *leaves, objective)
-    slopes = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-    return dict(zip(("real", "fake"), slopes, strict=True))
-
-
-def _same(groups: Mapping[str, Group], right: Mapping[str, Tensor]) -> bool:
-    return all(close(groups[kind].slopes, right[kind], absolute=1e-9) for kind in right)
-
-
 # --- gradients that come from elsewhere, or change on the way ------------------------------------
 
 
 def _need_no_leftovers(account: Account, objective: Objective) -> None:
     """Name gradients that were there before this step's backward pass."""
-    name, shares = account.name, account.shares
+    name, watch, step = account.name, account.watch, account.step
     g_left = """step-g-grad-left-in-d: From a clean start D is updated as it should be. But G's step
         leaves gradients in D, and these are added to D's next update, which then pulls D toward
         being fooled. What has to happen before D's own backward pass?"""
     if abs(account.held - 1) < 0.02:
-        if not shares:
+        if not account.shares:
             wrong(f"""{name}'s optimiser takes a second step with one and the same gradient. Is
                 `step` called twice, or is a backward pass missing?""")
-        if name == "D" and account.watch.held_from_g:
+        if name == "D" and watch.held_from_g:
             wrong(g_left)
         wrong(f"""step-no-zero-grad: The first update of {name} is right, but a later one also
             contains the gradient of the one before: `backward` adds to what is there already. When
             are the old gradients cleared?""")
-    if name == "D" and len({call.epoch == account.step.epoch for call, _ in shares}) == 2:
-        groups = sort_images(account, current=True)
-        right = _right_slopes(account, groups, objective)
-        if right is not None and _same(groups, right):
-            wrong(g_left)
+    current = [call for call in account.shares if call.epoch == step.epoch]
+    mixed = name == "D" and 0 < len(current) < len(account.shares)
+    if mixed and account.follows(objective, account.sort(current)):
+        wrong(g_left)
 
 
 def _need_nothing_between(account: Account) -> None:
     """Reject a gradient that is not the sum of what the backward passes brought."""
     found, name = account.gradient, account.name
     factors = []
-    for call, weights in account.shares:
-        brought = sum((back.reshape(-1).double().cpu() for back in call.back), 0)
-        if isinstance(brought, Tensor) and brought.any():
+    for call, weights in account.shares.items():
+        brought = sum(call.back, torch.zeros(1))
+        if brought.any():
             factors.append((weights @ brought / brought.square().sum()).item())
     if account.complete:
         if factors and max(factors) - min(factors) < 1e-3 and abs(factors[0] - 1) > 2e-3:
@@ -258,7 +182,7 @@ def _need_nothing_between(account: Account) -> None:
 def _need_moment(account: Account) -> None:
     """Reject a step for which another D judged, or another G drew, than the one of that moment."""
     watch, step, name = account.watch, account.step, account.name
-    for call, _ in account.shares:
+    for call in account.shares:
         age = watch.age("D", call, step)
         if name == "G" and age == 1:
             wrong("""G's step uses D as it was before D's own step: both gradients are taken first,
@@ -272,9 +196,13 @@ def _need_moment(account: Account) -> None:
                 moment. When are the fakes drawn?""")
 
 
-def _need_modes_and_sizes(account: Account, groups: Mapping[str, Group], rows: int | None) -> None:
-    name, where = account.name, "would be switched off. Where is the mode set?"
-    if not all(call.training for call, _ in account.shares):
+def _need_modes_and_sizes(account: Account, rows: int | None) -> None:
+    name, groups, where = (
+        account.name,
+        account.groups,
+        "would be switched off. Where is the mode set?",
+    )
+    if not all(call.training for call in account.shares):
         wrong(f"D is in evaluation mode in {name}'s step; dropout and BatchNorm {where}")
     if not all(image.source.training for image in groups["fake"].images):
         wrong(f"""The fakes of {name}'s step are drawn with G in evaluation mode; dropout and
@@ -292,15 +220,14 @@ def _need_modes_and_sizes(account: Account, groups: Mapping[str, Group], rows: i
 # --- solve, then speak ---------------------------------------------------------------------------
 
 
-def _name_loss(
-    account: Account, groups: Mapping[str, Group], right: dict | None, objective: Objective
-) -> None:
+def _name_loss(account: Account, objective: Objective) -> None:
     """Say with which targets and weights a step was made, or by which other loss."""
-    name = account.name
+    name, groups = account.name, account.groups
+    right = account.right_slopes(objective, groups)
     for label, other in OBJECTIVES.items():
         if right is None or other == objective or (name == "G" and other.g_sees_real):
             continue
-        if _same(groups, _right_slopes(account, groups, other)):
+        if account.follows(other, groups):
             _say_other_objective(label, name)
     asked = {"real": 1, "fake": 0} if name == "D" else {"fake": 1}
     if objective.d_loss is cross_entropy.d_loss:
@@ -308,7 +235,7 @@ def _name_loss(
     for kind in asked:
         _need_whole_batch(groups[kind], _NOUNS[kind], name)
     if right is not None:
-        _need_once(account, groups, {kind: right[kind] for kind in asked})
+        _need_once(account, {kind: right[kind] for kind in asked})
     fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
     smooth = any(f and f.form == "cross-entropy" and 0.02 < f.target < 0.98 for f in fits)
     said = say_targets(groups, asked, _NOUNS) or "the images do not all count as they should"
@@ -347,16 +274,16 @@ def _need_whole_batch(group: Group, noun: str, name: str) -> None:
     )
 
 
-def _need_once(account: Account, groups: Mapping[str, Group], right: Mapping[str, Tensor]) -> None:
+def _need_once(account: Account, right: Mapping[str, Tensor]) -> None:
     """Name a term that went through several backward passes and counts as often."""
     factors = {}
     for kind, slopes in right.items():
-        norm, found = slopes.square().sum(), groups[kind].slopes
+        norm, found = slopes.square().sum(), account.groups[kind].slopes
         factors[kind] = (found @ slopes / norm).item() if norm > 0 else math.nan
         if not close(found, factors[kind] * slopes, 2e-3):
             return
     for kind, factor in factors.items():
-        own = [call for call, _ in account.shares if account.watch.shown([call], kind)]
+        own = [call for call in account.shares if account.watch.shown([call], kind)]
         passes = max((len(call.back) for call in own), default=0)
         if passes >= 2 and abs(factor - passes) < 0.01:
             wrong(f"""step-retain-graph: The {kind} term is counted
