@@ -153,7 +153,7 @@ def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor
 def _say_strange(watch: Watch, row: Tensor, name: str) -> None:
     """Say what an image is that is neither real nor a fake: most like which, and how changed."""
     match, whose, factor, shift = 0.0, "real images reach D", 0.0, 0.0
-    banks = [(whose, watch.real_rows().to(row.device))]
+    banks = [(whose, watch.images.flatten(1).to(row) / 127.5 - 1)]
     banks += [("fakes reach D", call.rows) for call in watch.fakes()]
     y = row - row.mean()
     for noun, bank in banks:

@@ -181,7 +181,7 @@ def assess_loop(
     need_good_noise(watch)
     _need_history(history, losses, steps, d_steps, call)
     need_undisturbed(watch, call)
-    if not watch.data_unchanged():
+    if not torch.equal(watch.data.images, watch.images):
         wrong(f"`{call}` changes the data set's own images. Work on a copy of them.")
 
 

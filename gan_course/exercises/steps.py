@@ -11,7 +11,7 @@ and `verdicts` and `loops` judge it.
 from __future__ import annotations
 
 import contextlib
-import functools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -203,23 +203,18 @@ def _dice(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@functools.cache
-def _pixels(shape: tuple[int, int, int]) -> Tensor:
-    return torch.randint(0, 256, (IMAGES, *shape), generator=_dice(7), dtype=torch.uint8)
-
-
 @dataclass
 class Step:
     """One optimiser step, as the watch saw it. Gradients and weights are flat, by network."""
 
     networks: frozenset[str]  # whose parameters the optimiser holds: {"G"}, {"D"}, both, neither
     optimizer: object
-    first: dict[str, int]  # the call with which each network's account of this step begins
-    held: dict[str, Tensor | None]  # what each held already after its last step, or before a call
+    epoch: int
     states: dict[str, int]  # how many states of each network were known before it
-    last: int = 0  # the call after the account's end
-    epoch: int = 0
-    grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
+    held: dict[str, Tensor | None]  # what each held already after its last step, or before a call
+    grad: dict[str, Tensor | None]  # what the optimiser used
+    first: dict[str, int]  # the call with which each network's account of this step begins
+    last: int  # the call after the account's end
 
 
 class Watch:
@@ -238,16 +233,20 @@ class Watch:
         images: int = IMAGES,
     ):
         self.shape, self.classes = shape, classes
-        drawn, labels = _pixels(shape)[:images].clone(), torch.arange(images) % 10
-        self.data = ImageDataset(drawn, labels, tuple("0123456789"), "probe images", "train")
-        pixels = drawn[0].numel()
+        pixels = math.prod(shape)
+        self.images = torch.randint(0, 256, (images, *shape), generator=_dice(7), dtype=torch.uint8)
+        labels = torch.arange(images) % 10
+        names = tuple("0123456789")
+        self.data = ImageDataset(self.images.clone(), labels, names, "probe images", "train")
         direction = torch.randn(pixels, generator=_dice(8))
         weight = 2.2 * direction / direction.norm()
         # Real logits lie around -0.6, fake ones around 0.9, both between -4 and 4.
         picture = torch.randn(pixels, generator=_dice(9)) * 0.4
         picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
-        self.drawn: dict[bytes, tuple] = {}  # the bytes of a fake -> ("fake", call of G, row)
+        # Where images come from, by their bytes: real ones (of uint8) and fakes (of floats).
+        reals = enumerate(self.images.numpy())
+        self.known: dict[bytes, tuple] = {row.tobytes(): ("real", i, None) for i, row in reals}
         self.epoch = 0  # number of optimiser steps so far, those of others included
         several = bool(classes) * torch.randn(2, classes or 1, pixels, generator=_dice(3))
         pictures, weights = picture + 0.3 * several[0], weight + 0.05 * several[1]
@@ -263,9 +262,6 @@ class Watch:
 
     def __deepcopy__(self, memo: dict) -> Watch:
         return self  # a copy of a network is watched too
-
-    def data_unchanged(self) -> bool:
-        return torch.equal(self.data.images, _pixels(self.shape)[: len(self.data)])
 
     @property
     def used(self) -> bool:
@@ -303,7 +299,7 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
-        before = register_optimizer_step_pre_hook(self._before_step)
+        before = register_optimizer_step_pre_hook(lambda *_: self.look())
         after = register_optimizer_step_post_hook(self._after_step)
         try:
             yield self
@@ -313,26 +309,21 @@ class Watch:
         self.look()
         for call in self.fakes():
             for i, row in enumerate(call.rows.cpu().numpy()):
-                self.drawn[row.tobytes()] = "fake", call, i
+                self.known[row.tobytes()] = "fake", call, i
 
-    def _before_step(self, optimizer, _args, _kwargs) -> None:
-        moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        mine = [n for n, net in self.networks.items() if moved & set(map(id, net.parameters()))]
-        self.look()
-        known = {name: len(states) for name, states in self.states.items()}
-        first, held = dict(self._first), dict(self._held)
-        self.steps.append(Step(frozenset(mine), optimizer, first, held, known))
-
-    def _after_step(self, _optimizer, _args, _kwargs) -> None:
-        step = self.steps[-1]
+    def _after_step(self, optimizer: torch.optim.Optimizer, _args, _kwargs) -> None:
         for call in self.calls:
             call.look_at_graph()
-        step.last, step.epoch = len(self.calls), self.epoch
-        for name, network in self.networks.items():
-            step.grad[name] = network.gradient()
-            if name in step.networks:
-                self._first[name], self._held[name] = len(self.calls), step.grad[name]
-                self.states[name].append(network.flat())
+        moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        networks = self.networks.items()
+        mine = frozenset(n for n, net in networks if moved & set(map(id, net.parameters())))
+        states = {name: len(states) for name, states in self.states.items()}
+        grad = {name: network.gradient() for name, network in networks}
+        place = dict(self._first), len(self.calls)
+        self.steps.append(Step(mine, optimizer, self.epoch, states, dict(self._held), grad, *place))
+        for name in mine:
+            self._first[name], self._held[name] = len(self.calls), grad[name]
+            self.states[name].append(self.networks[name].flat())
         self.epoch += 1
 
     def shown(self, calls: Iterable[Call], kind: str = "") -> list[Image]:
@@ -348,25 +339,16 @@ class Watch:
             keys = levels.clamp(0, 255).to(torch.uint8).cpu().numpy()
             call.images = []
             for i, row in enumerate(call.rows.cpu().numpy()):
-                origin = self.drawn.get(row.tobytes())
+                origin = self.known.get(row.tobytes())
                 if origin is None and whole[i]:
-                    origin = self._real_by_row.get(keys[i].tobytes())
+                    origin = self.known.get(keys[i].tobytes())
                 call.images.append(Image(*(origin or ("other", None, None)), call.logits[i].cpu()))
         return call.images
 
     def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
         """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
         rows = images.detach().float().flatten(1).cpu().numpy()
-        found = [self.drawn.get(row.tobytes()) for row in rows]
+        found = [self.known.get(row.tobytes()) for row in rows]
         if not found or None in found:
             return None
         return torch.stack([call.z[i] for _, call, i in found]), found[0][1].weights
-
-    def real_rows(self) -> Tensor:
-        """The images of the data set, flat and in [-1, 1]."""
-        return _pixels(self.shape).flatten(1).float() / 127.5 - 1
-
-    @functools.cached_property
-    def _real_by_row(self) -> dict[bytes, tuple]:
-        rows = _pixels(self.shape).numpy()
-        return {row.tobytes(): ("real", i, None) for i, row in enumerate(rows)}
