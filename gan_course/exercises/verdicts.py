@@ -19,7 +19,7 @@ from .account import Account
 from .compare import FLAT, close, times
 from .framework import wrong
 from .steps import Step, Watch
-from .targets import SATURATING, Group, fit, name_targets, say_targets
+from .targets import Group, fit, name_targets, say_targets
 
 cross_entropy = get_objective("non-saturating")
 _NOUNS = {"real": "real images", "fake": "fakes"}
@@ -197,11 +197,8 @@ def _need_moment(account: Account) -> None:
 
 
 def _need_modes_and_sizes(account: Account, rows: int | None) -> None:
-    name, groups, where = (
-        account.name,
-        account.groups,
-        "would be switched off. Where is the mode set?",
-    )
+    name, groups = account.name, account.groups
+    where = "would be switched off. Where is the mode set?"
     if not all(call.training for call in account.shares):
         wrong(f"D is in evaluation mode in {name}'s step; dropout and BatchNorm {where}")
     if not all(image.source.training for image in groups["fake"].images):
@@ -223,18 +220,20 @@ def _need_modes_and_sizes(account: Account, rows: int | None) -> None:
 def _name_loss(account: Account, objective: Objective) -> None:
     """Say with which targets and weights a step was made, or by which other loss."""
     name, groups = account.name, account.groups
-    right = account.right_slopes(objective, groups)
     for label, other in OBJECTIVES.items():
-        if right is None or other == objective or (name == "G" and other.g_sees_real):
-            continue
-        if account.follows(other, groups):
-            _say_other_objective(label, name)
+        named_below = other.d_loss is cross_entropy.d_loss or (name == "G" and other.g_sees_real)
+        if other != objective and not named_below and account.follows(other, groups):
+            label = label.replace("wasserstein", "Wasserstein")
+            if name == "G" and label in ("Wasserstein", "hinge"):
+                label = "Wasserstein or hinge"
+            wrong(f"""This is the gradient of the {label} loss; the cross-entropy on logits is asked
+                for here.""")
     asked = {"real": 1, "fake": 0} if name == "D" else {"fake": 1}
     if objective.d_loss is cross_entropy.d_loss:
         name_targets(groups, asked, f" in {name}'s step")
     for kind in asked:
         _need_whole_batch(groups[kind], _NOUNS[kind], name)
-    if right is not None:
+    if right := account.right_slopes(objective, groups):
         _need_once(account, {kind: right[kind] for kind in asked})
     fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
     smooth = any(f and f.form == "cross-entropy" and 0.02 < f.target < 0.98 for f in fits)
@@ -244,18 +243,6 @@ def _name_loss(account: Account, objective: Objective) -> None:
     if smooth:
         look = "Smoothing has an exercise of its own; the plain targets are asked for here."
     wrong(f"Solved for what each image contributes, {name}'s gradient says: {said}. {look}")
-
-
-def _say_other_objective(label: str, name: str) -> None:
-    if name == "G" and label == "minimax":
-        wrong(SATURATING)
-    if label in ("minimax", "non-saturating"):
-        return
-    label = label.replace("wasserstein", "Wasserstein")
-    if name == "G" and label in ("Wasserstein", "hinge"):
-        label = "Wasserstein or hinge"
-    wrong(f"""This is the gradient of the {label} loss; the cross-entropy on logits is asked for
-        here.""")
 
 
 def _need_whole_batch(group: Group, noun: str, name: str) -> None:
