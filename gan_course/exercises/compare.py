@@ -87,9 +87,8 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
         number = float(value)
     if not isinstance(number, numbers.Real) or isinstance(value, bool):
         wrong(f"`{call}` should give one number, but {describe_value(value)} came back.")
-    number = float(number)
     need(not finite or math.isfinite(number), f"`{call}` returned {number}, which is not finite.")
-    return number
+    return float(number)
 
 
 def ask_number(function: Callable, call: str, *given: Any, **options: Any) -> float:

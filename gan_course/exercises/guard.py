@@ -73,6 +73,7 @@ def run_limited(function: Callable[[], object], seconds: float) -> None:
     product) is only interrupted when it returns.
     """
     thread = ctypes.c_ulong(threading.get_ident())
+    set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
     previous_trace = sys.gettrace()
     # Bare locks, since a request may interrupt our own clean-up at any point but not inside C.
     ready, running, asking = threading.Lock(), threading.Lock(), threading.Lock()
@@ -84,7 +85,7 @@ def run_limited(function: Callable[[], object], seconds: float) -> None:
         while not running.acquire(timeout=pause):
             with asking:
                 if not over:
-                    _raise_in(thread, request)
+                    set_exception(thread, ctypes.py_object(request))
             pause, request = 0.2, _TimeUpForGood
 
     def isolated() -> Iterator[object]:
@@ -109,10 +110,6 @@ def run_limited(function: Callable[[], object], seconds: float) -> None:
                 continue
         sys.settrace(previous_trace)
         running.release()
-
-
-def _raise_in(thread: ctypes.c_ulong, exception: type[BaseException]) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(exception))
 
 
 def _breathe() -> None:

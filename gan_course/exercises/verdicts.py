@@ -221,8 +221,10 @@ def _name_loss(account: Account, objective: Objective) -> None:
     """Say with which targets and weights a step was made, or by which other loss."""
     name, groups = account.name, account.groups
     for label, other in OBJECTIVES.items():
-        named_below = other.d_loss is cross_entropy.d_loss or (name == "G" and other.g_sees_real)
-        if other != objective and not named_below and account.follows(other, groups):
+        sees_real = name == "G" and other.g_sees_real
+        if other == objective or sees_real or other.d_loss is cross_entropy.d_loss:
+            continue  # of a cross-entropy `name_targets` says more
+        if account.follows(other, groups):
             label = label.replace("wasserstein", "Wasserstein")
             if name == "G" and label in ("Wasserstein", "hinge"):
                 label = "Wasserstein or hinge"
