@@ -168,9 +168,8 @@ def _say_strange(watch: Watch, row: Tensor, name: str) -> None:
     low, high = shift - factor, shift + factor
     is_real = whose.startswith("real")
     if match > 0.9999 and is_real and abs(low) < 0.01 and abs(high - 1) < 0.01:
-        wrong("""data-range: The loop runs, but the real images reach D in [0, 1] while G draws in
-            [-1, 1]: D can tell them apart by the blacks alone. Where are the pixels turned into
-            floats?""")
+        wrong("""data-range: The loop runs, but real images reach D in [0, 1] while G draws in [-1,
+            1]: D can tell them by the blacks alone. Where are the pixels turned into floats?""")
     if abs(match) > 0.9999:
         wrong(f"""The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where
             they had -1 to 1{", and as negatives" * (factor < 0)}; D should judge both kinds of

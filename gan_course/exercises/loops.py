@@ -90,19 +90,14 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
     }
     if name == "D":
         terms["the mean of the two terms"] = wanted / 2
-    if len(real):
-        target = "fakes alone" if name == "D" else "fakes"
         terms["the real term alone"] = F.softplus(-real).mean().item()
-        terms[f"the term of the {target}"] = F.softplus(fake).mean().item()
-    if name == "G":
+        terms["the term of the fakes alone"] = F.softplus(fake).mean().item()
+    else:
         terms["log(1 - D(G(z)))"] = -F.softplus(fake).mean().item()
-    later: dict[str, list[Tensor]] = {"real": [], "fake": [], "other": []}
-    for judged in (call for call in watch.calls[step.last :] if call.logits is not None):
-        for image in watch.origins(judged):
-            later[image.kind].append(image.logit)
-    if later["fake"] and (later["real"] or name == "G"):
-        logits = [torch.tensor(later[kind]) for kind in ("real", "fake")]
-        after = account.loss(cross_entropy, *logits).item()
+    later = [call for call in watch.calls[step.last :] if call.logits is not None]
+    real, fake = ([image.logit for image in watch.shown(later, kind)] for kind in ("real", "fake"))
+    if fake and (real or name == "G"):
+        after = account.loss(cross_entropy, torch.tensor(real), torch.tensor(fake)).item()
         terms["the loss after the update, where the one before it was asked for"] = after
     what = next((f"This is {what}." for what, value in terms.items() if is_it(value)), "")
     wrong(f"""The update is right, but `{call}` reports another loss: {off_by(reported, wanted)}.
@@ -126,8 +121,7 @@ def need_ready(networks: Mapping[str, nn.Module], call: str) -> None:
             wrong(f"""`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are
                 switched off for the rest of the training. Where is it switched, and back?""")
         if not all(p.requires_grad for p in part.parameters()):
-            wrong(f"""`{call}` leaves {name} frozen (requires_grad is False): it will not learn any
-                more.""")
+            wrong(f"`{call}` leaves {name} frozen (requires_grad is False): it no longer learns.")
 
 
 def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
@@ -255,8 +249,7 @@ def need_whole_data(watch: Watch) -> None:
     ):  # fmt: skip
         if share < likely:
             wrong(f"""Each step is right, but among the {drawn} real images that D met there is
-                {which}: a part of the data is never seen. From which numbers are the indices
-                drawn?""")
+                {which}: a part of the data is never seen. From which numbers are indices drawn?""")
     # Drawn with replacement so many different ones come, give or take five standard deviations.
     none = math.exp(-drawn / n)  # the share of images that never come
     spread = (n * none * (1 - (1 + drawn / n) * none)) ** 0.5

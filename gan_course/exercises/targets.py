@@ -14,8 +14,7 @@ from .framework import wrong
 _SUM = """loss-sum-not-mean: Direction and targets are right, but the loss is summed over the batch,
     so that it grows with the batch size. Where is it reduced to one number?"""
 SATURATING = """loss-saturating: G moves the right way, but by the saturating loss log(1 - D(G(z))),
-    whose slope vanishes when D is sure of itself, as it is early on. Which quantity should be made
-    large?"""
+    whose slope vanishes where D is sure, as it is early on. Which quantity should be made large?"""
 # Weights of a cross-entropy with the right targets, by batch: of the real and the fake images for
 # D, of the fakes for G. "n" is the number of images, "share" that number by those of both batches.
 _WEIGHTS: dict[tuple, str] = {
@@ -35,9 +34,8 @@ _WEIGHTS: dict[tuple, str] = {
 }
 # The same with the targets exchanged.
 _EXCHANGED: dict[tuple, str] = {
-    (1, 1): """step-swapped-labels: D is updated, but toward low logits for real images and high
-        ones for fakes: the real images have target 0, the fakes target 1. Which target belongs to
-        which batch?""",
+    (1, 1): """step-swapped-labels: D is updated toward low logits for real images and high ones for
+        fakes: real images have target 0, fakes target 1. Which target belongs to which batch?""",
     (-1,): SATURATING,
     (1,): """step-g-targets-fake: G is updated, but toward the target 'fake': it helps D to catch
         it. What does G want D to say about its images?""",

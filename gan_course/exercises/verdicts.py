@@ -68,9 +68,9 @@ def assess_step(
     if name == "D":
         _need_both_batches(account, real)
     if not as_asked and extreme:
-        wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the
-            network is far off (logits of a few hundred) the gradient is wrong or gone. {FLAT} Which
-            loss takes the logits themselves?""")
+        wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but at logits of a
+            few hundred the gradient is wrong or gone. {FLAT} Which loss takes the logits
+            themselves?""")
     if not as_asked:
         _need_nothing_between(account)
         _name_loss(account, objective)
@@ -186,7 +186,7 @@ def _need_moment(account: Account) -> None:
         age = watch.age("D", call, step)
         if name == "G" and age == 1:
             wrong("""G's step uses D as it was before D's own step: both gradients are taken first,
-                and then both networks move. Here they take turns: G answers the D that has just
+                then both networks move. Here they take turns: G answers the D that just
                 learned.""")
         if age != 0:
             wrong(f"""In {name}'s step the images are judged by a D with other weights than the one
@@ -198,20 +198,18 @@ def _need_moment(account: Account) -> None:
 
 def _need_modes_and_sizes(account: Account, rows: int | None) -> None:
     name, groups = account.name, account.groups
-    where = "would be switched off. Where is the mode set?"
+    off = "in evaluation mode; dropout and BatchNorm would be switched off. Where is the mode set?"
     if not all(call.training for call in account.shares):
-        wrong(f"D is in evaluation mode in {name}'s step; dropout and BatchNorm {where}")
+        wrong(f"In {name}'s step D is {off}")
     if not all(image.source.training for image in groups["fake"].images):
-        wrong(f"""The fakes of {name}'s step are drawn with G in evaluation mode; dropout and
-            BatchNorm {where}""")
+        wrong(f"In {name}'s step the fakes are drawn with G {off}")
     real, fakes = len(groups["real"]), len(groups["fake"])
-    number = "Is a batch size written as a number?"
     if rows is not None and fakes != rows:
-        wrong(f"""hardcoded-size: For a batch of {rows}, {fakes} fakes have a part in the update.
-            {number}""")
+        wrong(f"""hardcoded-size: For a batch of {rows}, {fakes} fakes have a part in the update. Is
+            a batch size written as a number?""")
     if name == "D" and fakes != real:
         wrong(f"""hardcoded-size: Beside {real} real images D learns from {fakes} fakes; as many
-            were asked for. {number}""")
+            were asked for. Is a batch size written as a number?""")
 
 
 # --- solve, then speak ---------------------------------------------------------------------------
@@ -240,8 +238,7 @@ def _name_loss(account: Account, objective: Objective) -> None:
     fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
     smooth = any(f and f.form == "cross-entropy" and 0.02 < f.target < 0.98 for f in fits)
     said = say_targets(groups, asked, _NOUNS) or "the images do not all count as they should"
-    look = """Look at the targets, the sign, the reduction to one number and what is handed to the
-        loss."""
+    look = "Look at targets, sign, the reduction to one number and what is handed to the loss."
     if smooth:
         look = "Smoothing has an exercise of its own; the plain targets are asked for here."
     wrong(f"Solved for what each image contributes, {name}'s gradient says: {said}. {look}")
