@@ -167,7 +167,7 @@ _RELATED: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
 ]
 
 
-def solve(got: Sequence[float], terms: Terms, tolerance: float = 1e-4) -> dict[str, float] | None:
+def solve(got: Sequence[float], terms: Terms) -> dict[str, float] | None:
     """The factors with which these terms add up to what came, or None if there are none.
 
     There must be more values in `got` than terms, or anything would fit.
@@ -180,7 +180,7 @@ def solve(got: Sequence[float], terms: Terms, tolerance: float = 1e-4) -> dict[s
     if not size.all() or np.linalg.matrix_rank(table / size, tol=1e-6) < len(terms):
         return None
     factors = np.linalg.lstsq(table / size, target, rcond=None)[0] / size
-    if np.linalg.norm(table @ factors - target) > tolerance * np.linalg.norm(target):
+    if np.linalg.norm(table @ factors - target) > 1e-4 * np.linalg.norm(target):
         return None
     return dict(zip(terms, factors.tolist(), strict=True))
 
