@@ -292,6 +292,10 @@ def all_exercises() -> list[Exercise]:
     return sorted(_exercises.values(), key=_order)
 
 
+def _order(found: Exercise) -> tuple[int, ...]:
+    return tuple(int(part) for part in found.id.split("."))
+
+
 def evaluate(id: str, answer: Any, *, seconds: float | None = None) -> Result:
     """Check an answer and say what was found, without printing or remembering anything.
 
@@ -354,7 +358,14 @@ def summary() -> None:
     rows = sorted((e for e in _exercises.values() if e.id.split(".")[0] in books), key=_order)
     for found in rows:
         result = _status.get(found.id)
-        print(f"{found.id:<5} {found.title:<42} {_whose(result)}")
+        if result is None:
+            whose = "not checked in this session"
+        elif result.passed:
+            whose = "your code"
+        else:
+            reason = "not yet right" if result.attempted else "open"
+            whose = f"reference ({result.mistake or reason})"
+        print(f"{found.id:<5} {found.title:<42} {whose}")
     own = sum(result.passed for result in _status.values())
     print(f"Your own code: {own} of {len(rows)}.")
 
@@ -448,18 +459,3 @@ def _check_arguments(found: Exercise, answer: Callable) -> None:
             call = ", ".join(names[:optional] + [f"{name}=..." for name in options])
             wrong(f"""It will be called as `{found.name}({call})`, but yours takes {theirs}:
                 {error}.""")
-
-
-# --- how a result is shown -----------------------------------------------------------------------
-
-
-def _whose(result: Result | None) -> str:
-    if result is None:
-        return "not checked in this session"
-    if result.passed:
-        return "your code"
-    return f"reference ({result.mistake or ('not yet right' if result.attempted else 'open')})"
-
-
-def _order(found: Exercise) -> tuple[int, ...]:
-    return tuple(int(part) for part in found.id.split("."))
