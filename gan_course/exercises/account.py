@@ -31,19 +31,22 @@ class Account:
 
     def __init__(self, watch: Watch, step: Step, name: str):
         self.watch, self.step, self.name = watch, step, name
-        self.gradient = step.grad[name].double().cpu()
+        self.gradient = step.grad[name].cpu().double()
         calls = watch.judged(step, name)
         if name == "G":  # only what went on to the images can have come to G
             calls = [call for call in calls if call.through or call.functional]
         owners, self._columns = [], []
         for call in calls:
-            slopes = _slopes(watch, name, call).double().cpu()
-            for part in call.parts():
+            slopes = _slopes(watch, name, call).cpu().double()
+            parts = [back for back in call.back if torch.isfinite(back).all()]
+            if call.functional:  # nothing is known of its backward passes: take each image alone
+                parts += torch.eye(len(slopes), dtype=torch.float64)
+            for part in parts:
                 owners.append((call, part))
                 self._columns.append(part @ slopes)
         held = step.held[name]
         if held is not None:
-            self._columns.append(held.double().cpu())
+            self._columns.append(held.cpu().double())
         factors, self.rest = _least_squares(self._columns, self.gradient)
         self.held = float(factors[-1]) if held is not None else 0.0
         weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
@@ -68,7 +71,7 @@ class Account:
     @property
     def decays(self) -> bool:
         """Whether the rest points along the network's weights."""
-        before = self.watch.states[self.name][self.step.states[self.name] - 1].double().cpu()
+        before = self.watch.states[self.name][self.step.states[self.name] - 1].cpu().double()
         before = _least_squares(self._columns, before)[1]
         return torch.cosine_similarity(self.rest, before, dim=0).abs().item() > 0.99
 

@@ -114,7 +114,7 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
 def as_tensor(value: object) -> Tensor:
     """A float64 tensor of a number, sequence, array or tensor."""
     if isinstance(value, Tensor):
-        return value.detach().double().cpu()
+        return value.detach().cpu().double()
     return torch.as_tensor(np.asarray(value, dtype=float))
 
 
@@ -145,10 +145,7 @@ def name_wrong(
     """Reject by name what a known wrong formula gives for every one of these problems."""
     for mistake, formulas, message in known:
         for formula in formulas if isinstance(formulas, tuple) else (formulas,):
-            try:
-                made = [formula(*problem) for problem in problems]
-            except (ArithmeticError, ValueError, RuntimeError):  # no value here, so it is not it
-                continue
+            made = (formula(*problem) for problem in problems)
             if all(same(*pair) for pair in zip(got, made, strict=True)):
                 wrong(message, mistake)
 
@@ -174,10 +171,9 @@ def solve(got: Sequence[float], terms: Terms) -> dict[str, float] | None:
     """
     target = np.asarray(got, dtype=float).ravel()
     table = np.stack([np.asarray(values, float).ravel() for values, _ in terms.values()], axis=1)
-    if len(target) <= len(terms) or not (np.isfinite(target).all() and np.isfinite(table).all()):
-        return None
     size = np.linalg.norm(table, axis=0)
-    if not size.all() or np.linalg.matrix_rank(table / size, tol=1e-6) < len(terms):
+    usable = len(target) > len(terms) and np.isfinite(table).all() and size.all()
+    if not usable or np.linalg.matrix_rank(table / size, tol=1e-6) < len(terms):
         return None
     factors = np.linalg.lstsq(table / size, target, rcond=None)[0] / size
     if np.linalg.norm(table @ factors - target) > 1e-4 * np.linalg.norm(target):
@@ -249,8 +245,6 @@ def explain(
 
 def _factor(got: np.ndarray, other: np.ndarray) -> float | None:
     """By how much to multiply `other` to get `got`, if one number does it."""
-    if not (np.isfinite(other).all() and other.any()):
-        return None
     factor = float(got @ other / (other @ other))
     fits = np.allclose(got, factor * other, rtol=1e-3, atol=1e-5 * np.abs(got).max())
     return factor if fits else None

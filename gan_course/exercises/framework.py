@@ -31,9 +31,9 @@ right already, what the mistake does, where to look; never the solution. An exer
 id: "9.1" lives in `nb09.py`, or in a module `nb09_…` beside it.
 
 Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
-record how they are trained) with `targets`, `verdicts` and `loops`, `architecture` and `ranges`
-(networks that readers build), `pictures` (grids), `explain` (exceptions in words), `guard` (the
-sandbox).
+record how they are trained) with `account`, `targets`, `verdicts` and `loops`, `architecture` and
+`ranges` (networks that readers build), `pictures` (grids), `explain` (exceptions in words), `guard`
+(the sandbox).
 """
 
 from __future__ import annotations

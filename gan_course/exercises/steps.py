@@ -26,7 +26,7 @@ from torch.optim.optimizer import (
 
 from gan_helpers.datasets import ImageDataset
 
-from .framework import probe_device, wrong
+from .framework import describe_value, probe_device, wrong
 
 LATENT = 50  # not the course's default, so that a size written as a number is noticed
 IMAGES = 1600  # of the probe data set: no batch comes twice within a few steps
@@ -43,7 +43,7 @@ class _Tap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        ctx.log.append(gradient.detach().to("cpu", torch.float64, copy=True))
+        ctx.log.append(gradient.detach().cpu().to(torch.float64, copy=True))
         return gradient, None
 
 
@@ -93,21 +93,6 @@ class Call:
         """Whether D's answer went into a loss, as far as that can be known."""
         return self.logits is not None and (bool(self.back) or self.functional)
 
-    def parts(self) -> list[Tensor]:
-        """What a gradient can owe to this call, as weights of its images: its backward passes.
-
-        Within torch.func these are not known, and each image is a part of its own.
-        """
-        alone = list(torch.eye(len(self.rows), dtype=torch.float64)) if self.functional else []
-        return alone + [back for back in self.back if torch.isfinite(back).all()]
-
-    def look_at_graph(self) -> None:
-        """Note whether the graph is still there; asked after a step, while the loss still lives."""
-        try:
-            self.kept |= bool(self.back) and bool(self.node.saved_tensors)
-        except RuntimeError:  # freed, as after any ordinary backward pass
-            return
-
 
 class _Probe(nn.Module):
     """What both have: a watch, and a table with a row of pixels for each class, or one row."""
@@ -155,9 +140,9 @@ class ProbeGenerator(_Probe):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if not isinstance(z, Tensor) or z.dim() != 2 or z.shape[1] != LATENT:
             size = isinstance(z, Tensor) and z.dim() == 2
-            wrong(f"""{"hardcoded-size: " * size}The generator was called with z of shape
-                {_shape(z)}, where latent_dim was {LATENT} and so (N, {LATENT}) was expected.
-                {"Is a size written as a number?" * size}""")
+            wrong(f"""{"hardcoded-size: " * size}The generator was called with
+                {describe_value(z)} for z, where latent_dim was {LATENT} and so (N, {LATENT}) was
+                expected. {"Is a size written as a number?" * size}""")
         pictures = self.rows(labels, len(z), "The generator")
         rows = torch.tanh(pictures + 0.7 * torch.sin(z @ self.mix))
         self.record(rows, labels, _inside(rows), z=_plain(z))
@@ -176,8 +161,8 @@ class ProbeDiscriminator(_Probe):
         pixels = self.table.shape[1]
         if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
             expected = ", ".join(map(str, ("N", *self.watch.shape)))
-            wrong(f"""D was called with {_shape(images)}, where images ({expected}) were expected.
-                Which value is handed to D there?""")
+            wrong(f"""D was called with {describe_value(images)}, where images ({expected}) were
+                expected. Which value is handed to D there?""")
         weights = self.rows(labels, len(images), "D")
         flat, inside = images.flatten(1), _inside(weights, images)
         call = self.record(flat, labels, inside, attached=images.grad_fn is not None)
@@ -193,10 +178,6 @@ class ProbeDiscriminator(_Probe):
 
 def rows_for(labels: Tensor | None, table: Tensor) -> Tensor:
     return table if labels is None else table[labels]
-
-
-def _shape(value: object) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _dice(seed: int) -> torch.Generator:
@@ -293,9 +274,8 @@ class Watch:
 
     def age(self, name: str, call: Call, step: Step) -> int | None:
         """How many states before a step the network had the weights of this call; None: never."""
-        states = self.states[name][: step.states[name]]
-        ages = enumerate(reversed(states))
-        return next((age for age, old in ages if torch.equal(old, call.weights)), None)
+        states = reversed(self.states[name][: step.states[name]])
+        return next((age for age, old in enumerate(states) if torch.equal(old, call.weights)), None)
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
@@ -312,8 +292,9 @@ class Watch:
                 self.known[row.tobytes()] = "fake", call, i
 
     def _after_step(self, optimizer: torch.optim.Optimizer, _args, _kwargs) -> None:
-        for call in self.calls:
-            call.look_at_graph()
+        for call in self.calls:  # the loss is still alive
+            with contextlib.suppress(RuntimeError):  # freed, as after any ordinary backward pass
+                call.kept |= bool(call.back) and bool(call.node.saved_tensors)
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
         networks = self.networks.items()
         mine = frozenset(n for n, net in networks if moved & set(map(id, net.parameters())))

@@ -64,7 +64,7 @@ class Group:
 
 def fit(logits: Tensor, slopes: Tensor) -> Fit | None:
     """The form, weight and target with which a loss has these slopes, if there are any."""
-    x, y = logits.double().cpu(), slopes.double().cpu() * len(slopes)
+    x, y = logits.cpu().double(), slopes.cpu().double() * len(slopes)
     if len(y) < 4 or not y.any():
         return None
     one, p, tanh = torch.ones_like(x), x.sigmoid(), x.tanh()

@@ -68,9 +68,9 @@ def assess_step(
     if name == "D":
         _need_both_batches(account, real)
     if not as_asked and extreme:
-        wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but at logits of a
-            few hundred the gradient is wrong or gone. {FLAT} Which loss takes the logits
-            themselves?""")
+        wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the
+            network is far off (logits of a few hundred) the gradient is wrong or gone. {FLAT} Which
+            loss takes the logits themselves?""")
     if not as_asked:
         _need_nothing_between(account)
         _name_loss(account, objective)
@@ -186,7 +186,7 @@ def _need_moment(account: Account) -> None:
         age = watch.age("D", call, step)
         if name == "G" and age == 1:
             wrong("""G's step uses D as it was before D's own step: both gradients are taken first,
-                then both networks move. Here they take turns: G answers the D that just
+                and then both networks move. Here they take turns: G answers the D that has just
                 learned.""")
         if age != 0:
             wrong(f"""In {name}'s step the images are judged by a D with other weights than the one
