@@ -36,8 +36,7 @@ CAUSES: list[Cause] = [
      "have its two extra dimensions when it meets the first layer?"),
     (r"[Kk]ernel size can't be greater than actual input size|Output size is too small",
      "arch-64-on-32",
-     "the picture has shrunk to less than the kernel. For which image size were these layers "
-     "meant?"),
+     "the picture shrank to less than the kernel. For which image size were these layers meant?"),
     (r"mat1 and mat2 shapes cannot be multiplied|inconsistent tensor size|size mismatch|"
      r"must match the size of tensor", None,
      "two neighbouring sizes do not fit. Follow the shape from layer to layer; images may "

@@ -78,11 +78,6 @@ class Result:
     message: str
     tried: tuple[Tried, ...] = field(default=(), compare=False, repr=False)
 
-    @property
-    def state(self) -> str:
-        """A key of `panel.STATES`."""
-        return "passed" if self.passed else "not yet" if self.attempted else "open"
-
 
 @dataclass(frozen=True)
 class Exercise:
@@ -117,11 +112,6 @@ class Exercise:
     @property
     def name(self) -> str:
         return self.signature.removeprefix("class ").split("(")[0]
-
-    @property
-    def names(self) -> list[str]:
-        """The names that the reader defines: one, or the several of a value such as `a, b`."""
-        return [name.strip() for name in self.name.split(",")]
 
 
 class ExerciseError(Exception):
@@ -341,10 +331,12 @@ def check(id: str, answer: Any) -> Any:
         _in_use[id] = found.reference
         set_note(id, f"{id}: reference")  # so that figures say which parts are not the reader's
         message = f"{result.message} (Going on with the reference for now.)"
-    show_panel(f"{id} {found.title}", result.state, message, result.tried, found.returns)
+    state = "passed" if result.passed else "not yet" if result.attempted else "open"
+    show_panel(f"{id} {found.title}", state, message, result.tried, found.returns)
     if is_strict() and not result.passed:
-        values = found.reference if len(found.names) > 1 else (found.reference,)
-        bind(dict(zip(found.names, values, strict=True)))
+        names = [name.strip() for name in found.name.split(",")]  # several of a value like `a, b`
+        values = found.reference if len(names) > 1 else (found.reference,)
+        bind(dict(zip(names, values, strict=True)))
         raise ExerciseError(id, result)
     return _in_use[id]
 

@@ -265,18 +265,16 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
         keys = f" with {sorted(map(str, history))}" if isinstance(history, dict) else ""
         wrong(f"""{start} `{call}` should return a dict with the lists 'd_loss' and 'g_loss', and
             {describe_value(history)} came back{keys}.""")
-    per_step = [losses["D"][i * d_steps : (i + 1) * d_steps] for i in range(steps)]
-    wanted = {"d_loss": per_step, "g_loss": [[loss] for loss in losses["G"]]}
-    for key, losses_of_steps in wanted.items():
+    for key, name in (("d_loss", "D"), ("g_loss", "G")):
         values = history[key]
         if not isinstance(values, Sequence | np.ndarray | Tensor):
             wrong(f"{start} history['{key}'] is {describe_value(values)}, not a list.")
-        if key == "d_loss" and len(values) == steps * d_steps:
-            losses_of_steps = [[loss] for loss in losses["D"]]
-        if len(values) != len(losses_of_steps):
+        size = d_steps if name == "D" and len(values) == steps else 1
+        parts = [losses[name][i : i + size] for i in range(0, len(losses[name]), size)]
+        if len(values) != len(parts):
             wrong(f"""{start} history['{key}'] holds {len(values)} values after {steps} steps. When
                 is a value added?""")
-        for i, (value, part) in enumerate(zip(values, losses_of_steps, strict=True)):
+        for i, (value, part) in enumerate(zip(values, parts, strict=True)):
             number = need_number(value, f"history['{key}'][{i}]")
             if math.isclose(number, part[-1], rel_tol=2e-3, abs_tol=2e-3):
                 continue
