@@ -193,20 +193,19 @@ def _need_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
 def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     """Reject a loop that takes too few steps, too many, or in another order."""
     order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
+    if order == ("D" * d_steps + "G") * steps:
+        return
     d, g = order.count("D"), order.count("G")
-    if (d, g) != (steps * d_steps, steps):
-        seen = (
-            f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
-        )
-        if d_steps > 1 and g == steps * d_steps:
-            wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player.
-                Which of the two stands in the inner loop?""")
-        if d_steps > 1 and (d, g) == (steps, steps):
-            wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
-        wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
-    if order != ("D" * d_steps + "G") * steps:
+    if (d, g) == (steps * d_steps, steps):
         wrong(f"""`{call}` takes its steps in the order {order}, where {"D" * d_steps}G in turn was
             asked for: first D, then G. Where in the loop does each of them stand?""")
+    seen = f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
+    if d_steps > 1 and g == steps * d_steps:
+        wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player. Which
+            of the two stands in the inner loop?""")
+    if d_steps > 1 and (d, g) == (steps, steps):
+        wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
+    wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
 
 
 def _batches(watch: Watch) -> list[frozenset[int]]:

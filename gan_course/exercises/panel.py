@@ -39,14 +39,10 @@ class Tried(NamedTuple):
 
 
 def show_panel(title: str, state: str, message: str, tried: Sequence[Tried], expected: str) -> None:
-    """Show a check's result.
+    """Show a check's result: the exercise's title, a key of STATES and what was found.
 
-    Args:
-        title: number and name of the exercise.
-        state: a key of STATES.
-        message: what was found, in plain text with `code`.
-        tried: the calls that were made, in order; folded.
-        expected: what the contract says that a call returns.
+    Folded below: the calls that were made, in order, and what the contract says that a call
+    returns. All texts are plain, with `code` in them.
     """
     mark, colour = STATES[state]
     box = (

@@ -19,10 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch._C import _functorch
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim import optimizer as optimizers
 
 from gan_helpers.datasets import ImageDataset
 
@@ -279,8 +276,8 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
-        before = register_optimizer_step_pre_hook(lambda *_: self.look())
-        after = register_optimizer_step_post_hook(self._after_step)
+        before = optimizers.register_optimizer_step_pre_hook(lambda *_: self.look())
+        after = optimizers.register_optimizer_step_post_hook(self._after_step)
         try:
             yield self
         finally:

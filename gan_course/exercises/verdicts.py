@@ -255,9 +255,7 @@ def _need_whole_batch(group: Group, noun: str, name: str) -> None:
     where = "Where are the others left out?"
     if size[idle].min() > size[used].max():
         where = "The others are those with the largest logits: what is cut off there?"
-    wrong(
-        f"Only {int(used.sum())} of the {len(group)} {noun} have a part in {name}'s update. {where}"
-    )
+    wrong(f"Only {used.sum()} of the {len(group)} {noun} have a part in {name}'s update. {where}")
 
 
 def _need_once(account: Account, right: Mapping[str, Tensor]) -> None:
