@@ -11,15 +11,3 @@ from .framework import (
     get_exercise,
     summary,
 )
-
-__all__ = [
-    "Exercise",
-    "ExerciseError",
-    "Result",
-    "all_exercises",
-    "check",
-    "contracts_table",
-    "evaluate",
-    "get_exercise",
-    "summary",
-]

@@ -88,9 +88,8 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
         number = float(value)
     if not isinstance(number, numbers.Real) or isinstance(value, bool):
         wrong(f"`{call}` should give one number, but {describe_value(value)} came back.")
-    number = float(number)
     need(not finite or math.isfinite(number), f"`{call}` returned {number}, which is not finite.")
-    return number
+    return float(number)
 
 
 def ask_number(function: Callable, call: str, *given: Any, **options: Any) -> float:
@@ -116,7 +115,7 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
 def as_tensor(value: object) -> Tensor:
     """A float64 tensor of a number, sequence, array or tensor."""
     if isinstance(value, Tensor):
-        return value.detach().double().cpu()
+        return value.detach().cpu().double()
     return torch.as_tensor(np.asarray(value, dtype=float))
 
 
@@ -169,20 +168,20 @@ _RELATED: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
 ]
 
 
-def solve(got: Sequence[float], terms: Terms, tolerance: float = 1e-4) -> dict[str, float] | None:
+def solve(got: Sequence[float], terms: Terms) -> dict[str, float] | None:
     """The factors with which these terms add up to what came, or None if there are none.
 
     There must be more values in `got` than terms, or anything would fit.
     """
     target = np.asarray(got, dtype=float).ravel()
     table = np.stack([np.asarray(values, float).ravel() for values, _ in terms.values()], axis=1)
-    if len(target) <= len(terms) or not (np.isfinite(target).all() and np.isfinite(table).all()):
-        return None
     size = np.linalg.norm(table, axis=0)
-    if not size.all() or np.linalg.matrix_rank(table / size, tol=1e-6) < len(terms):
+    finite = np.isfinite(target).all() and np.isfinite(table).all()
+    usable = len(target) > len(terms) and finite and size.all()
+    if not usable or np.linalg.matrix_rank(table / size, tol=1e-6) < len(terms):
         return None
     factors = np.linalg.lstsq(table / size, target, rcond=None)[0] / size
-    if np.linalg.norm(table @ factors - target) > tolerance * np.linalg.norm(target):
+    if np.linalg.norm(table @ factors - target) > 1e-4 * np.linalg.norm(target):
         return None
     return dict(zip(terms, factors.tolist(), strict=True))
 
@@ -280,8 +279,6 @@ def reject(
 
 def _factor(got: np.ndarray, other: np.ndarray) -> float | None:
     """By how much to multiply `other` to get `got`, if one number does it."""
-    if not (np.isfinite(other).all() and other.any()):
-        return None
     factor = float(got @ other / (other @ other))
     fits = np.allclose(got, factor * other, rtol=1e-3, atol=1e-5 * np.abs(got).max())
     return factor if fits else None

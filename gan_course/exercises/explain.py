@@ -36,8 +36,7 @@ CAUSES: list[Cause] = [
      "have its two extra dimensions when it meets the first layer?"),
     (r"[Kk]ernel size can't be greater than actual input size|Output size is too small",
      "arch-64-on-32",
-     "the picture has shrunk to less than the kernel. For which image size were these layers "
-     "meant?"),
+     "the picture shrank to less than the kernel. For which image size were these layers meant?"),
     (r"mat1 and mat2 shapes cannot be multiplied|inconsistent tensor size|size mismatch|"
      r"must match the size of tensor", None,
      "two neighbouring sizes do not fit. Follow the shape from layer to layer; images may "
@@ -84,46 +83,41 @@ def explain_exception(
     call: str, error: BaseException, hints: Sequence[Cause] = ()
 ) -> tuple[str | None, str]:
     """(mistake or None, message) for an exception raised during `call`; `hints` come first."""
-    kind, text = type(error).__name__, short(error)
-    mistake, cause = None, ""
-    for pattern, name, why in (*hints, *CAUSES):
+    text, mistake, likely = short(error), None, ""
+    for pattern, name, cause in (*hints, *CAUSES):
         if re.search(pattern, str(error)):
-            mistake, cause = name, f" Likely cause: {why}"
+            mistake, likely = name, f" Likely cause: {cause}"
             break
     if isinstance(error, SystemExit):
-        text, cause = "the program was asked to end", ""
-    return mistake, f"`{call}` stopped{where(error.__traceback__)} with {kind}: {text}.{cause}"
+        text, likely = "the program was asked to end", ""
+    stopped = f"stopped{where(error)} with {type(error).__name__}"
+    return mistake, f"`{call}` {stopped}: {text}.{likely}"
 
 
-def _reader_frame(trace: TracebackType | None) -> TracebackType | None:
-    """The innermost frame of a traceback that is the reader's own code."""
-    own = None
+def _frames(error: BaseException) -> tuple[list[TracebackType], list[TracebackType]]:
+    """The frames that an error passed through, outermost first: all, and the reader's own."""
+    frames, trace = [], error.__traceback__
     while trace is not None:
-        if not is_library(trace.tb_frame.f_code):
-            own = trace
+        frames.append(trace)
         trace = trace.tb_next
-    return own
+    return frames, [trace for trace in frames if not is_library(trace.tb_frame.f_code)]
 
 
-def where(trace: TracebackType | None) -> str:
+def where(error: BaseException) -> str:
     """' at line 7 (`x = self.net(x)`)' of the reader's own code, or '' if none of it ran."""
-    frame = _reader_frame(trace)
-    if frame is None:
+    _, own = _frames(error)
+    if not own:
         return ""
-    code = linecache.getline(frame.tb_frame.f_code.co_filename, frame.tb_lineno).strip()
-    return f" at line {frame.tb_lineno}" + (f" (`{code[:80]}`)" if code else "")
+    code = linecache.getline(own[-1].tb_frame.f_code.co_filename, own[-1].tb_lineno).strip()
+    return f" at line {own[-1].tb_lineno}" + (f" (`{code[:80]}`)" if code else "")
 
 
 def is_stub(error: BaseException) -> bool:
     """True for a `raise NotImplementedError` in the reader's code (torch has some of its own)."""
-    if not isinstance(error, NotImplementedError):
+    frames, own = _frames(error)
+    if not isinstance(error, NotImplementedError) or frames[-1:] != own[-1:]:
         return False
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None or last is not _reader_frame(error.__traceback__):
-        return False
-    return dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
+    return dis.opname[own[-1].tb_frame.f_code.co_code[own[-1].tb_lasti]] == "RAISE_VARARGS"
 
 
 def short(error: BaseException) -> str:

@@ -31,9 +31,9 @@ right already, what the mistake does, where to look; never the solution. An exer
 id: "9.1" lives in `nb09.py`, or in a module `nb09_…` beside it.
 
 Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
-record how they are trained) with `targets`, `verdicts` and `loops`, `logit_losses` (losses that
-readers write), `architecture` (networks that they build), `pictures` (grids), `explain` (exceptions
-in words), `guard` (the sandbox).
+record how they are trained) with `account`, `targets`, `verdicts` and `loops`, `logit_losses`
+(losses that readers write), `architecture` (networks that they build), `pictures` (grids),
+`explain` (exceptions in words), `guard` (the sandbox).
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ from typing import Any, NoReturn
 import torch
 from torch import nn
 
+from gan_helpers.plotting import clear_note, set_note
 from gan_helpers.settings import pick_device
 
 from ..kernel import bind, is_strict, why_not_run
 from .catalogue import MISTAKES
-from .explain import DEVICES, Cause, explain_exception, is_stub, short, where
+from .explain import Cause, explain_exception, is_stub, short, where
 from .guard import TimeUp, run_limited, sandbox
 from .panel import Tried, show_panel
 
@@ -98,7 +99,7 @@ class Exercise:
     reference: Any
     accepts: str = ""
     uses_optimizers: bool = False
-    adapt: Callable[[Any], Any] | None = None
+    adapt: Callable[[Any], Any] = lambda answer: answer
     seconds: float = SECONDS
 
     @property
@@ -111,11 +112,6 @@ class Exercise:
     @property
     def name(self) -> str:
         return self.signature.removeprefix("class ").split("(")[0]
-
-    @property
-    def names(self) -> list[str]:
-        """The names that the reader defines: one, or the several of a value such as `a, b`."""
-        return [name.strip() for name in self.name.split(",")]
 
 
 class ExerciseError(Exception):
@@ -212,8 +208,8 @@ def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         if is_stub(error):
-            raise _Blank(where(error.__traceback__)) from error
-        came = f"{'an' if type(error).__name__[0] in 'AEIOU' else 'a'} {type(error).__name__}"
+            raise _Blank(where(error)) from error
+        came = describe_value(error)
         raise Raised(call, error, hints) from error
     finally:
         _tried.append(Tried(call, came))
@@ -286,6 +282,10 @@ def all_exercises() -> list[Exercise]:
     return sorted(_exercises.values(), key=_order)
 
 
+def _order(found: Exercise) -> tuple[int, ...]:
+    return tuple(int(part) for part in found.id.split("."))
+
+
 def evaluate(id: str, answer: Any, *, seconds: float | None = None) -> Result:
     """Check an answer and say what was found, without printing or remembering anything.
 
@@ -294,14 +294,10 @@ def evaluate(id: str, answer: Any, *, seconds: float | None = None) -> Result:
     ValueError for an unknown id.
     """
     found = get_exercise(id)
-    seconds = seconds or found.seconds
     global _device
     _tried.clear()
     try:
-        result = _judge(found, answer, seconds)
-        if result is None:  # the answer insists on another device: put the probes there
-            _device = pick_device()
-            result = _judge(found, answer, seconds) or _not_yet(DEVICES)
+        result = _judge(found, answer, seconds or found.seconds)
     finally:
         _device = torch.device("cpu")
     return replace(result, tried=tuple(dict.fromkeys(_tried))[-MOST_TRIED:])
@@ -327,18 +323,20 @@ def check(id: str, answer: Any) -> Any:
         result = evaluate(id, answer)
     _status.pop(id, None)
     _status[id] = result
-    own = found.adapt(answer) if found.adapt and result.passed else answer
-    _in_use[id] = own if result.passed else found.reference
-    _note(id, result.passed)
-    message = "From here on the notebook runs on your code."
-    if not result.passed:
+    if result.passed:
+        _in_use[id] = found.adapt(answer)
+        clear_note(id)
+        message = "From here on the notebook runs on your code."
+    else:
+        _in_use[id] = found.reference
+        set_note(id, f"{id}: reference")  # so that figures say which parts are not the reader's
         message = f"{result.message} (Going on with the reference for now.)"
     state = "passed" if result.passed else "not yet" if result.attempted else "open"
     show_panel(f"{id} {found.title}", state, message, result.tried, found.returns)
     if is_strict() and not result.passed:
-        several = len(found.names) > 1
-        values = found.reference if several else (found.reference,)
-        bind(dict(zip(found.names, values, strict=True)))
+        names = [name.strip() for name in found.name.split(",")]  # several of a value like `a, b`
+        values = found.reference if len(names) > 1 else (found.reference,)
+        bind(dict(zip(names, values, strict=True)))
         raise ExerciseError(id, result)
     return _in_use[id]
 
@@ -352,7 +350,14 @@ def summary() -> None:
     rows = sorted((e for e in _exercises.values() if e.id.split(".")[0] in books), key=_order)
     for found in rows:
         result = _status.get(found.id)
-        print(f"{found.id:<5} {found.title:<42} {_whose(result)}")
+        if result is None:
+            whose = "not checked in this session"
+        elif result.passed:
+            whose = "your code"
+        else:
+            reason = "not yet right" if result.attempted else "open"
+            whose = f"reference ({result.mistake or reason})"
+        print(f"{found.id:<5} {found.title:<42} {whose}")
     own = sum(result.passed for result in _status.values())
     print(f"Your own code: {own} of {len(rows)}.")
 
@@ -377,46 +382,41 @@ def _contract(found: Exercise) -> str:
 # --- how an answer is judged ---------------------------------------------------------------------
 
 
-def _judge(found: Exercise, answer: Any, seconds: float) -> Result | None:
-    """The result, or None if the answer needs tensors on another device than `probe_device()`."""
-
+def _judge(found: Exercise, answer: Any, seconds: float) -> Result:
     def judge() -> None:
         _check_kind(found, answer)
         found.check(answer)
 
+    global _device
+    mistake = None
     if found.uses_optimizers:
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     try:
         with sandbox(answer):
             run_limited(judge, seconds)
+        return Result(True, True, None, "All checks passed.")
     except Rejected as finding:
-        return _not_yet(finding.message, finding.mistake, found)
+        mistake, message = finding.mistake, finding.message
     except _Blank as finding:
         return Result(False, False, None, f"This one is waiting for your answer{finding}.")
     except TimeUp as error:
         while isinstance(error.__context__, TimeUp):  # the first one stood in the loop itself
             error = error.__context__
-        place = where(error.__traceback__)
-        return _not_yet(
-            f"Your code was stopped after {seconds:g} seconds{place}: is there a loop that does "
-            "not end?"
-        )
+        stopped = f"Your code was stopped after {seconds:g} seconds{where(error)}"
+        message = f"{stopped}: is there a loop that does not end?"
     except Raised as finding:
-        if _device.type == "cpu" and pick_device().type != "cpu" and _on_two_devices(finding):
-            return None
+        two_devices = re.search(r"same device|on device|is on cpu|device type", str(finding.error))
+        if two_devices and _device.type == "cpu" and pick_device().type != "cpu":
+            _device = pick_device()  # the answer insists on it: put the probes there
+            return _judge(found, answer, seconds)
         mistake, message = explain_exception(finding.call, finding.error, finding.hints)
-        return _not_yet(message, mistake, found)
     except Exception as error:  # an answer so unusual that it upset the check itself
-        return _not_yet(
+        message = (
             f"The check could not make sense of this answer ({type(error).__name__}: "
             f"{short(error)}). The contract is `{found.signature}`, returning {found.returns}."
         )
-    return Result(True, True, None, "All checks passed.")
-
-
-def _not_yet(message: str, mistake: str | None = None, found: Exercise | None = None) -> Result:
-    """A rejection; the mistake is named only if the exercise promises that it can be."""
-    return Result(False, True, mistake if found and mistake in found.mistakes else None, message)
+    # Only a mistake that the exercise promises to name has a name.
+    return Result(False, True, mistake if mistake in found.mistakes else None, message)
 
 
 def _check_kind(found: Exercise, answer: Any) -> None:
@@ -432,7 +432,7 @@ def _check_kind(found: Exercise, answer: Any) -> None:
     if not callable(answer):
         wrong(f"""`{found.name}` should be a {found.kind}, but {describe_value(answer)} came. Was it
             called where only its name was needed?""")
-    _check_arguments(found, found.adapt(answer) if found.adapt else answer)
+    _check_arguments(found, found.adapt(answer))
 
 
 def _check_arguments(found: Exercise, answer: Callable) -> None:
@@ -441,51 +441,13 @@ def _check_arguments(found: Exercise, answer: Callable) -> None:
         theirs = inspect.signature(answer)
     except (TypeError, ValueError):  # some callables do not tell
         return
-    positional, optional = contract_arguments(found)
-    for options in ({}, dict.fromkeys(optional)):
+    contract = ast.parse(f"def {found.signature.removeprefix('class ')}: ...").body[0].args
+    names = [argument.arg for argument in contract.args]
+    optional = len(names) - len(contract.defaults)
+    for options in ([], names[optional:]):
         try:
-            theirs.bind(*positional, **options)
+            theirs.bind(*names[:optional], **dict.fromkeys(options))
         except TypeError as error:
-            call = ", ".join([*positional, *(f"{name}=..." for name in options)])
+            call = ", ".join(names[:optional] + [f"{name}=..." for name in options])
             wrong(f"""It will be called as `{found.name}({call})`, but yours takes {theirs}:
                 {error}.""")
-
-
-def contract_arguments(found: Exercise) -> tuple[list[str], dict[str, Any]]:
-    """Names of the required arguments, and the optional ones with their defaults."""
-    head = ast.parse(f"def {found.signature.removeprefix('class ')}: ...").body[0].args
-    names = [argument.arg for argument in head.args]
-    split = len(names) - len(head.defaults)
-    defaults = [ast.literal_eval(default) for default in head.defaults]
-    return names[:split], dict(zip(names[split:], defaults, strict=True))
-
-
-def _on_two_devices(raised: Raised) -> bool:
-    return re.search(r"same device|on device|is on cpu|device type", str(raised.error)) is not None
-
-
-# --- how a result is shown -----------------------------------------------------------------------
-
-
-def _whose(result: Result | None) -> str:
-    if result is None:
-        return "not checked in this session"
-    if result.passed:
-        return "your code"
-    if not result.attempted:
-        return "reference (open)"
-    return f"reference ({result.mistake or 'not yet right'})"
-
-
-def _note(id: str, passed: bool) -> None:
-    """Later figures say which parts of them are not the reader's own."""
-    from gan_helpers.plotting import clear_note, set_note
-
-    if passed:
-        clear_note(id)
-    else:
-        set_note(id, f"{id}: reference")
-
-
-def _order(found: Exercise) -> tuple[int, ...]:
-    return tuple(int(part) for part in found.id.split("."))

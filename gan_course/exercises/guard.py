@@ -73,6 +73,7 @@ def run_limited(function: Callable[[], object], seconds: float) -> None:
     product) is only interrupted when it returns.
     """
     thread = ctypes.c_ulong(threading.get_ident())
+    set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
     previous_trace = sys.gettrace()
     # Bare locks, since a request may interrupt our own clean-up at any point but not inside C.
     ready, running, asking = threading.Lock(), threading.Lock(), threading.Lock()
@@ -84,7 +85,7 @@ def run_limited(function: Callable[[], object], seconds: float) -> None:
         while not running.acquire(timeout=pause):
             with asking:
                 if not over:
-                    _raise_in(thread, request)
+                    set_exception(thread, ctypes.py_object(request))
             pause, request = 0.2, _TimeUpForGood
 
     def isolated() -> Iterator[object]:
@@ -111,10 +112,6 @@ def run_limited(function: Callable[[], object], seconds: float) -> None:
         running.release()
 
 
-def _raise_in(thread: ctypes.c_ulong, exception: type[BaseException]) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(exception))
-
-
 def _breathe() -> None:
     """Entering a function is a moment at which the interpreter carries out what was requested.
 
@@ -132,15 +129,19 @@ class _Nowhere(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def sandbox(answer: object) -> Iterator[contextlib.ExitStack]:
-    """Run the body in the course's defaults and put everything back afterwards.
-
-    Yields a stack on which a probe can register its own clean-up (`stack.callback(f)`).
-    """
+def sandbox(answer: object) -> Iterator[None]:
+    """Run the body in the course's defaults and put everything back afterwards."""
     with contextlib.ExitStack() as stack:
-        for restore in (_remember_settings(), _remember_random(), *_remember_networks(answer)):
-            stack.callback(restore)
-        stack.callback(_close_new_figures(_open_figures()))
+        for read, write in _SETTINGS:
+            stack.callback(_set_if_changed, read, write, read())
+        for read, write in _random_states():
+            stack.callback(write, read())
+        for thing in _reachable(answer):
+            # type(), not isinstance alone: some objects answer isinstance with an error.
+            if issubclass(type(thing), nn.Module):
+                stack.callback(_remember_module(thing))
+            elif issubclass(type(thing), torch.optim.Optimizer):
+                stack.callback(_remember_optimizer(thing))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(contextlib.redirect_stdout(_Nowhere()))
@@ -152,7 +153,7 @@ def sandbox(answer: object) -> Iterator[contextlib.ExitStack]:
         random.seed(0)
         np.random.seed(0)
         seed_torch(0)
-        yield stack
+        yield
 
 
 def seed_torch(seed: int) -> None:
@@ -167,25 +168,36 @@ def seed_torch(seed: int) -> None:
         torch.mps.manual_seed(seed)
 
 
-def _remember_random() -> Callable[[], None]:
-    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+# --- settings and random states: pairs of how to read one and how to set it -----------------------
 
-    def restore() -> None:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_rng_state(cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
-
-    return restore
+_Pair = tuple[Callable[[], Any], Callable[[Any], object]]
 
 
-# How to read a setting, and how to set it.
-_SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [
+def _random_states() -> list[_Pair]:
+    pairs: list[_Pair] = [
+        (random.getstate, random.setstate),
+        (np.random.get_state, np.random.set_state),
+        (torch.get_rng_state, torch.set_rng_state),
+    ]
+    if torch.cuda.is_initialized():
+        pairs.append((torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
+    if torch.backends.mps.is_available():
+        pairs.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+    return pairs
+
+
+def _open_figures() -> set[int]:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set(pyplot.get_fignums()) if pyplot else set()
+
+
+def _close_other_figures(kept: set[int]) -> None:
+    for number in _open_figures() - kept:
+        sys.modules["matplotlib.pyplot"].close(number)
+
+
+_CUDNN = ("benchmark", "deterministic", "enabled")
+_SETTINGS: list[_Pair] = [
     (torch.get_default_dtype, torch.set_default_dtype),
     (
         lambda: torch.empty(0).device,  # torch 2.6 cannot always tell its default device
@@ -196,42 +208,20 @@ _SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [
     (torch.get_num_threads, torch.set_num_threads),
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (
-        lambda: (
-            torch.are_deterministic_algorithms_enabled(),
-            torch.is_deterministic_algorithms_warn_only_enabled(),
-        ),
-        lambda modes: torch.use_deterministic_algorithms(modes[0], warn_only=modes[1]),
+        torch.get_deterministic_debug_mode,  # 0: off, 1: warn, 2: on
+        lambda mode: torch.use_deterministic_algorithms(mode > 0, warn_only=mode == 1),
     ),
     (
         lambda: {name: getattr(torch.backends.cudnn, name) for name in _CUDNN},
         lambda values: [setattr(torch.backends.cudnn, *item) for item in values.items()],
     ),
+    (_open_figures, _close_other_figures),
 ]
-_CUDNN = ("benchmark", "deterministic", "enabled")
 
 
-def _remember_settings() -> Callable[[], None]:
-    before = [read() for read, _ in _SETTINGS]
-
-    def restore() -> None:
-        for value, (read, write) in zip(before, _SETTINGS, strict=True):
-            if read() != value:  # setting some of them is slow, so only what has changed
-                write(value)
-
-    return restore
-
-
-def _open_figures() -> set[int]:
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    return set(pyplot.get_fignums()) if pyplot else set()
-
-
-def _close_new_figures(before: set[int]) -> Callable[[], None]:
-    def close() -> None:
-        for number in _open_figures() - before:
-            sys.modules["matplotlib.pyplot"].close(number)
-
-    return close
+def _set_if_changed(read: Callable, write: Callable, before: Any) -> None:
+    if read() != before:  # setting some of them is slow
+        write(before)
 
 
 # --- the reader's own networks -------------------------------------------------------------------
@@ -253,60 +243,34 @@ def _reachable(answer: object) -> list[object]:
                 found.append(cell.cell_contents)
     if not isinstance(answer, type):
         found += getattr(answer, "__dict__", {}).values()
-    return found
-
-
-def _remember_networks(answer: object) -> list[Callable[[], None]]:
-    seen: dict[int, Callable[[], None]] = {}
-    for thing in _reachable(answer):
-        # type(), not isinstance alone: some objects in a notebook answer isinstance with an error.
-        if id(thing) in seen:
-            continue
-        if issubclass(type(thing), nn.Module):
-            seen[id(thing)] = _remember_module(thing)
-        elif issubclass(type(thing), torch.optim.Optimizer):
-            seen[id(thing)] = _remember_optimizer(thing)
-    return list(seen.values())
+    return list({id(thing): thing for thing in found}.values())
 
 
 def _remember_module(module: nn.Module) -> Callable[[], None]:
-    tensors = [
-        (t, t.detach().clone())
-        for t in (*module.parameters(), *module.buffers())
-        if not is_lazy(t)  # its shape is not known before the first call
-    ]
-    grads = [
-        (p, p.grad, None if p.grad is None else p.grad.detach().clone(), p.requires_grad)
-        for p in module.parameters()
-    ]
-    modes = [(part, part.training) for part in module.modules()]
+    parameters = list(module.parameters())
+    tensors = [t for t in (*parameters, *module.buffers()) if not is_lazy(t)]  # those have no shape
+    tensors += [p.grad for p in parameters if p.grad is not None]
+    values = [tensor.detach().clone() for tensor in tensors]
+    fields = [(p, name, getattr(p, name)) for p in parameters for name in ("requires_grad", "grad")]
+    fields += [(part, "training", part.training) for part in module.modules()]
 
     def restore() -> None:
         with torch.no_grad():
-            for tensor, value in tensors:
-                _put_back(tensor, value)
-            for parameter, grad, value, required in grads:
-                parameter.requires_grad_(required)
-                if grad is not None:
-                    _put_back(grad, value)
-                parameter.grad = grad
-            for part, training in modes:
-                part.training = training
+            for tensor, value in zip(tensors, values, strict=True):
+                if not torch.equal(tensor, value):  # an untouched one stays in the reader's graphs
+                    tensor.copy_(value)
+        for owner, name, value in fields:
+            setattr(owner, name, value)
 
     return restore
 
 
-def _put_back(tensor: torch.Tensor, value: torch.Tensor) -> None:
-    if not torch.equal(tensor, value):  # an untouched tensor keeps its place in the reader's graphs
-        tensor.copy_(value)
-
-
 def _remember_optimizer(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-    def clone(value: Any) -> Any:
-        return value.detach().clone() if isinstance(value, torch.Tensor) else value
+    def copy(values: dict) -> dict:
+        return {k: v.detach().clone() if torch.is_tensor(v) else v for k, v in values.items()}
 
-    state = {p: {k: clone(v) for k, v in s.items()} for p, s in optimizer.state.items()}
-    groups = [{k: clone(v) for k, v in group.items()} for group in optimizer.param_groups]
+    state = {parameter: copy(values) for parameter, values in optimizer.state.items()}
+    groups = [copy(group) for group in optimizer.param_groups]
 
     def restore() -> None:
         optimizer.state.clear()

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from gan_helpers.losses import Objective
 
+from .account import Account
 from .compare import need_number, off_by
 from .framework import describe_value, need, wrong
 from .steps import Step, Watch
-from .verdicts import assess_step, cross_entropy, loss_of, sort_images
+from .verdicts import assess_step, cross_entropy
 
 _NEITHER = """step-globals: `{call}` uses neither of the networks passed in. Which names in your
     function are not its arguments?"""
@@ -30,8 +31,8 @@ def need_good_noise(watch: Watch) -> None:
     """
     calls = watch.fakes()
     need(calls, "step-globals: The generator that was passed in is never called.")
-    shown = [o[1] for c in watch.calls if c.heard for o in watch.origins(c) if o[0] == "fake"]
-    batches = [call.z for call in dict.fromkeys(shown or calls)]
+    fakes = watch.shown((call for call in watch.calls if call.heard), "fake")
+    batches = [call.z for call in dict.fromkeys([fake.source for fake in fakes] or calls)]
     _need_distribution(torch.unique(torch.cat([z.float().cpu() for z in batches]), dim=0))
     for z in batches:
         different = len(torch.unique(z, dim=0))
@@ -43,8 +44,8 @@ def need_good_noise(watch: Watch) -> None:
         seen: set[bytes] = set()
         for step in (step for step in [*watch.past, *watch.steps] if name in step.networks):
             calls = [c for c in watch.judged(step, name) if c.heard and c.epoch == step.epoch]
-            fakes = [o for c in calls for o in watch.origins(c) if o[0] == "fake"]
-            own = {call.z[row].cpu().numpy().tobytes() for _, call, row in fakes}
+            fakes = watch.shown(calls, "fake")
+            own = {fake.source.z[fake.row].cpu().numpy().tobytes() for fake in fakes}
             if own & seen:
                 wrong(f"""step-same-noise: Two steps of {name} use exactly the same noise, so that
                     it only ever meets these few images. Where is the noise (or a seed) set?""")
@@ -81,27 +82,22 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
     if is_it(wanted):
         return
     name = "D" if "D" in step.networks else "G"
-    groups = sort_images(watch, watch.account(step, name).shares, name)
-    real, fake = (groups[kind].logits for kind in ("real", "fake"))
+    account = Account(watch, step, name)
+    real, fake = account.groups["real"].logits, account.groups["fake"].logits
     terms = {
         "the loss with the opposite sign": -wanted,
         "the sum over the batch": wanted * len(fake),
     }
     if name == "D":
         terms["the mean of the two terms"] = wanted / 2
-    if len(real):
-        target = "fakes alone" if name == "D" else "fakes"
         terms["the real term alone"] = F.softplus(-real).mean().item()
-        terms[f"the term of the {target}"] = F.softplus(fake).mean().item()
-    if name == "G":
+        terms["the term of the fakes alone"] = F.softplus(fake).mean().item()
+    else:
         terms["log(1 - D(G(z)))"] = -F.softplus(fake).mean().item()
-    later: dict[str, list[Tensor]] = {"real": [], "fake": [], "other": []}
-    for judged in (call for call in watch.calls[step.last :] if call.logits is not None):
-        for logit, origin in zip(judged.logits.cpu(), watch.origins(judged), strict=True):
-            later[origin[0]].append(logit)
-    if later["fake"] and (later["real"] or name == "G"):
-        logits = [torch.tensor(later[kind]) for kind in ("real", "fake")]
-        after = loss_of(watch, step, *logits, cross_entropy, name).item()
+    later = [call for call in watch.calls[step.last :] if call.logits is not None]
+    real, fake = ([image.logit for image in watch.shown(later, kind)] for kind in ("real", "fake"))
+    if fake and (real or name == "G"):
+        after = account.loss(cross_entropy, torch.tensor(real), torch.tensor(fake)).item()
         terms["the loss after the update, where the one before it was asked for"] = after
     what = next((f"This is {what}." for what, value in terms.items() if is_it(value)), "")
     wrong(f"""The update is right, but `{call}` reports another loss: {off_by(reported, wanted)}.
@@ -125,8 +121,7 @@ def need_ready(networks: Mapping[str, nn.Module], call: str) -> None:
             wrong(f"""`{call}` leaves {name} in evaluation mode, in which dropout and BatchNorm are
                 switched off for the rest of the training. Where is it switched, and back?""")
         if not all(p.requires_grad for p in part.parameters()):
-            wrong(f"""`{call}` leaves {name} frozen (requires_grad is False): it will not learn any
-                more.""")
+            wrong(f"`{call}` leaves {name} frozen (requires_grad is False): it no longer learns.")
 
 
 def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
@@ -180,7 +175,7 @@ def assess_loop(
     need_good_noise(watch)
     _need_history(history, losses, steps, d_steps, call)
     need_undisturbed(watch, call)
-    if not watch.data_unchanged():
+    if not torch.equal(watch.data.images, watch.images):
         wrong(f"`{call}` changes the data set's own images. Work on a copy of them.")
 
 
@@ -198,28 +193,27 @@ def _need_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
 def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     """Reject a loop that takes too few steps, too many, or in another order."""
     order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
+    if order == ("D" * d_steps + "G") * steps:
+        return
     d, g = order.count("D"), order.count("G")
-    if (d, g) != (steps * d_steps, steps):
-        seen = (
-            f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
-        )
-        if d_steps > 1 and g == steps * d_steps:
-            wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player.
-                Which of the two stands in the inner loop?""")
-        if d_steps > 1 and (d, g) == (steps, steps):
-            wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
-        wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
-    if order != ("D" * d_steps + "G") * steps:
+    if (d, g) == (steps * d_steps, steps):
         wrong(f"""`{call}` takes its steps in the order {order}, where {"D" * d_steps}G in turn was
             asked for: first D, then G. Where in the loop does each of them stand?""")
+    seen = f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
+    if d_steps > 1 and g == steps * d_steps:
+        wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player. Which
+            of the two stands in the inner loop?""")
+    if d_steps > 1 and (d, g) == (steps, steps):
+        wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
+    wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
 
 
 def _batches(watch: Watch) -> list[frozenset[int]]:
     """Which real images each step of D was shown."""
     batches = []
     for step in (step for step in watch.steps if "D" in step.networks):
-        origins = [o for c in watch.judged(step, "D") if c.heard for o in watch.origins(c)]
-        batches.append(frozenset(o[1] for o in origins if o[0] == "real"))
+        heard = [call for call in watch.judged(step, "D") if call.heard]
+        batches.append(frozenset(image.source for image in watch.shown(heard, "real")))
     return batches
 
 
@@ -254,8 +248,7 @@ def need_whole_data(watch: Watch) -> None:
     ):  # fmt: skip
         if share < likely:
             wrong(f"""Each step is right, but among the {drawn} real images that D met there is
-                {which}: a part of the data is never seen. From which numbers are the indices
-                drawn?""")
+                {which}: a part of the data is never seen. From which numbers are indices drawn?""")
     # Drawn with replacement so many different ones come, give or take five standard deviations.
     none = math.exp(-drawn / n)  # the share of images that never come
     spread = (n * none * (1 - (1 + drawn / n) * none)) ** 0.5
@@ -271,18 +264,16 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
         keys = f" with {sorted(map(str, history))}" if isinstance(history, dict) else ""
         wrong(f"""{start} `{call}` should return a dict with the lists 'd_loss' and 'g_loss', and
             {describe_value(history)} came back{keys}.""")
-    per_step = [losses["D"][i * d_steps : (i + 1) * d_steps] for i in range(steps)]
-    wanted = {"d_loss": per_step, "g_loss": [[loss] for loss in losses["G"]]}
-    for key, losses_of_steps in wanted.items():
+    for key, name in (("d_loss", "D"), ("g_loss", "G")):
         values = history[key]
         if not isinstance(values, Sequence | np.ndarray | Tensor):
             wrong(f"{start} history['{key}'] is {describe_value(values)}, not a list.")
-        if key == "d_loss" and len(values) == steps * d_steps:
-            losses_of_steps = [[loss] for loss in losses["D"]]
-        if len(values) != len(losses_of_steps):
+        size = d_steps if name == "D" and len(values) == steps else 1
+        parts = [losses[name][i : i + size] for i in range(0, len(losses[name]), size)]
+        if len(values) != len(parts):
             wrong(f"""{start} history['{key}'] holds {len(values)} values after {steps} steps. When
                 is a value added?""")
-        for i, (value, part) in enumerate(zip(values, losses_of_steps, strict=True)):
+        for i, (value, part) in enumerate(zip(values, parts, strict=True)):
             number = need_number(value, f"history['{key}'][{i}]")
             if math.isclose(number, part[-1], rel_tol=2e-3, abs_tol=2e-3):
                 continue

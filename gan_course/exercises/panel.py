@@ -9,15 +9,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..kernel import fill, show
 
-# state -> (word, mark, colour of the mark and of the edge)
+# state, as it is shown -> (mark, colour of the mark and of the edge)
 STATES = {
-    "passed": ("passed", "✓", "var(--jp-success-color1, #2e8b57)"),
-    "not yet": ("not yet", "✗", "var(--jp-warn-color1, #c46a00)"),
-    "open": ("open", "○", "var(--jp-info-color1, #2a7fc0)"),
+    "passed": ("✓", "var(--jp-success-color1, #2e8b57)"),
+    "not yet": ("✗", "var(--jp-warn-color1, #c46a00)"),
+    "open": ("○", "var(--jp-info-color1, #2a7fc0)"),
 }
 _BOX = (
     "border:1px solid var(--jp-border-color2, #8886);border-left:4px solid {colour};"
@@ -31,8 +31,7 @@ _CODE = (
 )
 
 
-@dataclass(frozen=True)
-class Tried:
+class Tried(NamedTuple):
     """One call of the reader's code: how it is written, and what came of it in a few words."""
 
     call: str
@@ -40,41 +39,31 @@ class Tried:
 
 
 def show_panel(title: str, state: str, message: str, tried: Sequence[Tried], expected: str) -> None:
-    """Show a check's result.
+    """Show a check's result: the exercise's title, a key of STATES and what was found.
 
-    Args:
-        title: number and name of the exercise.
-        state: a key of STATES.
-        message: what was found, in plain text with `code`.
-        tried: the calls that were made, in order; folded.
-        expected: what the contract says that a call returns.
+    Folded below: the calls that were made, in order, and what the contract says that a call
+    returns. All texts are plain, with `code` in them.
     """
-    word, mark, colour = STATES[state]
-    body = f'<div style="margin-top:.25em">{_marked_up(message)}</div>'
-    if tried:
-        body += _folded(tried, expected)
-    heading = (
-        f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{mark}</span> '
-        f"<strong>{word}</strong>&ensp;{_marked_up(title)}"
-    )
+    mark, colour = STATES[state]
     box = (
-        f'<div role="status" style="{_BOX.format(colour=colour)}"><div>{heading}</div>{body}</div>'
+        f'<div role="status" style="{_BOX.format(colour=colour)}"><div>'
+        f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{mark}</span> '
+        f"<strong>{state}</strong>&ensp;{_marked_up(title)}</div>"
+        f'<div style="margin-top:.25em">{_marked_up(message)}</div>{_folded(tried, expected)}</div>'
     )
-    show({"text/html": box, "text/plain": fill(f"{title}: {word}. {message}")})
+    show({"text/html": box, "text/plain": fill(f"{title}: {state}. {message}")})
 
 
 def _folded(tried: Sequence[Tried], expected: str) -> str:
-    rows = "".join(f"<li>{_call(one)}</li>" for one in tried)
-    return (
+    rows = ""
+    for call, came in tried:
+        gave = f" gave {_marked_up(came)}" if came else ""
+        rows += f'<li><code style="{_CODE}">{html.escape(call)}</code>{gave}</li>'
+    return rows and (
         '<details style="margin-top:.25em"><summary style="cursor:pointer">what was tried</summary>'
         f'<ol style="margin:.3em 0;padding-left:1.6em">{rows}</ol>'
         f"<div>Expected: {_marked_up(expected)}.</div></details>"
     )
-
-
-def _call(one: Tried) -> str:
-    came = f" gave {_marked_up(one.came)}" if one.came else ""
-    return f'<code style="{_CODE}">{html.escape(one.call)}</code>{came}'
 
 
 def _marked_up(text: str) -> str:

@@ -4,32 +4,29 @@ A `Watch` holds a probe generator, a probe discriminator and a data set. The rea
 them, however it is written. Of every call the watch keeps what went in, with which weights and in
 which mode, and the gradients that later came back through it; of every optimiser step, the gradient
 that was used and the weights before and after. Since D is linear and G's images are its own, the
-gradient that each image contributes is known, so that a step's gradient can be taken apart into
-them: `Watch.account` says which images had which part in it. `verdicts` and `loops` use it.
+gradient that each image contributes is known: `account` takes a step's gradient apart into them,
+and `verdicts` and `loops` judge it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch._C import _functorch
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim import optimizer as optimizers
 
 from gan_helpers.datasets import ImageDataset
 
-from .framework import probe_device, wrong
+from .framework import describe_value, probe_device, wrong
 
 LATENT = 50  # not the course's default, so that a size written as a number is noticed
 IMAGES = 1600  # of the probe data set: no batch comes twice within a few steps
-_LABELLED = 16  # pixels that a label has a say in
 
 
 class _Tap(torch.autograd.Function):
@@ -43,7 +40,7 @@ class _Tap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        ctx.log.append(gradient.detach().clone())
+        ctx.log.append(gradient.detach().cpu().to(torch.float64, copy=True))
         return gradient, None
 
 
@@ -60,58 +57,46 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor
 
 
+class Image(NamedTuple):
+    """An image that D was shown, and where it came from."""
+
+    kind: str  # "real", "fake" or "other"
+    source: Call | int | None  # the call of G that drew it, or its index in the data set
+    row: int | None  # in the call of G
+    logit: Tensor  # what D said of it
+
+
 @dataclass(eq=False)
 class Call:
-    """One call of a probe network. Rows are flat images; `rows` are G's output or D's input."""
+    """One call of a probe network. Rows are flat images: G's output or D's input."""
 
     rows: Tensor
-    z: Tensor | None  # what G got
-    logits: Tensor | None  # what D said
     labels: Tensor | None
     weights: Tensor
     training: bool
     epoch: int
     functional: bool  # see _inside
+    z: Tensor | None = None  # what G got
+    logits: Tensor | None = None  # what D said
     attached: bool = False  # D's images came with a graph behind them
     back: list[Tensor] = field(default_factory=list)  # gradients by logit, one a backward pass
     through: list[Tensor] = field(default_factory=list)  # of those that went on to the images
     node: object = None
     kept: bool = False  # a backward pass ran through this call, and its graph outlived it
-    origins: list[tuple] | None = None  # see Watch.origins
+    images: list[Image] | None = None  # see Watch.origins
 
     @property
     def heard(self) -> bool:
         """Whether D's answer went into a loss, as far as that can be known."""
         return self.logits is not None and (bool(self.back) or self.functional)
 
-    def parts(self) -> list[Tensor]:
-        """What a gradient can owe to this call, as weights of its images: its backward passes.
-
-        Within torch.func these are not known, and each image is a part of its own.
-        """
-        backs = [back.reshape(-1).double().cpu() for back in self.back]
-        alone = list(torch.eye(len(self.rows), dtype=torch.float64)) if self.functional else []
-        return alone + [back for back in backs if torch.isfinite(back).all()]
-
-    def look_at_graph(self) -> None:
-        """Note whether the graph is still there; asked after a step, while the loss still lives."""
-        try:
-            self.kept |= bool(self.back) and bool(self.node.saved_tensors)
-        except RuntimeError:  # freed, as after any ordinary backward pass
-            return
-
 
 class _Probe(nn.Module):
-    """What both have: a watch, with `classes` a table of labels, and weights as one vector."""
+    """What both have: a watch, and a table with a row of pixels for each class, or one row."""
 
-    def __init__(self, watch: Watch):
+    def __init__(self, watch: Watch, table: Tensor):
         super().__init__()
-        self.watch = watch
-
-    def add_table(self, seed: int) -> None:
-        if self.watch.classes:
-            table = torch.randn(self.watch.classes, _LABELLED, generator=_dice(seed))
-            self.table = nn.Parameter(table)
+        self.watch, self.table = watch, nn.Parameter(table)
 
     def flat(self) -> Tensor:
         return _plain(torch.cat([p.flatten() for p in self.parameters()]))
@@ -122,91 +107,78 @@ class _Probe(nn.Module):
         flat = torch.cat([grad.detach().flatten() for grad in grads]).clone()
         return flat if flat.any() else None
 
-    def check_labels(self, labels: object, n: int, name: str) -> None:
+    def rows(self, labels: object, n: int, name: str) -> Tensor:
+        """The rows of the table for n images with these labels."""
         if (labels is None) != (self.watch.classes is None):
             one, two = (2, 3) if labels is not None else (3, 2)
             raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
         if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
             wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
+        return rows_for(labels, self.table)
 
-    def record(self, rows, z, logits, labels, functional: bool, attached: bool = False) -> Call:
-        state = self.flat(), self.training, self.watch.epoch, functional, attached
-        return self.watch.record(self, Call(_plain(rows), z, logits, labels, *state))
+    def record(self, rows: Tensor, labels: Tensor | None, functional: bool, **more) -> Call:
+        state = self.flat(), self.training, self.watch.epoch, functional
+        call = Call(_plain(rows), labels, *state, **more)
+        if not functional:
+            self.watch.look(self)
+        self.watch.calls.append(call)
+        return call
 
 
 class ProbeGenerator(_Probe):
     """z (N, latent_dim) -> images: a learned picture with a pattern of its own for every z."""
 
-    def __init__(self, watch: Watch, picture: Tensor):
-        super().__init__(watch)
+    def __init__(self, watch: Watch, table: Tensor):
+        super().__init__(watch, table)
         self.latent_dim = LATENT
-        self.picture = nn.Parameter(picture.clone())
-        self.add_table(3)
-        mix = 0.4 * torch.randn(LATENT, len(picture), generator=_dice(4))
+        mix = 0.4 * torch.randn(LATENT, table.shape[1], generator=_dice(4))
         self.register_buffer("mix", mix, persistent=False)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if not isinstance(z, Tensor) or z.dim() != 2 or z.shape[1] != LATENT:
             size = isinstance(z, Tensor) and z.dim() == 2
-            wrong(f"""{"hardcoded-size: " * size}The generator was called with z of shape
-                {_shape(z)}, where latent_dim was {LATENT} and so (N, {LATENT}) was expected.
-                {"Is a size written as a number?" * size}""")
-        self.check_labels(labels, len(z), "The generator")
-        inside = self.picture + 0.7 * torch.sin(z @ self.mix)
-        if labels is not None:
-            inside = _with_labels(inside, self.table[labels])
-        rows = torch.tanh(inside)
-        self.record(rows, _plain(z), None, labels, _inside(rows))
+            wrong(f"""{"hardcoded-size: " * size}The generator was called with
+                {describe_value(z)} for z, where latent_dim was {LATENT} and so (N, {LATENT}) was
+                expected. {"Is a size written as a number?" * size}""")
+        pictures = self.rows(labels, len(z), "The generator")
+        rows = torch.tanh(pictures + 0.7 * torch.sin(z @ self.mix))
+        self.record(rows, labels, _inside(rows), z=_plain(z))
         return rows.view(-1, *self.watch.shape)
 
 
 class ProbeDiscriminator(_Probe):
     """images -> logits (N,), or (N, 1) with `column`; linear in the pixels."""
 
-    def __init__(self, watch: Watch, weight: Tensor, bias: float, column: bool):
-        super().__init__(watch)
-        self.weight = nn.Parameter(weight.clone())
+    def __init__(self, watch: Watch, table: Tensor, bias: float, column: bool):
+        super().__init__(watch, table)
         self.bias = nn.Parameter(torch.tensor([bias]))
-        self.add_table(5)
         self.column = column
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        pixels = len(self.weight)
+        pixels = self.table.shape[1]
         if not isinstance(images, Tensor) or images.dim() < 2 or images.shape[1:].numel() != pixels:
             expected = ", ".join(map(str, ("N", *self.watch.shape)))
-            wrong(f"""D was called with {_shape(images)}, where images ({expected}) were expected.
-                Which value is handed to D there?""")
-        self.check_labels(labels, len(images), "D")
-        flat, inside = images.flatten(1), _inside(self.weight, images)
-        call = self.record(flat, None, None, labels, inside, images.grad_fn is not None)
+            wrong(f"""D was called with {describe_value(images)}, where images ({expected}) were
+                expected. Which value is handed to D there?""")
+        weights = self.rows(labels, len(images), "D")
+        flat, inside = images.flatten(1), _inside(weights, images)
+        call = self.record(flat, labels, inside, attached=images.grad_fn is not None)
         if flat.requires_grad and not inside:
             flat = _Tap.apply(flat, call.through)
-        logits = flat @ self.weight + self.bias
-        if labels is not None:
-            logits = logits + (flat[:, :_LABELLED] * self.table[labels]).sum(1)
-        call.logits = _plain(logits.reshape(-1))
+        logits = (flat * weights).sum(1) + self.bias
+        call.logits = _plain(logits)
         if logits.requires_grad and not inside:
             logits = _Tap.apply(logits, call.back)
             call.node = logits.grad_fn
         return logits[:, None] if self.column else logits
 
 
-def _with_labels(rows: Tensor, more: Tensor) -> Tensor:
-    """Rows with something added to the pixels that a label has a say in."""
-    return torch.cat([rows[:, :_LABELLED] + more, rows[:, _LABELLED:]], 1)
-
-
-def _shape(value: object) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+def rows_for(labels: Tensor | None, table: Tensor) -> Tensor:
+    return table if labels is None else table[labels]
 
 
 def _dice(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@functools.cache
-def _pixels(shape: tuple[int, int, int]) -> Tensor:
-    return torch.randint(0, 256, (IMAGES, *shape), generator=_dice(7), dtype=torch.uint8)
 
 
 @dataclass
@@ -215,31 +187,12 @@ class Step:
 
     networks: frozenset[str]  # whose parameters the optimiser holds: {"G"}, {"D"}, both, neither
     optimizer: object
-    first: dict[str, int]  # the call with which each network's account of this step begins
-    held: dict[str, Tensor | None]  # what each held already after its last step, or before a call
+    epoch: int
     states: dict[str, int]  # how many states of each network were known before it
-    last: int = 0  # the call after the account's end
-    epoch: int = 0
-    grad: dict[str, Tensor | None] = field(default_factory=dict)  # what the optimiser used
-
-
-@dataclass
-class Share:
-    """The part of one call of D in a step's gradient: a coefficient for each image."""
-
-    call: Call
-    weights: Tensor  # by image: the slope of the loss by its logit
-    passes: int  # how many backward passes went through
-
-
-@dataclass
-class Account:
-    """A step's gradient, taken apart."""
-
-    shares: list[Share]
-    held: float  # how much of what was there before is in it
-    rest: Tensor  # what belongs to none of the images
-    decays: bool  # the rest points along the network's weights
+    held: dict[str, Tensor | None]  # what each held already after its last step, or before a call
+    grad: dict[str, Tensor | None]  # what the optimiser used
+    first: dict[str, int]  # the call with which each network's account of this step begins
+    last: int  # the call after the account's end
 
 
 class Watch:
@@ -258,20 +211,25 @@ class Watch:
         images: int = IMAGES,
     ):
         self.shape, self.classes = shape, classes
-        drawn, labels = _pixels(shape)[:images].clone(), torch.arange(images) % 10
-        self.data = ImageDataset(drawn, labels, tuple("0123456789"), "probe images", "train")
-        pixels = drawn[0].numel()
+        pixels = math.prod(shape)
+        self.images = torch.randint(0, 256, (images, *shape), generator=_dice(7), dtype=torch.uint8)
+        labels = torch.arange(images) % 10
+        names = tuple("0123456789")
+        self.data = ImageDataset(self.images.clone(), labels, names, "probe images", "train")
         direction = torch.randn(pixels, generator=_dice(8))
         weight = 2.2 * direction / direction.norm()
         # Real logits lie around -0.6, fake ones around 0.9, both between -4 and 4.
         picture = torch.randn(pixels, generator=_dice(9)) * 0.4
         picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
-        self._indexed: dict[bytes, tuple] = {}  # see _fakes_by_row
-        self._indexed_calls = 0
+        # Where images come from, by their bytes: real ones (of uint8) and fakes (of floats).
+        reals = enumerate(self.images.numpy())
+        self.known: dict[bytes, tuple] = {row.tobytes(): ("real", i, None) for i, row in reals}
         self.epoch = 0  # number of optimiser steps so far, those of others included
-        self.G = ProbeGenerator(self, picture).to(probe_device())
-        self.D = ProbeDiscriminator(self, scale * weight, -0.6 * scale, column).to(probe_device())
+        several = bool(classes) * torch.randn(2, classes or 1, pixels, generator=_dice(3))
+        pictures, weights = picture + 0.3 * several[0], weight + 0.05 * several[1]
+        self.G = ProbeGenerator(self, pictures).to(probe_device())
+        self.D = ProbeDiscriminator(self, scale * weights, -0.6 * scale, column).to(probe_device())
         self.networks: dict[str, _Probe] = {"G": self.G, "D": self.D}
         self.states = {name: [net.flat()] for name, net in self.networks.items()}
         self.steps: list[Step] = []
@@ -282,9 +240,6 @@ class Watch:
 
     def __deepcopy__(self, memo: dict) -> Watch:
         return self  # a copy of a network is watched too
-
-    def data_unchanged(self) -> bool:
-        return torch.equal(self.data.images, _pixels(self.shape)[: len(self.data)])
 
     @property
     def used(self) -> bool:
@@ -307,176 +262,71 @@ class Watch:
         self._first = dict.fromkeys("GD", len(self.calls))
         self._held = {name: net.gradient() for name, net in self.networks.items()}
 
-    def record(self, network: _Probe, call: Call) -> Call:
-        if not call.functional:
-            self._look(network)
-        self.calls.append(call)
-        return call
-
-    def _look(self, network: _Probe) -> None:
+    def look(self, network: _Probe | None = None) -> None:
         """Notice weights that changed since the last step, then take them as they are."""
         for name, own in self.networks.items():
-            if network is own and not torch.equal(self.states[name][-1], own.flat()):
+            if network in (None, own) and not torch.equal(self.states[name][-1], own.flat()):
                 self.disturbed.add(name)
                 self.states[name].append(own.flat())
 
     def age(self, name: str, call: Call, step: Step) -> int | None:
         """How many states before a step the network had the weights of this call; None: never."""
-        states = self.states[name][: step.states[name]]
-        ages = enumerate(reversed(states))
-        return next((age for age, old in ages if torch.equal(old, call.weights)), None)
+        states = reversed(self.states[name][: step.states[name]])
+        return next((age for age, old in enumerate(states) if torch.equal(old, call.weights)), None)
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
-        before = register_optimizer_step_pre_hook(self._before_step)
-        after = register_optimizer_step_post_hook(self._after_step)
+        before = optimizers.register_optimizer_step_pre_hook(lambda *_: self.look())
+        after = optimizers.register_optimizer_step_post_hook(self._after_step)
         try:
             yield self
         finally:
             before.remove()
             after.remove()
-        for network in self.networks.values():
-            self._look(network)
+        self.look()
+        for call in self.fakes():
+            for i, row in enumerate(call.rows.cpu().numpy()):
+                self.known[row.tobytes()] = "fake", call, i
 
-    def _before_step(self, optimizer, _args, _kwargs) -> None:
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        mine = [n for n, net in self.networks.items() if held & {id(p) for p in net.parameters()}]
-        for network in self.networks.values():
-            self._look(network)
-        known = {name: len(states) for name, states in self.states.items()}
-        first, held = dict(self._first), dict(self._held)
-        self.steps.append(Step(frozenset(mine), optimizer, first, held, known))
-
-    def _after_step(self, _optimizer, _args, _kwargs) -> None:
-        step = self.steps[-1]
-        for call in self.calls:
-            call.look_at_graph()
-        step.last, step.epoch = len(self.calls), self.epoch
-        for name, network in self.networks.items():
-            step.grad[name] = network.gradient()
-            if name in step.networks:
-                self._first[name], self._held[name] = len(self.calls), step.grad[name]
-                self.states[name].append(network.flat())
+    def _after_step(self, optimizer: torch.optim.Optimizer, _args, _kwargs) -> None:
+        for call in self.calls:  # the loss is still alive
+            with contextlib.suppress(RuntimeError):  # freed, as after any ordinary backward pass
+                call.kept |= bool(call.back) and bool(call.node.saved_tensors)
+        moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        networks = self.networks.items()
+        mine = frozenset(n for n, net in networks if moved & set(map(id, net.parameters())))
+        states = {name: len(states) for name, states in self.states.items()}
+        grad = {name: network.gradient() for name, network in networks}
+        place = dict(self._first), len(self.calls)
+        self.steps.append(Step(mine, optimizer, self.epoch, states, dict(self._held), grad, *place))
+        for name in mine:
+            self._first[name], self._held[name] = len(self.calls), grad[name]
+            self.states[name].append(self.networks[name].flat())
         self.epoch += 1
 
-    # --- which images are behind a gradient ------------------------------------------------------
+    def shown(self, calls: Iterable[Call], kind: str = "") -> list[Image]:
+        """The images (of this kind, or all) that D was shown in these calls."""
+        images = [image for call in calls for image in self.origins(call)]
+        return [image for image in images if kind in ("", image.kind)]
 
-    def origins(self, call: Call) -> list[tuple]:
-        """Where D's images came from: ("real", index), ("fake", call of G, row) or ("other",)."""
-        if call.origins is not None:
-            return call.origins
-        found = call.origins = []
-        levels = ((call.rows + 1) * 127.5).round()
-        whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
-        for row, level, is_whole in zip(call.rows, levels, whole, strict=True):
-            origin = self._fakes_by_row().get(row.cpu().numpy().tobytes())
-            if origin is None and is_whole:
-                key = level.clamp(0, 255).to(torch.uint8).cpu().numpy().tobytes()
-                index = self._real_by_row.get(key)
-                origin = None if index is None else ("real", index)
-            found.append(origin or ("other",))
-        return found
+    def origins(self, call: Call) -> list[Image]:
+        """The images of one call of D."""
+        if call.images is None:
+            levels = ((call.rows + 1) * 127.5).round()
+            whole = ((levels / 127.5 - 1 - call.rows).abs() < 1e-3).all(1).tolist()
+            keys = levels.clamp(0, 255).to(torch.uint8).cpu().numpy()
+            call.images = []
+            for i, row in enumerate(call.rows.cpu().numpy()):
+                origin = self.known.get(row.tobytes())
+                if origin is None and whole[i]:
+                    origin = self.known.get(keys[i].tobytes())
+                call.images.append(Image(*(origin or ("other", None, None)), call.logits[i].cpu()))
+        return call.images
 
     def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
         """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
         rows = images.detach().float().flatten(1).cpu().numpy()
-        found = [self._fakes_by_row().get(row.tobytes()) for row in rows]
+        found = [self.known.get(row.tobytes()) for row in rows]
         if not found or None in found:
             return None
         return torch.stack([call.z[i] for _, call, i in found]), found[0][1].weights
-
-    def _fakes_by_row(self) -> dict[bytes, tuple]:
-        for call in self.calls[self._indexed_calls :]:
-            if call.z is not None:
-                for i, row in enumerate(call.rows.cpu().numpy()):
-                    self._indexed[row.tobytes()] = ("fake", call, i)
-        self._indexed_calls = len(self.calls)
-        return self._indexed
-
-    @functools.cached_property
-    def _real_by_row(self) -> dict[bytes, int]:
-        return {row.tobytes(): i for i, row in enumerate(_pixels(self.shape).numpy())}
-
-    def nearest(self, row: Tensor) -> tuple[str, float, float, float]:
-        """(real or fake, correlation, factor, shift): the image that a row is most like."""
-        best = ("real", 0.0, 0.0, 0.0)
-        banks = [("real", _pixels(self.shape).flatten(1).float().to(row.device) / 127.5 - 1)]
-        banks += [("fake", call.rows) for call in self.fakes()]
-        y = row - row.mean()
-        for name, bank in banks:
-            x = bank - bank.mean(1, keepdim=True)
-            products = x @ y
-            match = products / (x.norm(dim=1) * y.norm() + 1e-9)
-            i = int(match.abs().argmax())
-            if abs(match[i]) > abs(best[1]):
-                factor = (products[i] / x[i].square().sum()).item()
-                shift = (row.mean() - factor * bank[i].mean()).item()
-                best = (name, match[i].item(), factor, shift)
-        return best
-
-    def slopes(self, name: str, call: Call) -> Tensor:
-        """(N, parameters): each image's logit differentiated by the network's parameters."""
-        pixels = call.rows.shape[1]
-        if name == "D":
-            by_pixel, parts = call.rows, [call.rows, torch.ones_like(call.rows[:, :1])]
-        else:
-            weight = call.weights[:pixels].expand_as(call.rows)
-            if call.labels is not None:
-                table = call.weights[pixels + 1 :].view(-1, _LABELLED)
-                weight = _with_labels(weight, table[call.labels])
-            made_by_g = [[origin[0] == "fake"] for origin in self.origins(call)]
-            made_by_g = torch.tensor(made_by_g, device=weight.device)
-            by_pixel = weight * (1 - call.rows**2) * made_by_g
-            parts = [by_pixel]
-        if call.labels is not None:
-            code = nn.functional.one_hot(call.labels, self.classes).to(by_pixel.dtype)
-            parts.append((code[:, :, None] * by_pixel[:, None, :_LABELLED]).flatten(1))
-        return torch.cat(parts, 1)
-
-    def account(self, step: Step, name: str) -> Account:
-        """Take the gradient that a step used apart into what each image contributed.
-
-        A column for each part that a call of D may have in it, and one for what the network held
-        before: least squares finds their factors.
-        """
-        calls = self.judged(step, name)
-        if name == "G":  # only what went on to the images can have come to G
-            calls = [call for call in calls if call.through or call.functional]
-        columns, owners = [], []
-        for call in calls:
-            slopes = self.slopes(name, call).double().cpu()
-            owners += [(call, part) for part in call.parts()]
-            columns += [part @ slopes for part in call.parts()]
-        held = step.held[name]
-        if held is not None:
-            columns.append(held.double().cpu())
-        factors, rest = _least_squares(columns, step.grad[name].double().cpu())
-        before = self.states[name][step.states[name] - 1].double().cpu()
-        before = _least_squares(columns, before)[1]
-        decays = torch.cosine_similarity(rest, before, dim=0).abs().item() > 0.99
-        weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
-        for (call, part), factor in zip(owners, factors, strict=False):
-            weights[call] = weights[call] + factor * part
-        largest = max((w.abs().max().item() for w in weights.values()), default=0.0)
-        shares = [
-            Share(call, w, len(call.back))
-            for call, w in weights.items()
-            if w.abs().max() > 1e-4 * largest
-            # or its slopes are 0 as such, as where D is sure of itself
-            or call.epoch == step.epoch
-            and call.back
-            and max(back.abs().max() for back in call.back) <= 1e-4 * largest
-        ]
-        return Account(shares, float(factors[-1]) if held is not None else 0.0, rest, decays)
-
-
-def _least_squares(columns: list[Tensor], found: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors of the columns that come nearest to `found`, and what is left of it."""
-    if not columns:
-        return torch.zeros(0), found
-    table = torch.stack(columns, 1)
-    size = table.norm(dim=0)
-    table = table / size.clamp(min=1e-30)
-    solved = torch.linalg.lstsq(table, found[:, None], rcond=1e-7, driver="gelsd").solution[:, 0]
-    factors = torch.where(size > 1e-9 * size.max(), solved / size.clamp(min=1e-30), 0)
-    return factors, found - table @ solved

@@ -14,8 +14,7 @@ from .framework import wrong
 _SUM = """loss-sum-not-mean: Direction and targets are right, but the loss is summed over the batch,
     so that it grows with the batch size. Where is it reduced to one number?"""
 SATURATING = """loss-saturating: G moves the right way, but by the saturating loss log(1 - D(G(z))),
-    whose slope vanishes when D is sure of itself, as it is early on. Which quantity should be made
-    large?"""
+    whose slope vanishes where D is sure, as it is early on. Which quantity should be made large?"""
 # Weights of a cross-entropy with the right targets, by batch: of the real and the fake images for
 # D, of the fakes for G. "n" is the number of images, "share" that number by those of both batches.
 _WEIGHTS: dict[tuple, str] = {
@@ -35,9 +34,8 @@ _WEIGHTS: dict[tuple, str] = {
 }
 # The same with the targets exchanged.
 _EXCHANGED: dict[tuple, str] = {
-    (1, 1): """step-swapped-labels: D is updated, but toward low logits for real images and high
-        ones for fakes: the real images have target 0, the fakes target 1. Which target belongs to
-        which batch?""",
+    (1, 1): """step-swapped-labels: D is updated toward low logits for real images and high ones for
+        fakes: real images have target 0, fakes target 1. Which target belongs to which batch?""",
     (-1,): SATURATING,
     (1,): """step-g-targets-fake: G is updated, but toward the target 'fake': it helps D to catch
         it. What does G want D to say about its images?""",
@@ -58,47 +56,35 @@ class Group:
 
     logits: Tensor
     slopes: Tensor  # of the loss, by each logit
-    origins: list[tuple] = field(default_factory=list)
+    images: list = field(default_factory=list)  # of steps.Image, if they are known
 
     def __len__(self) -> int:
         return len(self.logits)
 
 
-def _bend(x: Tensor) -> Tensor:
-    return x.sigmoid() * (1 - x.sigmoid())
-
-
-def _tanh_bend(x: Tensor) -> Tensor:
-    return 1 - x.tanh() ** 2
-
-
-# What an image's slope is made of: (a, b) in weight * (a(logit) - target * b(logit)).
-_FORMS = {
-    "cross-entropy": lambda x: (x.sigmoid(), torch.ones_like(x)),
-    "squares of the logits": lambda x: (x, torch.ones_like(x)),
-    "cross-entropy of a sigmoid": lambda x: (x.sigmoid().sigmoid() * _bend(x), _bend(x)),
-    "squares of the probabilities": lambda x: (x.sigmoid() * _bend(x), _bend(x)),
-    "cross-entropy of a tanh": lambda x: (x.tanh().sigmoid() * _tanh_bend(x), _tanh_bend(x)),
-}
-
-
 def fit(logits: Tensor, slopes: Tensor) -> Fit | None:
     """The form, weight and target with which a loss has these slopes, if there are any."""
-    x, y = logits.double().cpu(), slopes.double().cpu() * len(slopes)
+    x, y = logits.cpu().double(), slopes.cpu().double() * len(slopes)
     if len(y) < 4 or not y.any():
         return None
-    if (y - y.mean()).abs().max() < 2e-3 * y.abs().max():
-        return Fit("plain", y.mean().item(), 1.0)
-    bend = _bend(x)
-    weight = (y @ bend / (bend @ bend)).item()
-    if (y - weight * bend).norm() < 2e-3 * y.norm():
-        return Fit("probabilities", weight, 1.0)
-    for form, parts in _FORMS.items():
-        a, b = parts(x)
-        table = torch.stack([a, -b], 1)
-        weight, both = torch.linalg.lstsq(table, y[:, None]).solution[:, 0].tolist()
-        if (table @ torch.tensor([weight, both]).double() - y).norm() < 2e-3 * y.norm():
-            return Fit(form, weight, both / weight)
+    one, p, tanh = torch.ones_like(x), x.sigmoid(), x.tanh()
+    bend, tanh_bend = p * (1 - p), 1 - tanh**2
+    # What a slope is made of: weight * a or, with a target, weight * (a - target * b).
+    forms = {
+        "plain": (one,),
+        "probabilities": (bend,),
+        "cross-entropy": (p, one),
+        "squares of the logits": (x, one),
+        "cross-entropy of a sigmoid": (p.sigmoid() * bend, bend),
+        "squares of the probabilities": (p * bend, bend),
+        "cross-entropy of a tanh": (tanh.sigmoid() * tanh_bend, tanh_bend),
+    }
+    for form, parts in forms.items():
+        table = torch.stack(parts, 1)
+        factors = torch.linalg.lstsq(table, y).solution
+        if (table @ factors - y).norm() < 2e-3 * y.norm():
+            weight, *rest = factors.tolist()
+            return Fit(form, weight, -rest[0] / weight if rest else 1.0)
     return None
 
 
@@ -109,10 +95,10 @@ def name_targets(
 
     asked: the right target of each batch; where: ' in D's step', say; exchanged: name that too.
     """
-    fits = {kind: fit(groups[kind].logits, groups[kind].slopes) for kind in asked}
-    if None in fits.values():
+    fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
+    if None in fits:
         return
-    forms = {found.form for found in fits.values()}
+    forms = {found.form for found in fits}
     if "cross-entropy of a sigmoid" in forms:
         seen = "D's loss then cannot fall below about 1"
         if len(asked) == 1:
@@ -133,7 +119,7 @@ def name_targets(
         for names, message in table.items():
             if len(names) == len(meant):
                 weights = [s.get(name, name) for s, name in zip(symbols, names, strict=True)]
-                if all(map(is_it, fits.values(), weights, meant)):
+                if all(map(is_it, fits, weights, meant)):
                     wrong(message)
 
 

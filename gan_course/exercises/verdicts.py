@@ -1,8 +1,8 @@
 """What is asked of a training step, from what a `Watch` has recorded of it.
 
-A step's gradient is taken apart (`Watch.account`): which images are in it, from where, and with
-which slope by their logit. The slopes are solved for the targets and weights behind them, and what
-is said is what was found.
+The step's gradient is taken apart (`Account`): which images are in it, from where, and with which
+slope by their logit. The slopes are solved for the targets and weights behind them, and what is
+said is what was found.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 from gan_helpers.losses import OBJECTIVES, Objective, get_objective
 
+from .account import Account
 from .compare import FLAT, close, times
 from .framework import wrong
-from .steps import Account, Call, Share, Step, Watch
-from .targets import SATURATING, Group, fit, name_targets, say_targets
+from .steps import Step, Watch
+from .targets import Group, fit, name_targets, say_targets
 
 cross_entropy = get_objective("non-saturating")
-OTHER = {"G": "D", "D": "G"}
 _NOUNS = {"real": "real images", "fake": "fakes"}
 _ONLY = {
     "real": """step-only-real: D learns from the real batch, but the fakes leave no trace in its
@@ -55,44 +55,40 @@ def assess_step(
         wrong(f"""loss-log-sigmoid-nan: {far if extreme else f"In {name}'s step"} its gradient is
             not a finite number: a logarithm or exponential written by hand overflows there. Which
             function computes this from the logit in one go?""")
-    account = watch.account(step, name)
-    groups = sort_images(watch, account.shares, name)
-    if any(share.call.kept for share in account.shares):
+    account = Account(watch, step, name)
+    groups = account.groups
+    if any(call.kept for call in account.shares):
         wrong(f"""step-retain-graph: The graph of {name}'s step is still in memory after its
             backward pass: `retain_graph` is set. It costs memory and hides the question that the
             error message asked. Which part of the graph should this loss not reach, or which graph
             is used twice?""")
-    right = _right_slopes(watch, step, groups, objective, name)
-    fits = close(account.rest, 0 * account.rest, absolute=1e-3 * step.grad[name].norm().item())
-    held = abs(account.held) > 1e-3 and step.held[name] is not None
-    as_asked = right is not None and _same(groups, right) and fits and not held
+    as_asked = account.follows(objective, groups) and account.complete and abs(account.held) <= 1e-3
     if not as_asked and not extreme:
-        _need_no_leftovers(watch, step, name, account, objective)
+        _need_no_leftovers(account, objective)
     if name == "D":
-        _need_both_batches(account.shares, groups, real)
+        _need_both_batches(account, real)
     if not as_asked and extreme:
         wrong(f"""loss-sigmoid-flat: At ordinary logits {name}'s step is right, but where the
             network is far off (logits of a few hundred) the gradient is wrong or gone. {FLAT} Which
             loss takes the logits themselves?""")
     if not as_asked:
-        _need_nothing_between(account, fits, step, name)
-        _name_loss(watch, step, name, groups, right, objective, account.shares)
-    _need_moment(watch, account.shares, name, step)
-    _need_modes_and_sizes(account.shares, groups, name, rows)
-    logits = [groups[kind].logits for kind in ("real", "fake")]
-    return loss_of(watch, step, *logits, objective, name).item()
+        _need_nothing_between(account)
+        _name_loss(account, objective)
+    _need_moment(account)
+    _need_modes_and_sizes(account, rows)
+    return account.loss(objective, groups["real"].logits, groups["fake"].logits).item()
 
 
 def _need_network(watch: Watch, step: Step, name: str) -> None:
     """Did the step move the network whose loss was sent back?"""
-    other = OTHER[name]
+    other = "D" if name == "G" else "G"
     if step.networks == {"G", "D"}:
         wrong("""step-one-optimizer: One optimiser holds the parameters of both networks, so that
             each loss also moves the opponent, and the two aims cancel. How many optimisers does the
             game need?""")
     calls = watch.judged(step, name)
     sent = [c for c in calls if c.back and c.epoch == step.epoch]
-    saw_real = any(o[0] == "real" for c in sent for o in watch.origins(c))
+    saw_real = watch.shown(sent, "real")
     if name == "G" and step.grad["G"] is None and not any(c.functional for c in calls):
         if saw_real:
             wrong("""step-wrong-optimizer: D's loss is sent back, but then G's optimiser is stepped,
@@ -102,7 +98,7 @@ def _need_network(watch: Watch, step: Step, name: str) -> None:
                 gradient reaches G: the thread from D's answer to G is cut, and G does not change.
                 How does G's image get to D in this step?""")
     if name == "D" and sent and not saw_real:
-        fits = [fit(c.logits, sum(back.reshape(-1) for back in c.back)) for c in sent]
+        fits = [fit(c.logits, sum(c.back)) for c in sent]
         if all(found is not None and abs(found.target - 1) < 0.01 for found in fits):
             wrong("""step-wrong-optimizer: G's loss is sent back, but then D's optimiser is stepped:
                 D learns to be fooled, and G does not learn. Which optimiser follows which loss?""")
@@ -112,52 +108,15 @@ def _need_network(watch: Watch, step: Step, name: str) -> None:
             moves. In which order do `zero_grad`, `backward` and `step` come{meant}""")
 
 
-def sort_images(watch: Watch, shares: list[Share], name: str) -> dict[str, Group]:
-    """The images of a step as real ones and fakes; reject others."""
-    parts: dict[str, list[tuple]] = {"real": [], "fake": []}
-    for share in shares:
-        for i, origin in enumerate(watch.origins(share.call)):
-            if origin[0] == "other" and share.weights[i]:
-                _say_strange(watch, share.call, i, name)
-            elif origin[0] != "other" and (name == "D" or origin[0] == "fake"):
-                parts[origin[0]].append((share.call.logits[i].cpu(), share.weights[i], origin))
-    groups = {}
-    for kind, part in parts.items():
-        logits, slopes, origins = zip(*part, strict=True) if part else ([], [], [])
-        groups[kind] = Group(*(torch.tensor(x).double() for x in (logits, slopes)), [*origins])
-    return groups
-
-
-def _say_strange(watch: Watch, call: Call, i: int, name: str) -> None:
-    """Say what an image is that is neither real nor a fake."""
-    kind, match, factor, shift = watch.nearest(call.rows[i])
-    whose = "real images reach D" if kind == "real" else "fakes reach D"
-    low, high = shift - factor, shift + factor
-    if match > 0.9999 and kind == "real" and abs(low) < 0.01 and abs(high - 1) < 0.01:
-        wrong("""data-range: The loop runs, but the real images reach D in [0, 1] while G draws in
-            [-1, 1]: D can tell them apart by the blacks alone. Where are the pixels turned into
-            floats?""")
-    if abs(match) > 0.9999:
-        wrong(f"""The {whose} with values from {min(low, high):.3g} to {max(low, high):.3g} where
-            they had -1 to 1{", and as negatives" * (factor < 0)}; D should judge both kinds of
-            images in the same range. What is done to them on the way?""")
-    if abs(match) > 0.5:
-        wrong(f"""Some {whose} changed: the image nearest to one of them has a correlation of only
-            {match:.2f} with it. What is added to the images, or mixed with them, on the way?""")
-    wrong(f"""In {name}'s step D is shown images that neither come from the data nor from the
-        generator passed in. What is handed to D there?""")
-
-
-def _need_both_batches(
-    shares: list[Share], groups: dict[str, Group], given: Sequence[int] | None
-) -> None:
+def _need_both_batches(account: Account, given: Sequence[int] | None) -> None:
     """Reject a step of D that reaches G, misses a batch or a part of one, or sees other images."""
-    if any(share.call.attached and share.call.through for share in shares):
+    if any(call.attached and call.through for call in account.shares):
         wrong("""step-no-detach: D's loss is sent back through the generator as well: after D's
             backward pass the generator holds a gradient of D's loss. If nothing clears it, G's next
             update follows it. Where do the fakes enter the discriminator?""")
+    groups = account.groups
     active = {kind: len(g) and bool(g.slopes.abs().max() > 1e-9) for kind, g in groups.items()}
-    seen = [origin[1] for origin in groups["real"].origins]
+    seen = [image.source for image in groups["real"].images]
     if seen and not active["fake"] and len(seen) >= 2 * len(set(seen)):
         wrong("""step-only-real: D is shown the real batch twice and no fakes: both terms of its
             loss see real images. What is handed to D in the fake term?""")
@@ -172,40 +131,12 @@ def _need_both_batches(
             D's update. Where are the others left out? (Is a batch size written as a number?)""")
 
 
-# --- the loss of a step, and the slopes that it should have --------------------------------------
-
-
-def loss_of(watch, step, real: Tensor, fake: Tensor, objective: Objective, name: str) -> Tensor:
-    if name == "D":
-        return objective.d_loss(real, fake)
-    if not getattr(objective, "g_sees_real", False):
-        return objective.g_loss(fake)
-    seen = [call for call in watch.judged(step, "G") if call.heard]
-    real = [c.logits[i] for c in seen for i, o in enumerate(watch.origins(c)) if o[0] == "real"]
-    return objective.g_loss(fake, torch.stack(real[-len(fake) :]).double().cpu())
-
-
-def _right_slopes(
-    watch: Watch, step: Step, groups: Mapping[str, Group], objective: Objective, name: str
-) -> dict[str, Tensor] | None:
-    """By how much each image should count; None if there is nothing to count."""
-    if not len(groups["fake"]) or (name == "D" and not len(groups["real"])):
-        return None
-    leaves = [groups[kind].logits.clone().requires_grad_() for kind in ("real", "fake")]
-    loss = loss_of(watch, step, *leaves, objective, name)
-    slopes = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-    return dict(zip(("real", "fake"), slopes, strict=True))
-
-
-def _same(groups: Mapping[str, Group], right: Mapping[str, Tensor]) -> bool:
-    return all(close(groups[kind].slopes, right[kind], absolute=1e-9) for kind in right)
-
-
 # --- gradients that come from elsewhere, or change on the way ------------------------------------
 
 
-def _need_no_leftovers(watch, step: Step, name: str, account: Account, objective) -> None:
+def _need_no_leftovers(account: Account, objective: Objective) -> None:
     """Name gradients that were there before this step's backward pass."""
+    name, watch, step = account.name, account.watch, account.step
     g_left = """step-g-grad-left-in-d: From a clean start D is updated as it should be. But G's step
         leaves gradients in D, and these are added to D's next update, which then pulls D toward
         being fooled. What has to happen before D's own backward pass?"""
@@ -218,26 +149,24 @@ def _need_no_leftovers(watch, step: Step, name: str, account: Account, objective
         wrong(f"""step-no-zero-grad: The first update of {name} is right, but a later one also
             contains the gradient of the one before: `backward` adds to what is there already. When
             are the old gradients cleared?""")
-    current = [share for share in account.shares if share.call.epoch == step.epoch]
-    if name == "D" and 0 < len(current) < len(account.shares):
-        groups = sort_images(watch, current, name)
-        right = _right_slopes(watch, step, groups, objective, name)
-        if right is not None and _same(groups, right):
-            wrong(g_left)
+    current = [call for call in account.shares if call.epoch == step.epoch]
+    mixed = name == "D" and 0 < len(current) < len(account.shares)
+    if mixed and account.follows(objective, account.sort(current)):
+        wrong(g_left)
 
 
-def _need_nothing_between(account: Account, fits: bool, step: Step, name: str) -> None:
+def _need_nothing_between(account: Account) -> None:
     """Reject a gradient that is not the sum of what the backward passes brought."""
-    found = step.grad[name].double().cpu()
+    found, name = account.gradient, account.name
     factors = []
-    for share in account.shares:
-        brought = sum((back.reshape(-1).double().cpu() for back in share.call.back), 0)
-        if isinstance(brought, Tensor) and brought.any():
-            factors.append((share.weights @ brought / brought.square().sum()).item())
-    if fits and factors and max(factors) - min(factors) < 1e-3 and abs(factors[0] - 1) > 2e-3:
-        wrong(f"""Between `backward` and the optimiser's step {name}'s gradient changes: all of it
-            is {times(factors[0])}. What happens between these two lines?""")
-    if fits:
+    for call, weights in account.shares.items():
+        brought = sum(call.back, torch.zeros(1))
+        if brought.any():
+            factors.append((weights @ brought / brought.square().sum()).item())
+    if account.complete:
+        if factors and max(factors) - min(factors) < 1e-3 and abs(factors[0] - 1) > 2e-3:
+            wrong(f"""Between `backward` and the optimiser's step {name}'s gradient changes: all of
+                it is {times(factors[0])}. What happens between these two lines?""")
         return
     top = found.abs().max().item()
     if (found.abs() > 0.999 * top).sum() > 0.05 * len(found):
@@ -250,10 +179,11 @@ def _need_nothing_between(account: Account, fits: bool, step: Step, name: str) -
         gradient before the optimiser's step?""")
 
 
-def _need_moment(watch: Watch, shares: list[Share], name: str, step: Step) -> None:
+def _need_moment(account: Account) -> None:
     """Reject a step for which another D judged, or another G drew, than the one of that moment."""
-    for share in shares:
-        age = watch.age("D", share.call, step)
+    watch, step, name = account.watch, account.step, account.name
+    for call in account.shares:
+        age = watch.age("D", call, step)
         if name == "G" and age == 1:
             wrong("""G's step uses D as it was before D's own step: both gradients are taken first,
                 and then both networks move. Here they take turns: G answers the D that has just
@@ -261,68 +191,57 @@ def _need_moment(watch: Watch, shares: list[Share], name: str, step: Step) -> No
         if age != 0:
             wrong(f"""In {name}'s step the images are judged by a D with other weights than the one
                 being trained. Is a copy of it used that is never brought up to date?""")
-        for origin in watch.origins(share.call):
-            if origin[0] == "fake" and watch.age("G", origin[1], step) != 0:
-                wrong(f"""In {name}'s step D is shown fakes of an older generator than the one of
-                    that moment. When are the fakes drawn?""")
+        if any(watch.age("G", image.source, step) != 0 for image in watch.shown([call], "fake")):
+            wrong(f"""In {name}'s step D is shown fakes of an older generator than the one of that
+                moment. When are the fakes drawn?""")
 
 
-def _need_modes_and_sizes(
-    shares: list[Share], groups: dict[str, Group], name: str, rows: int | None
-) -> None:
-    where = "would be switched off. Where is the mode set?"
-    if not all(share.call.training for share in shares):
-        wrong(f"D is in evaluation mode in {name}'s step; dropout and BatchNorm {where}")
-    if not all(origin[1].training for origin in groups["fake"].origins):
-        wrong(f"""The fakes of {name}'s step are drawn with G in evaluation mode; dropout and
-            BatchNorm {where}""")
+def _need_modes_and_sizes(account: Account, rows: int | None) -> None:
+    name, groups = account.name, account.groups
+    off = "in evaluation mode; dropout and BatchNorm would be switched off. Where is the mode set?"
+    if not all(call.training for call in account.shares):
+        wrong(f"In {name}'s step D is {off}")
+    if not all(image.source.training for image in groups["fake"].images):
+        wrong(f"In {name}'s step the fakes are drawn with G {off}")
     real, fakes = len(groups["real"]), len(groups["fake"])
-    number = "Is a batch size written as a number?"
     if rows is not None and fakes != rows:
-        wrong(f"""hardcoded-size: For a batch of {rows}, {fakes} fakes have a part in the update.
-            {number}""")
+        wrong(f"""hardcoded-size: For a batch of {rows}, {fakes} fakes have a part in the update. Is
+            a batch size written as a number?""")
     if name == "D" and fakes != real:
         wrong(f"""hardcoded-size: Beside {real} real images D learns from {fakes} fakes; as many
-            were asked for. {number}""")
+            were asked for. Is a batch size written as a number?""")
 
 
 # --- solve, then speak ---------------------------------------------------------------------------
 
 
-def _name_loss(watch, step, name, groups, right, objective, shares) -> None:
+def _name_loss(account: Account, objective: Objective) -> None:
     """Say with which targets and weights a step was made, or by which other loss."""
+    name, groups = account.name, account.groups
     for label, other in OBJECTIVES.items():
-        if right is None or other == objective or (name == "G" and other.g_sees_real):
-            continue
-        if _same(groups, _right_slopes(watch, step, groups, other, name)):
-            _say_other_objective(label, name)
+        sees_real = name == "G" and other.g_sees_real
+        if other == objective or sees_real or other.d_loss is cross_entropy.d_loss:
+            continue  # of a cross-entropy `name_targets` says more
+        if account.follows(other, groups):
+            label = label.replace("wasserstein", "Wasserstein")
+            if name == "G" and label in ("Wasserstein", "hinge"):
+                label = "Wasserstein or hinge"
+            wrong(f"""This is the gradient of the {label} loss; the cross-entropy on logits is asked
+                for here.""")
     asked = {"real": 1, "fake": 0} if name == "D" else {"fake": 1}
     if objective.d_loss is cross_entropy.d_loss:
         name_targets(groups, asked, f" in {name}'s step")
     for kind in asked:
         _need_whole_batch(groups[kind], _NOUNS[kind], name)
-    if right is not None:
-        _need_once(groups, right, asked, shares, name, watch)
+    if right := account.right_slopes(objective, groups):
+        _need_once(account, {kind: right[kind] for kind in asked})
     fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
     smooth = any(f and f.form == "cross-entropy" and 0.02 < f.target < 0.98 for f in fits)
     said = say_targets(groups, asked, _NOUNS) or "the images do not all count as they should"
-    look = """Look at the targets, the sign, the reduction to one number and what is handed to the
-        loss."""
+    look = "Look at targets, sign, the reduction to one number and what is handed to the loss."
     if smooth:
         look = "Smoothing has an exercise of its own; the plain targets are asked for here."
     wrong(f"Solved for what each image contributes, {name}'s gradient says: {said}. {look}")
-
-
-def _say_other_objective(label: str, name: str) -> None:
-    if name == "G" and label == "minimax":
-        wrong(SATURATING)
-    if label in ("minimax", "non-saturating"):
-        return
-    label = label.replace("wasserstein", "Wasserstein")
-    if name == "G" and label in ("Wasserstein", "hinge"):
-        label = "Wasserstein or hinge"
-    wrong(f"""This is the gradient of the {label} loss; the cross-entropy on logits is asked for
-        here.""")
 
 
 def _need_whole_batch(group: Group, noun: str, name: str) -> None:
@@ -336,24 +255,22 @@ def _need_whole_batch(group: Group, noun: str, name: str) -> None:
     where = "Where are the others left out?"
     if size[idle].min() > size[used].max():
         where = "The others are those with the largest logits: what is cut off there?"
-    wrong(
-        f"Only {int(used.sum())} of the {len(group)} {noun} have a part in {name}'s update. {where}"
-    )
+    wrong(f"Only {used.sum()} of the {len(group)} {noun} have a part in {name}'s update. {where}")
 
 
-def _need_once(groups, right, kinds, shares, name, watch) -> None:
+def _need_once(account: Account, right: Mapping[str, Tensor]) -> None:
     """Name a term that went through several backward passes and counts as often."""
     factors = {}
-    for kind in kinds:
-        norm = right[kind].square().sum()
-        factors[kind] = (groups[kind].slopes @ right[kind] / norm).item() if norm > 0 else math.nan
-        if not close(groups[kind].slopes, factors[kind] * right[kind], 2e-3):
+    for kind, slopes in right.items():
+        norm, found = slopes.square().sum(), account.groups[kind].slopes
+        factors[kind] = (found @ slopes / norm).item() if norm > 0 else math.nan
+        if not close(found, factors[kind] * slopes, 2e-3):
             return
     for kind, factor in factors.items():
-        own = [s.passes for s in shares if any(o[0] == kind for o in watch.origins(s.call))]
-        passes = max(own, default=0)
+        own = [call for call in account.shares if account.watch.shown([call], kind)]
+        passes = max((len(call.back) for call in own), default=0)
         if passes >= 2 and abs(factor - passes) < 0.01:
             wrong(f"""step-retain-graph: The {kind} term is counted
-                {"twice" if passes == 2 else f"{passes} times"} in {name}'s gradient. `backward`
-                adds to what is there: how many backward passes does each term go through, and is
-                `retain_graph` needed at all?""")
+                {"twice" if passes == 2 else f"{passes} times"} in {account.name}'s gradient.
+                `backward` adds to what is there: how many backward passes does each term go
+                through, and is `retain_graph` needed at all?""")
