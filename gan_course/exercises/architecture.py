@@ -344,7 +344,8 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
         linear = _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:])
     if linear:
         wrong(f"""arch-no-nonlinearity: Shape and range are right, but up to the final tanh G is one
-            linear map of z, with all its layers: it can only blend fixed pictures. {_BETWEEN}""")
+            linear map of z, however many layers it has: it can only blend fixed pictures.
+            {_BETWEEN}""")
 
 
 def _assess_ends(network: nn.Module, z: Tensor, call: str) -> None:
@@ -400,7 +401,8 @@ def assess_logits(network: nn.Module, images: Tensor, call: str) -> None:
         for part in network.modules():
             if isinstance(part, nn.LeakyReLU) and part.negative_slope == 1:
                 look = f"{part} changes nothing: its first argument is the slope below 0."
-        wrong(f"arch-no-nonlinearity: {start}, with all its layers, is one linear map. {look}")
+        wrong(f"""arch-no-nonlinearity: {start} is one linear map of the pixels, however many layers
+            it has. {look}""")
     last = run(network, images, call).grad_fn
     while len(last.next_functions) == 1 and re.match("View|Squeeze|Select|Reshape", last.name()):
         last = last.next_functions[0][0]

@@ -60,9 +60,8 @@ def need_slopes(found: Measured) -> None:
     for name in found.wrong_slopes():
         side, right = found.sides[name], found.right_slopes[name]
         if not side.slopes.any():
-            wrong(f"""`{found.call}` returns the right number, but its gradient does not reach the
-                {name} logits: there is no gradient by them. Is there a `detach`, an `item` or a
-                `no_grad` on the way?""")
+            wrong(f"""`{found.call}` returns the right number, but no gradient leads from it to the
+                {name} logits. Is there a `detach`, an `item` or a `no_grad` on the way?""")
         worst = int((side.slopes - right).abs().argmax())
         off = off_by(side.slopes[worst].item(), right[worst].item())
         wrong(f"""`{found.call}` returns the right number, but its slope by the {name} logit

@@ -272,7 +272,8 @@ def check_optimal_discriminator(answer: Callable) -> None:
     there, mass, _ = _dstar(answer, 3 * peak, peak, " where both are 0").tolist()
     if not 0 <= there <= 1:
         wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
-            neither density has any, it gives {there:g}. Any probability will do. Avoid 0/0.""")
+            neither density has any, it gives {there:g}. Any probability will do there:
+            keep the division 0/0 from happening.""")
     if not abs(mass - 0.75) < 1e-3:
         wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 among empty
             points D* is 0.75, and yours gives {mass:.4f}. Sort empty points out one by one.""")
@@ -282,7 +283,8 @@ def check_optimal_discriminator(answer: Callable) -> None:
         far = _dstar(answer, thin, thin.flip(0), " far out")
         if not close(far, [0.25, 0.75], 0.01):
             wrong(f"""Right at large densities. Far out, at {small:g} and {3 * small:g}, it is
-                {far[0]:.3f}, not 0.25. A constant or threshold against 0/0 has to be far below.""")
+                {far[0]:.3f}, not 0.25. A constant or threshold that keeps 0/0 out has to be far
+                smaller than these densities.""")
 
 
 def _dstar(answer: Callable, p_data: Tensor, p_g: Tensor, where: str = "") -> Tensor:
@@ -342,7 +344,8 @@ _JSD_WRONGS: list[Known] = [
     ("jsd-no-half", lambda p, q, dx: 2 * js_divergence(p, q, dx),
      "The mixture and both divergences to it are right, but added where their mean was asked."),
     ("jsd-middle", lambda p, q, dx: _average(p, q, dx, p + q),
-     "A divergence cannot be negative, and this one is. Does what lies between integrate to 1?"),
+     "A divergence cannot be negative, and this one is. Does the density in the middle "
+     "integrate to 1?"),
     ("jsd-reversed", lambda p, q, dx: _average(p, q, dx, (p + q) / 2, back=True),
      "The mixture is right, but the average is taken over samples of the mixture: in KL(first || "
      "second) the density stands first and the mixture second. Mind the order of arguments, which "

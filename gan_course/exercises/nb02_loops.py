@@ -380,7 +380,8 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
         wrong(f"{start}the snapshots are not images as G draws them, in [-1, 1]. What is kept?")
     if not all(torch.equal(noise, drawn[0][0]) for noise, _ in drawn):
         wrong(f"""plot-new-noise: {start}every snapshot is drawn from new noise, so that the
-            pictures show others and not the progress of the same ones. When is it to be drawn?""")
+            pictures show other images and not the progress of the same ones. When should that noise
+            be drawn?""")
     states = watch.states["G"]
     updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
     if updates not in ([1, 3, 5], [0, 2, 4]):

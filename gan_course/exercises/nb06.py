@@ -70,7 +70,8 @@ _IS_WRONGS: list[Known] = [
     (None, lambda p, z: (p * (p.log() - z.mean(0).log_softmax(0))).sum(1).mean(),
      "p(y) is made from the mean of the logits; it is the mean of the probabilities p(y|x)."),
     (None, lambda p, z: (p * (p / p.mean(0)).log()).sum(1).exp().mean().log(),
-     "The exponential is taken of each sample's divergence, and then the mean. Which comes first?"),
+     "The exponential is taken of each sample's divergence, and then the mean. Which of the "
+     "two comes first in the formula?"),
 ]  # fmt: skip
 _IS_TERMS = {
     "the entropy of p(y)": (lambda p, z: _entropy(p.mean(0)), 1.0),
@@ -355,8 +356,8 @@ _like = partial(math.isclose, rel_tol=0, abs_tol=1e-6)
 # Wrong shares of samples s with balls around centres c, for precision and recall alike.
 _SHARE_WRONGS: list[Known] = [
     ("pr-swapped", lambda s, c, k: _inside(c, s, k),
-     "This is the other one of the two shares. Precision asks whether the fakes are believable: "
-     "whose share is it?"),
+     "This is the other one of the two shares, as if they were exchanged. Precision asks whether "
+     "the fakes are believable: whose share is it?"),
     ("pr-own-neighbour", lambda s, c, k: _inside(s, c, k - 1),
      "The balls are too small: each sample is among its own k nearest ones, at distance 0."),
     ("pr-wrong-balls", lambda s, c, k: _share(c, s, _radii(s, k), lambda hits: hits.any(0)),

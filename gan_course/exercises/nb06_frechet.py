@@ -318,9 +318,10 @@ _ROOT_WRONGS: list[Known] = [
                               lambda a, b: (a @ b).sqrt().sum(), lambda a, b: (a * b).sqrt().sum()),
      "The root is taken of each entry by itself. Meant is a matrix whose product with itself is "
      "cov_r cov_g: its trace is the sum of the roots of that product's eigenvalues."),
-    (None, lambda a, b: (a * b).diagonal().sqrt().sum(),
-     "The root term is what the two diagonals alone give, as with `*` in place of a product of "
-     "matrices: what stands beside the diagonals has no effect on it."),
+    (None, (lambda a, b: (a * b).diagonal().sqrt().sum(),
+            lambda a, b: _sum_of_roots(torch.linalg.eigvals(a * b))),
+     "The root term comes of entries that are multiplied one by one, as with `*`, or of the two "
+     "diagonals alone. What more does a product of two matrices do?"),
     ("fid-separate-roots", lambda a, b: (_root(a) @ _root(b)).trace(),
      "This takes the root of each covariance and multiplies the roots. That is only the root of "
      "the product if the two matrices commute, which covariances of two data sets do not."),
@@ -373,8 +374,8 @@ def _check_shift(got: list[float]) -> None:
     """Reject a wrong part of the means, found with equal covariances."""
     known: list[Known] = [
         ("fid-no-square", lambda mean_r, mean_g: (mean_r - mean_g).norm(),
-         "The covariance part is right. What the means add is their distance: what does the "
-         "formula do to the length of the difference?"),
+         "The covariance part is right. What the means add is the length of their difference: "
+         "what does the formula do to it?"),
         (None, lambda mean_r, mean_g: (mean_r - mean_g).sum().square(),
          "The covariance part is right. The differences are summed before they are squared."),
         (None, lambda mean_r, mean_g: (mean_r - mean_g).abs().sum(),

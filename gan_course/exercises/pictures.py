@@ -49,7 +49,8 @@ def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) ->
 _WRONG_LEVELS: list[tuple[str | None, Callable, str]] = [
     ("plot-per-image-scale", lambda x, low, high: (x - x.min()) / (x.max() - x.min()) * 255,
      "The images are in the grid, but each one is stretched to its own darkest and brightest "
-     "pixel: false contrast for collapsed samples. Which values are black and white for all?"),
+     "pixel, which gives a collapsed sample false contrast. Which two values should be black and "
+     "white for all?"),
     ("plot-batch-scale", lambda x, low, high: (x - low) / (high - low) * 255,
      "The images are in the grid, but each batch is stretched to its own darkest and brightest "
      "pixel, so that two grids do not compare. Which values are black and white for every batch?"),
@@ -100,4 +101,5 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
         wrong("""The grey levels are there, but no image is in one piece: pixels are interleaved, or
             in another order. A reshape swaps no axes; which ones have to be neighbours first?""")
     wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
-        mean is {got:.0f}, theirs {wanted:.0f}; it runs from {picture.min()} to {picture.max()}.""")
+        mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from {picture.min()} to
+        {picture.max()}.""")
