@@ -231,7 +231,8 @@ def describe_value(value: object) -> str:
     if value is None:
         return "nothing (None)"
     if isinstance(value, torch.Tensor):
-        return f"a {value.dtype} tensor of shape {tuple(value.shape)}".replace("torch.", "")
+        kind = str(value.dtype).removeprefix("torch.")
+        return f"a{'n' * kind.startswith('int')} {kind} tensor of shape {tuple(value.shape)}"
     if isinstance(value, tuple | list | dict):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, type):

@@ -318,9 +318,9 @@ def _name_smooth_targets(solved: list[float], asked: dict[str, float], elsewhere
             fake target and fake logits with the real one. Which target belongs to which batch?""")
     for i, kind in enumerate(asked):
         if None not in elsewhere and all(same(targets[i], solved[i]) for targets in elsewhere):
-            wrong(f"""loss-targets-ignored: The {kind} target is {round(solved[i], 3) + 0.0:g} whatever
-                is asked for: the argument `{kind}_target` changes nothing. Where should it
-                enter?""")
+            target = round(solved[i], 3) + 0.0  # not -0
+            wrong(f"""loss-targets-ignored: The {kind} target is {target:g} whatever is asked for:
+                the argument `{kind}_target` changes nothing. Where should it enter?""")
     if solved[0] > 1.001:
         wrong(f"""loss-smooth-wrong-way: The real target is {solved[0]:.3g}, above 1: smoothing asks
             D to be *less* sure, which means a target a little below 1.""")
