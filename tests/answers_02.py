@@ -2259,7 +2259,7 @@ UNFORESEEN["2.8"] = {
     "one pot": (smooth_one_pot, "one pot"),
     "a number": (smooth_variant(total=lambda r, f: (r + f).item()), "should return a tensor"),
     "detached": (smooth_variant(total=lambda r, f: (r + f).detach()), "without a gradient"),
-    "half detached": (smooth_variant(total=lambda r, f: r + f.detach()), "gradient does not reach"),
+    "half detached": (smooth_variant(total=lambda r, f: r + f.detach()), "no gradient leads"),
     "a batch": (
         smooth_variant(ce=lambda x, t: F.softplus(x) - t * x, total=lambda r, f: r[:4] + f),
         "returned shape (4,)",
