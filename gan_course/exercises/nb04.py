@@ -24,11 +24,11 @@ from .compare import (
     all_near,
     ask,
     ask_number,
-    explain,
     name_wrong,
     need_number,
     need_parts,
     off_by,
+    reject,
 )
 from .framework import calling, describe_value, exercise, need, probe_device, wrong
 
@@ -58,16 +58,16 @@ def cloud(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(probe_device())
 
 
-def reject(
+def reject_values(
     got: Sequence[float], right: Sequence[float], known: list, problems: Sequence,
     what: Sequence[str], hint: str,
 ) -> None:  # fmt: skip
-    """Reject answers to several problems that are not right: by name, or by how they differ."""
-    if all_near(got, right):
-        return
-    name_wrong(got, known, problems)
-    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not all_near(*zip(pair)))
-    wrong(f"{what[i]}: {off_by(got[i], right[i])}. {explain(got, right) or hint}")
+    """Reject wrong numbers; what: how the message begins, by problem; hint: if nothing fits."""
+
+    def say(i: int, told: str) -> str:
+        return f"{what[i]}: {off_by(got[i], right[i])}. {told or hint}"
+
+    reject(got, right, problems, known, say)
 
 
 # --- 4.1: modes and quality ----------------------------------------------------------------------
@@ -201,7 +201,7 @@ def check_modes_and_quality(answer: Callable) -> None:
     for i, what in enumerate(("The number of modes", "The quality")):
         pair = [[row[i] for row in rows] for rows in (got, right)]
         hint = "Which points are good, and for which mode does each count? Of how many is a share?"
-        reject(*pair, [], [], [f"{what} is off"] * 4, hint)
+        reject_values(*pair, [], [], [f"{what} is off"] * 4, hint)
 
 
 # --- 4.5: a detector -----------------------------------------------------------------------------
@@ -299,7 +299,7 @@ def check_distance_ratio(answer: Callable) -> None:
     got = [ask_number(answer, c, *p) for c, p in zip(calls, problems, strict=True)]
     right = [distance_ratio(*problem) for problem in problems]
     hint = "Take three samples by hand: which distances are there, and what is divided by what?"
-    reject(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
+    reject_values(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
     samples, real = cloud(1, 1, 4, 4).repeat(6, 1, 1, 1), problems[0][1]
     collapsed = ask_number(
         answer, "distance_ratio(samples, real), all samples alike", samples, real

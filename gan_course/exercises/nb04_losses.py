@@ -28,7 +28,7 @@ from .compare import (
 from .framework import calling, exercise, need, probe_device, wrong
 from .guard import seed_torch
 from .loops import need_ready
-from .nb04 import cloud, reject
+from .nb04 import cloud, reject_values
 
 MISTAKES.update(
     {
@@ -371,6 +371,6 @@ def check_feature_matching(answer: Callable) -> None:
     factors = [1.0 if all_near(got, right) else 1 / r.shape[1] for r, *_ in problems]
     if not all_near(got, [a * b for a, b in zip(factors, right, strict=True)]):
         hint = "What is averaged, over the batch or over the features, and what is squared?"
-        reject(got, right, _WRONG_MATCHING, problems, ["The value is off"] * 3, hint)
+        reject_values(got, right, _WRONG_MATCHING, problems, ["The value is off"] * 3, hint)
     if not all(close(a, f * b) for a, b, f in zip(slopes, right_slopes, factors, strict=True)):
         wrong("The value is right, but its gradient is not: is something on its way detached?")
