@@ -189,8 +189,12 @@ def test_averaged_weights_of_a_hopping_run_do_not_cover_the_ring(notebook, rings
     late.train(1000, hooks=[keep], total=3000)
     few = rings["without"].history["effective"][-1] < 2
     late.G = mean
-    modes = gh.toys.coverage(late.sample(1000), notebook["ring"]).modes
-    assert (modes[few] < 6).all()
+    points = late.sample(1000)[few]
+    assert (gh.toys.coverage(points, notebook["ring"]).modes < 6).all()
+    # They are one spot each, inside the ring.
+    middle = points.median(1, keepdim=True).values
+    assert (middle.norm(dim=-1) < 0.8).all()
+    assert ((points - middle).norm(dim=-1).quantile(0.9, dim=1) < 0.5).all()
 
 
 @pytest.mark.slow
@@ -238,6 +242,19 @@ def test_a_sure_d_stops_the_saturating_run_and_not_the_other(in_full, seed):
     assert late["minimax"]["g_norm"] < 1e-3 < 1 < late["non-saturating"]["g_norm"]
     assert runs["minimax"]["fd"][-1] > 0.95 * runs["minimax"]["fd"][0]
     assert runs["non-saturating"]["fd"][-1] < 0.9 * runs["non-saturating"]["fd"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1003, 1004])
+def test_thirty_steps_of_g_for_one_of_d_leave_one_figure_that_changes(in_full, seed):
+    names = {**in_full, "SEEDS": (seed,)}
+    exec(cell_sources(NOTEBOOK)["gwins-digits-run"], names)
+    before, *after = [images.flatten(1) for images in names["frames"].values()]
+    spread = gh.diagnostics.spread
+    assert len(after) == 5 and all(spread(x) < 0.5 * spread(before) for x in after)
+    # What one image differs from the next in at a time is little beside what 20 steps change.
+    for x, y in zip(after, after[1:], strict=False):
+        assert (x.mean(0) - y.mean(0)).abs().mean() > 2 * (x - x.mean(0)).abs().mean()
 
 
 @pytest.mark.slow
