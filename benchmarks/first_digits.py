@@ -18,12 +18,12 @@ import os
 from pathlib import Path
 
 import torch
-from PIL import Image
 from seeds import REPORTING
 
 import gan_helpers as gh
 from gan_helpers import metrics
 from gan_helpers.judges import load_judge
+from gan_helpers.live.canvas import enlarged
 
 EVERY = 250
 
@@ -58,10 +58,8 @@ def train_until_readable(dataset, judge, real, seed: int, most: int) -> gh.Train
 
 def save_picture(images: torch.Tensor, path: Path, columns: int = 12) -> None:
     """A grid of the images, each at twice its size."""
-    grid = Image.fromarray(gh.to_display(images, columns=columns))
     path.parent.mkdir(parents=True, exist_ok=True)
-    size = (2 * grid.width, 2 * grid.height)
-    grid.resize(size, Image.Resampling.NEAREST).save(path, optimize=True)
+    enlarged(images, columns=columns).save(path, optimize=True)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Score the course's own models and write the tables that notebook 06 shows.
 
     python benchmarks/scores.py              # trains on real MNIST, each model with three of the
-                                             # reporting seeds, and writes weights/scores.json
+                                             # reporting seeds, and writes its scores.json
     python benchmarks/scores.py --only NAME  # this row or table alone, beside those that stand
     python benchmarks/scores.py --quick      # a few steps, one seed, nothing written
 
@@ -22,7 +22,7 @@ from seeds import REPORTING
 from torch import Tensor
 
 import gan_helpers as gh
-from gan_course.scores import model_scores
+from gan_course.scores import STORED, model_scores
 from gan_helpers.callbacks import Averaging, LRSchedule, SpectralProjection
 
 # The settings of notebook 02, the same for both pairs; the MLP rows are the runs of notebook 06.
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few steps; nothing is written")
     parser.add_argument("--only", help="a part of a row's name, or of a data set's")
     options = parser.parse_args()
-    path = gh.judges.WEIGHTS / "scores.json"
+    path = STORED
     wanted = options.only or ""
     tables = {} if not wanted else json.loads(path.read_text(encoding="utf-8"))["tables"]
     medians = {}

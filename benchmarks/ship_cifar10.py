@@ -22,6 +22,7 @@ from torch import nn
 import gan_helpers as gh
 from gan_helpers import metrics, pretrained
 from gan_helpers.judges import load_judge
+from gan_helpers.live.canvas import enlarged
 
 MODELS = {
     "dcgan-cifar10": "dcgan",
@@ -65,8 +66,7 @@ def draw_progress(
 
     grids = {round(int(path.stem[5:]), -3) // 1000: path for path in run.glob("grid_*.pt")}
     rows = [torch.load(grids[k], weights_only=True)[:16] for k in thousands]
-    tiles = Image.fromarray(gh.to_display(torch.cat(rows), 16))
-    tiles = tiles.resize((2 * tiles.width, 2 * tiles.height), Image.Resampling.NEAREST)
+    tiles = enlarged(torch.cat(rows), columns=16)
     picture = Image.new("RGB", (tiles.width + 110, tiles.height), "white")
     picture.paste(tiles, (110, 0))
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 17)

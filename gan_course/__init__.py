@@ -1,7 +1,8 @@
 """gan_course: what makes the notebooks a course. Use it as `import gan_course as course`.
 
-Exercises that are checked at once, predictions and quizzes, the cases, the diagnosis and the ward
-of notebook 04, and the release of the students' notebooks. What the notebooks compute with is in
+Exercises that are checked at once, predictions and quizzes, the minutes and the release of the
+students' notebooks; and what a single lesson needs: the cases, charts, slides, diagnosis and ward
+of notebook 04, the knobs of 05, the table of scores of 06. What the notebooks compute with is in
 `gan_helpers`, which does not know of this package.
 """
 

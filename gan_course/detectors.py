@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_helpers.diagnostics import spread, to_nearest
+from gan_helpers.diagnostics import near_twins, spread
 from gan_helpers.metrics import check_images, classes_covered, look, precision_recall, to_float
 
 DRAWS = 200  # resamplings behind a bootstrap bound
@@ -34,11 +34,10 @@ def collapse_detectors(samples: Tensor, real: Tensor, judge: nn.Module) -> list[
     """
     fake, true = (to_float(check_images(x)) for x in (samples, real))
     seen, seen_real = look(samples, judge), look(real, judge, source="real")
-    mean, ratio, bound = distances(fake.flatten(1), true.flatten(1))
+    mean, bound = distances(fake.flatten(1), true.flatten(1))
     classes = classes_covered(seen)
     kinds = seen.logits.shape[1]
-    limit = to_nearest(seen_real.values, seen_real.values, 2).quantile(0.01)
-    twins = float((to_nearest(seen.values, seen.values, 2) < limit).float().mean())
+    twins = near_twins(seen.values, seen_real.values)
     precision, recall = (float(score) for score in precision_recall(seen, seen_real))
     effective = classes.details["effective"]
     return [
@@ -52,8 +51,8 @@ def collapse_detectors(samples: Tensor, real: Tensor, judge: nn.Module) -> list[
     ]  # fmt: skip
 
 
-def distances(samples: Tensor, real: Tensor, seed: int = 0) -> tuple[float, float, float]:
-    """Mean pairwise distance of (N, d), its ratio to that of `real`, and the ratio's upper bound.
+def distances(samples: Tensor, real: Tensor, seed: int = 0) -> tuple[float, float]:
+    """Mean pairwise distance of (N, d), and an upper bound of its ratio to that of `real`.
 
     The bound is the 97.5th percentile over resamplings of both sets; a sample drawn twice is not
     compared with itself.
@@ -70,5 +69,4 @@ def distances(samples: Tensor, real: Tensor, seed: int = 0) -> tuple[float, floa
             pairs = w.sum() ** 2 - w.square().sum()
             means.append(float(w @ table @ w / pairs))
         ratios.append(means[0] / max(means[1], 1e-12))
-    mean = float(spread(samples))
-    return mean, mean / max(float(spread(real)), 1e-12), float(np.quantile(ratios, 0.975))
+    return float(spread(samples)), float(np.quantile(ratios, 0.975))

@@ -2,11 +2,13 @@
 
 import json
 import textwrap
+from pathlib import Path
 
 import numpy as np
 
-from gan_helpers.judges import WEIGHTS
 from gan_helpers.metrics.score import digits
+
+STORED = Path(__file__).resolve().parent / "data" / "scores.json"
 
 
 def model_scores() -> str:
@@ -14,7 +16,7 @@ def model_scores() -> str:
 
     Made by `python benchmarks/scores.py`; the scores' full names stand below each table.
     """
-    tables = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))["tables"]
+    tables = json.loads(STORED.read_text(encoding="utf-8"))["tables"]
     return "\n\n".join(_table(**table) for table in tables.values())
 
 

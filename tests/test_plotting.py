@@ -7,9 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-import gan_course as course
 import gan_helpers as gh
-from gan_course import charts
 from gan_helpers import plotting
 
 
@@ -203,32 +201,6 @@ def test_rates_have_a_row_each_with_wilson_s_interval_and_the_count(monkeypatch)
     assert seen[-1][1] == "Shares with their 95 % intervals. broken: 19 of 20 (76% to 99%)."
     with pytest.raises(ValueError, match="hits"):
         plotting.rates({"broken": (3, 2)}, alt="wrong")
-
-
-def read_out(seeds, looks=4):
-    """A history as instruments write it: lists of numbers, or (looks, seeds)."""
-    shape = (looks,) if seeds is None else (looks, seeds)
-    names = [name for pair in charts.INSTRUMENTS.values() for name in pair]
-    return {"step": list(range(looks)), **{name: torch.rand(shape) for name in names}}
-
-
-@pytest.mark.parametrize("samples", [None, torch.randn(9, 2), torch.rand(9, 1, 8, 8)])
-def test_instruments_of_many_seeds_and_of_one_run(shown, samples):
-    course.plot_instruments({"ten": read_out(10)}, alt="a", samples=samples)
-    course.plot_instruments({"one": read_out(None), "two": read_out(3)}, alt="b", samples=samples)
-    assert [alt for _, alt in shown] == ["a", "b"]
-    assert not np.array_equal(shown[0][0], shown[1][0])
-
-
-def test_instruments_and_samples_are_told_in_words_where_no_words_are_given(shown):
-    history = read_out(3, looks=6)
-    history["quality"] = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])[:, None].expand(6, 3)
-    points = torch.tensor([2.0, -1.0]) + 0.01 * torch.randn(50, 2)
-    course.plot_instruments({"run": history}, samples=points, title="patient 9", kinds="classes")
-    words = shown[-1][1]
-    assert words.startswith("patient 9") and "classes covered" in words
-    assert "quality 0 at first, 0.4 to 0.5 in the last third" in words
-    assert "points around (2.0, -1.0), nine tenths of them within 0.0" in words
 
 
 def test_images_are_told_by_how_much_they_differ():

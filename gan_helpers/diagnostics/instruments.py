@@ -10,7 +10,7 @@ from ..metrics import classes_covered, frechet_distance, look, precision_recall
 from ..metrics.features import to_float
 from ..runs import TrainingRun
 from ..sampling import call, evaluating, generate, to_bytes
-from .reading import Signs, judged, spread, to_nearest
+from .reading import Signs, judged, near_twins, spread, to_nearest
 
 SEARCHED = 2000  # training images that are searched for copies, at most
 
@@ -62,7 +62,6 @@ class Instruments(Callback):
         # A training image's nearest neighbour is itself: take the second.
         nearest = to_nearest(self._seen.values, train.values, 1 + (held is run.dataset))
         self._ruler = nearest.median()
-        self._apart = to_nearest(self._seen.values, self._seen.values, 2).quantile(0.01)
         half = len(self._seen) // 2
         self.best = float(precision_recall(self._seen.take(slice(half)),
                                            self._seen.take(slice(half, None)))[0])  # fmt: skip
@@ -107,7 +106,6 @@ class Instruments(Callback):
         classes = classes_covered(seen)
         counts = torch.as_tensor(classes.details["counts"])
         quality, recall = precision_recall(seen, self._seen)
-        twin = to_nearest(seen.values, seen.values, 2)
         few = slice(min(250, self.n))
         real = to_float(self._images[few]).flatten(1)
         return {
@@ -117,7 +115,7 @@ class Instruments(Callback):
             "fd": float(frechet_distance(seen, self._seen, interval=False)),
             "diversity": float(spread(images[few].flatten(1)) / spread(real)),
             "nearest": float(to_nearest(seen.values, self._train.values).median() / self._ruler),
-            "duplicates": float((twin < self._apart).float().mean()),
+            "duplicates": near_twins(seen.values, self._seen.values),
         }  # fmt: skip
 
     @property

@@ -77,7 +77,8 @@ def verify_pair(
     The last check trains a copy of D for at most `steps` Adam steps (lr 1e-3) to tell one batch of
     real from one of generated images: a D that cannot do this will not do more. The networks and
     the random state are left as they were. Checks that need what an earlier one found broken are
-    left out. Raises TypeError for what are not networks and a data set.
+    left out. Raises TypeError for what are not networks and a data set, ValueError where the size
+    of z is not known.
     """
     verify.check_kinds(generator, discriminator, dataset)
     n = min(batch_size, len(dataset)) // verify.images_a_logit(discriminator)

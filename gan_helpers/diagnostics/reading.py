@@ -79,3 +79,9 @@ def to_nearest(samples: Tensor, others: Tensor, k: int = 1) -> Tensor:
     Within one set k is 2: each is its own nearest. With fewer than k others, to the last of them.
     """
     return torch.cdist(samples, others).kthvalue(min(k, len(others))).values
+
+
+def near_twins(samples: Tensor, real: Tensor) -> float:
+    """The share of samples (N, d) with another one nearer than 99 % of the real (M, d) have."""
+    limit = to_nearest(real, real, 2).quantile(0.01)
+    return float((to_nearest(samples, samples, 2) < limit).float().mean())

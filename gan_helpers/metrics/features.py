@@ -69,6 +69,7 @@ class Features:
 
 
 def check_matrix(name: str, matrix: Tensor) -> None:
+    """ValueError unless it is a finite floating-point matrix (N, d) with something in it."""
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(
             f"{name} have shape {tuple(matrix.shape)}; expected (N, d), a row a sample"
@@ -103,6 +104,7 @@ def check_images(images: Tensor | np.ndarray, shape: Sequence[int] | None = None
 
 
 def to_float(images: Tensor) -> Tensor:
+    """uint8 images as float32 in [-1, 1]; float ones as float32."""
     return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
 
 

@@ -53,10 +53,12 @@ class Score:
 
 
 def count(n: int) -> str:
+    """A count as names of scores have it: 10k, 2,048."""
     return f"{n / 1000:g}k" if n >= 1000 and n % 100 == 0 else f"{n:,}"
 
 
 def digits(value: float) -> str:
+    """A value with three digits or so: 8.71, 0.453, 1.20e-04."""
     if abs(value) < 1e-9 or abs(value) >= 1000:
         return f"{value:.0f}"
     places = max(0, 3 - max(0, math.floor(math.log10(abs(value))) + 1))
@@ -72,6 +74,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 
 def standard_error(values: Tensor) -> float:
+    """Of the mean of independent values (N,)."""
     return float(values.std()) / math.sqrt(len(values))
 
 
