@@ -2411,7 +2411,7 @@ UNFORESEEN["2.8"] |= {
         lambda r, f, real_target=0.9, fake_target=0.0: (
             2 * smooth_nan_slopes(r, f, real_target, fake_target)
         ),
-        "the real logits enter in a way that fits no target",
+        "the slope by the real logits is not finite",
     ),
     "no value": (
         smooth_variant(total=lambda r, f: (r + f)[None][:0]),

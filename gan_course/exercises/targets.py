@@ -132,6 +132,8 @@ def say_targets(groups: Mapping[str, Group], asked: Mapping[str, float], nouns: 
 
 def _say_batch(what: str, group: Group, asked: float) -> str:
     found = fit(group.logits, group.slopes)
+    if found is None and not torch.isfinite(group.slopes).all():
+        return f"the slope by the {what} is not finite"
     if found is None:
         targets = group.logits.sigmoid() - len(group) * group.slopes
         if len(group) and targets.min() > -0.05 and targets.max() < 1.05:
