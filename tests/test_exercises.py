@@ -368,6 +368,7 @@ class Spoiled:
         (float, "the class float"),
         (np.str_("1.5"), "a str_ came back"),
         ("1.5", "a str came back"),
+        (np.bytes_(b"1.5"), "a bytes_ came back"),
         (np.datetime64("2020-01-01"), "a datetime64 came back"),
         (10**400, "too large for a float"),
         (Spoiled(), "a Spoiled came back"),

@@ -76,7 +76,7 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
         wrong(f"""`{call}` should return a plain number, but a tensor came back. A tensor may keep a
             whole graph alive in your history: which method turns one value into a number?""")
     if isinstance(value, complex) or "complex" in str(getattr(value, "dtype", "")):
-        wrong(f"`{call}` gives a complex number.{_say_rest(value)}")
+        wrong(f"`{call}` gives a complex number.{_say_imaginary(value)}")
     if not plain and isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) != 1:
         wrong(f"""`{call}` should give one number, but shape {tuple(value.shape)} came back. What
             turns these into one?""")
@@ -92,7 +92,7 @@ def _as_float(value: object, plain: bool, call: str) -> float | None:
     try:
         if not plain and isinstance(value, Tensor | np.ndarray):
             value = value.item()
-        elif not plain and hasattr(value, "__float__") and not isinstance(value, str):
+        elif not plain and hasattr(value, "__float__") and not isinstance(value, str | bytes):
             value = float(value)
         return float(value) if isinstance(value, numbers.Real) else None
     except OverflowError:
@@ -101,7 +101,7 @@ def _as_float(value: object, plain: bool, call: str) -> float | None:
         return None
 
 
-def _say_rest(value: object) -> str:
+def _say_imaginary(value: object) -> str:
     """What the imaginary part of a complex number tells."""
     try:
         number = complex(value)

@@ -46,8 +46,7 @@ def measure(
     need_tensor(got, call, finite=False)
     if not got.numel():
         wrong(f"""`{call}` returned shape {tuple(got.shape)}: it holds no value at all, where one
-            number for the batch was expected. Which operation leaves nothing of
-            the batch?""")
+            number for the batch was expected. Which operation leaves nothing of the batch?""")
     if got.numel() != 1:
         wrong(f"""`{call}` returned shape {tuple(got.shape)}: one value for each sample. What turns
             a batch of losses into one number?""")
