@@ -1414,6 +1414,91 @@ UNFORESEEN["2.4"] |= {
         "reports another loss",
     ),
 }
+
+
+def d_of_type(real_type=None, fake_type=None):
+    """A d_step that shows D images of another type than its weights have."""
+
+    def d_step(G, D, d_optimizer, real, latent_dim):
+        fake = G(torch.randn(len(real), latent_dim)).detach()
+        d_optimizer.zero_grad()
+        loss = F.softplus(-D(real.to(real_type))).mean() + F.softplus(D(fake.to(fake_type))).mean()
+        loss.backward()
+        d_optimizer.step()
+        return loss.item()
+
+    return d_step
+
+
+def d_to_and_fro(G, D, d_optimizer, real, latent_dim):
+    """The images pass through float64, and D gets them in its own type."""
+    return d_plain(G, D, d_optimizer, real.double().float(), latent_dim)
+
+
+def d_in_chunks(last):
+    """Pieces of 16 by hand, where the last one may be empty."""
+
+    def d_step(G, D, d_optimizer, real, latent_dim):
+        d_optimizer.zero_grad()
+        total = 0.0
+        for start in range(0, len(real) + last, 16):
+            part = real[start : start + 16]
+            fake = G(torch.randn(len(part), latent_dim)).detach()
+            loss = (F.softplus(-D(part)).sum() + F.softplus(D(fake)).sum()) / len(real)
+            loss.backward()
+            total += loss.item()
+        d_optimizer.step()
+        return total
+
+    return d_step
+
+
+def d_changes_the_rate(G, D, d_optimizer, real, latent_dim):
+    d_optimizer.param_groups[0]["lr"] *= 0.9
+    return d_plain(G, D, d_optimizer, real, latent_dim)
+
+
+def g_changes_the_rate(G, D, g_optimizer, batch_size, latent_dim):
+    g_optimizer.param_groups[0]["lr"] *= 0.9
+    return g_plain(G, D, g_optimizer, batch_size, latent_dim)
+
+
+CORRECT["2.4"] |= {
+    "through float64 and back": d_to_and_fro,
+    "an empty piece at the end": d_in_chunks(1),
+}
+_OTHER_TYPES = {
+    "real images in float64": (torch.float64, None),
+    "real images in float16": (torch.float16, None),
+    "real images in bfloat16": (torch.bfloat16, None),
+    "real images in uint8": (torch.uint8, None),
+    "fakes in float64": (None, torch.float64),
+    "both in float64": (torch.float64, torch.float64),
+    "both in uint8": (torch.uint8, torch.uint8),
+}
+UNFORESEEN["2.4"] |= {
+    name: (d_of_type(*types), "must have the same dtype, but got")
+    for name, types in _OTHER_TYPES.items()
+}
+UNFORESEEN["2.4"] |= {
+    "the learning rate": (d_changes_the_rate, "changes the settings of the optimiser"),
+    "a complex number": (
+        d_variant(report=lambda loss: complex(loss.item())),
+        "gives a complex number. Its imaginary part is 0",
+    ),
+    "an enormous number": (d_variant(report=lambda loss: 10**400), "too large for a float"),
+    "no number but its class": (d_variant(report=lambda loss: float), "the class float"),
+}
+UNFORESEEN["2.5"] |= {
+    "fakes in float64": (
+        g_variant(prepare=lambda fake: fake.double()),
+        "must have the same dtype, but got Double and Float",
+    ),
+    "a learning rate of its own": (
+        g_changes_the_rate,
+        "changes the settings of the optimiser",
+    ),
+}
 UNFORESEEN["2.4"] |= {
     "targets at random": (
         d_variant(ce=lambda x, t: BCE(x, 0.7 + 0.3 * torch.rand_like(x) if t else 0 * x)),
@@ -1865,6 +1950,28 @@ CORRECT["2.6"]["batches: small batches"] = PlantedBug(
 )
 UNFORESEEN["2.6"]["simultaneous"] = (train_gan_simultaneous, "both gradients are taken first")
 
+UNFORESEEN["2.6"] |= {
+    f"the losses as {what}": (
+        PlantedBug(LOOP, ("return history", f'return history | {{"d_loss": {made}}}')),
+        "not a list",
+    )
+    for what, made in {
+        "one tensor": "torch.tensor(1.0)",
+        "one array": "np.array(1.0)",
+        "their sum": 'sum(history["d_loss"])',
+    }.items()
+}
+CORRECT["2.6"] |= {
+    f"the losses as {what}": PlantedBug(
+        LOOP, ("return history", f"return {{k: {made} for k, v in history.items()}}")
+    )
+    for what, made in {"arrays": "np.array(v)", "tuples": "tuple(v)"}.items()
+}
+UNFORESEEN["2.6"]["complex losses"] = (
+    PlantedBug(LOOP, ('["d_loss"].append(d_loss.item())', '["d_loss"].append(d_loss.item() + 0j)')),
+    "history['d_loss'][0]` gives a complex number. Its imaginary part is 0",
+)
+
 CLINIC = clinic_source(())
 CORRECT["2.11"] = {
     "repaired": PlantedBug(CLINIC),
@@ -2016,6 +2123,20 @@ UNFORESEEN["2.11"] |= {
         "not images as G draws them",
     ),
 }
+UNFORESEEN["2.11"]["snapshots of an average"] = (
+    PlantedBug(
+        CLINIC,
+        ("    for step in", "    import copy\n    mean = copy.deepcopy(G)\n    for step in"),
+        (
+            "            with torch.no_grad():\n",
+            "            with torch.no_grad():\n"
+            "                for a, b in zip(mean.parameters(), G.parameters()):\n"
+            "                    a.lerp_(b, 0.5)\n",
+        ),
+        ("append(G(fixed_noise))", "append(mean(fixed_noise))"),
+    ),
+    "with other weights than the trained one ever has",
+)
 MUTANTS["2.11"]["snapshots of the training's fakes"] = (
     UNFORESEEN["2.11"].pop("snapshots of the training's fakes")[0],
     "plot-new-noise",
@@ -2271,6 +2392,31 @@ UNFORESEEN["2.8"] = {
     ),
     "squares": (smooth_variant(ce=lambda x, t: ((x - t) ** 2).mean()), "squares of the logits"),
     "other names": (lambda real, fake, a=0.9, b=0.0: smooth_bce(real, fake, a, b), "real_target"),
+}
+
+MUTANTS["2.8"] |= {
+    "nan": (smooth_variant(total=lambda r, f: (r + f) * float("nan")), "loss-log-sigmoid-nan"),
+}
+
+
+def smooth_nan_slopes(real_logits, fake_logits, real_target=0.9, fake_target=0.0):
+    """The right value, with a root of 0 in it, whose slope is not finite."""
+    nothing = 0 * (real_logits - real_logits).sqrt().sum()
+    return smooth_bce(real_logits, fake_logits, real_target, fake_target) + nothing
+
+
+UNFORESEEN["2.8"] |= {
+    "nan in the slopes": (smooth_nan_slopes, "its slope by real logits is not finite"),
+    "another loss with nan in the slopes": (
+        lambda r, f, real_target=0.9, fake_target=0.0: (
+            2 * smooth_nan_slopes(r, f, real_target, fake_target)
+        ),
+        "the slope by the real logits is not finite",
+    ),
+    "no value": (
+        smooth_variant(total=lambda r, f: (r + f)[None][:0]),
+        "returned shape (0,): it holds no value at all",
+    ),
 }
 
 UNMADE = {"2.11": {"loop-d-steps-inverted", "step-globals"}}  # its loop has no d_steps

@@ -119,6 +119,17 @@ class FlatGenerator(ConditionalGenerator):
         return super().forward(z, y).flatten(1)
 
 
+class SpareLayerGenerator(ConditionalGenerator):
+    def __init__(self, latent_dim=64, num_classes=10, hidden_dim=256):
+        super().__init__(latent_dim, num_classes, hidden_dim)
+        self.spare = nn.Linear(3, 3)
+
+
+class CutLabelGenerator(ConditionalGenerator):
+    def forward(self, z, y):
+        return self.net(torch.cat([z, self.label(y).detach()], dim=1))
+
+
 CORRECT["5.1"] = {
     "one-hot": OneHotGenerator,
     "two branches, added": BranchGenerator,
@@ -138,6 +149,8 @@ MUTANTS["5.1"] = {
     "no tanh": (NoTanhGenerator, "arch-no-output-activation"),
 }
 UNFORESEEN["5.1"] = {
+    "a layer that is not used": (SpareLayerGenerator, "does not depend on spare.weight"),
+    "the label's code detached": (CutLabelGenerator, "depends on label.weight, but no gradient"),
     "two classes share a code": (HalvedClassesGenerator, "The classes 0 and 1 lead to the same"),
     "five codes for all": (WrappedTooEarlyGenerator, "The classes 0 and 5 lead to the same"),
     "labels sorted": (SortingGenerator, "does each row get that of its own label"),
@@ -240,6 +253,16 @@ class DetachedDiscriminator(ConditionalDiscriminator):
         return super().forward(images.detach(), y)
 
 
+class DetachedOutputDiscriminator(ConditionalDiscriminator):
+    def forward(self, images, y):
+        return super().forward(images, y).detach()
+
+
+class RoundingDiscriminator(ConditionalDiscriminator):
+    def forward(self, images, y):
+        return super().forward((4 * images).round() / 4 + 0.1 * images, y)
+
+
 class HalfDiscriminator(ConditionalDiscriminator):
     def forward(self, images, y):
         return super().forward(F.pad(images[:, :, :14], (0, 0, 0, 14)), y)
@@ -284,7 +307,9 @@ UNFORESEEN["5.2"] = {
     "one logit for the batch": (SummedDiscriminator, "returned shape ()"),
     "never negative": (SignDiscriminator, "only one sign"),
     "a ReLU at the end": (ReluDiscriminator, "What does the last line of D apply"),
-    "image detached": (DetachedDiscriminator, "no gradient gets back to it"),
+    "image detached": (DetachedDiscriminator, "no gradient comes back to the images"),
+    "output detached": (DetachedOutputDiscriminator, "but no gradient gets there"),
+    "image rounded on the way": (RoundingDiscriminator, "is not how its output changes"),
     "half of the image": (HalfDiscriminator, "50% of the pixels"),
 }
 
@@ -339,7 +364,68 @@ def sent_back_apart(G, D, d_optimizer, real, labels, latent_dim):
     return first.item() + second.item()
 
 
+def by_torch_func(G, D, d_optimizer, real, labels, latent_dim):
+    with torch.no_grad():
+        fake = G(torch.randn(len(real), latent_dim), labels)
+
+    def loss(weights):
+        says_real = torch.func.functional_call(D, weights, (real, labels))
+        return usual(says_real, torch.func.functional_call(D, weights, (fake, labels)))
+
+    weights = {name: p.detach() for name, p in D.named_parameters()}
+    slopes, value = torch.func.grad_and_value(loss)(weights)
+    for name, p in D.named_parameters():
+        p.grad = slopes[name]
+    d_optimizer.step()
+    return value.item()
+
+
+def in_pieces(G, D, d_optimizer, real, labels, latent_dim):
+    """Pieces of 16, the last one perhaps empty."""
+    d_optimizer.zero_grad()
+    total = 0.0
+    for start in range(0, len(real) + 1, 16):
+        x, y = real[start : start + 16], labels[start : start + 16]
+        fake = G(torch.randn(len(x), latent_dim), y).detach()
+        loss = (F.softplus(-D(x, y)).sum() + F.softplus(D(fake, y)).sum()) / len(real)
+        loss.backward()
+        total += loss.item()
+    d_optimizer.step()
+    return total
+
+
+def before(change):
+    """A d_step that first does something to (d_optimizer, real, labels)."""
+
+    def d_step(G, D, d_optimizer, real, labels, latent_dim):
+        real, labels = change(d_optimizer, real, labels) or (real, labels)
+        return step()(G, D, d_optimizer, real, labels, latent_dim)
+
+    return d_step
+
+
+def slows_down(d_optimizer, real, labels):
+    d_optimizer.param_groups[0]["lr"] *= 0.9
+
+
+def scales_in_place(d_optimizer, real, labels):
+    real.mul_(0.5)
+
+
+def scales_and_back(d_optimizer, real, labels):
+    return real.mul(0.5).mul(2), labels
+
+
+def sorts_labels(d_optimizer, real, labels):
+    order = labels.argsort()
+    labels.copy_(labels[order])
+    return real[order], labels
+
+
 CORRECT["5.3"] = {
+    "torch.func": by_torch_func,
+    "pieces, the last one empty": in_pieces,
+    "a copy is scaled, and back": before(scales_and_back),
     "one call of D": in_one_call,
     "two backward passes": sent_back_apart,
     "the batch's labels in another order": step(lambda y: y[torch.randperm(len(y))]),
@@ -359,6 +445,25 @@ MUTANTS["5.3"] = {
     "targets swapped": (step(loss=lambda r, f: usual(f, r)), "step-swapped-labels"),
 }
 UNFORESEEN["5.3"] = {
+    f"real images in {name}": (
+        before(lambda o, real, y, name=name: (real.to(getattr(torch, name)), y)),
+        f"must have the same dtype, but got {said} and Float",
+    )
+    for name, said in {
+        "float64": "Double",
+        "float16": "Half",
+        "bfloat16": "BFloat16",
+        "uint8": "Byte",
+    }.items()
+}
+UNFORESEEN["5.3"] |= {
+    "a learning rate of its own": (before(slows_down), "changes the settings of the optimiser"),
+    "scales the images in place": (before(scales_in_place), "changes the real images"),
+    "sorts the labels in place": (before(sorts_labels), "changes the labels"),
+    "short labels": (
+        before(lambda o, real, y: (real, y.int())),
+        "where an int64 tensor of shape (48,) was expected",
+    ),
     "real labels shuffled": (step(real_labels=lambda y: y.flip(0)), "labels that are not theirs"),
     "real term doubled": (
         step(loss=lambda r, f: 2 * F.softplus(-r).mean() + F.softplus(f).mean()),
@@ -530,7 +635,23 @@ MUTANTS["5.6"] = {
         "loss-log-sigmoid-nan",
     ),
 }
+
+
+def far_off(change):
+    """A factory of kplus1_losses that changes its terms where a logit is above 100."""
+
+    def kplus1_losses(labelled_logits, labels, real_logits, fake_logits):
+        terms = by_cross_entropy(labelled_logits, labels, real_logits, fake_logits)
+        return change(terms) if real_logits.max() > 100 else terms
+
+    return kplus1_losses
+
+
 UNFORESEEN["5.6"] = {
+    "two terms far off": (far_off(lambda terms: terms[:2]), "at large logits` should return 3"),
+    "nothing far off": (far_off(lambda terms: None), "nothing (None) came back"),
+    "numbers far off": (far_off(lambda terms: [t.item() for t in terms]), "a float came back"),
+    "detached far off": (far_off(lambda terms: [t.detach() for t in terms]), "no gradient"),
     "no normaliser": (three(real=lambda r: -r.logsumexp(1).mean()), "normaliser is missing"),
     "half of a term": (three(fake=lambda f: F.softplus(f.logsumexp(1)).mean() / 2), "half"),
     "another order": (lambda *a: by_columns(*a)[::-1], "In which order"),
@@ -571,6 +692,10 @@ MUTANTS["5.7"]["of those said"] = (
     "acc-by-predicted",
 )
 UNFORESEEN["5.7"] = {
+    "complex": (
+        lambda said, asked, num_classes=10: by_counts(said, asked, num_classes) + 0j,
+        "returned a tensor of complex64",
+    ),
     "of all images": (
         lambda said, asked, num_classes=10: (
             torch.bincount(asked[said == asked], minlength=num_classes) / len(asked)

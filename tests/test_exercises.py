@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import threading
 import time
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ from gan_course.exercises import (
     summary,
 )
 from gan_course.exercises.catalogue import MISTAKES, WAITING
-from gan_course.exercises.compare import need_tensor
+from gan_course.exercises.compare import first_off, need_number, need_parts, need_tensor
 from gan_course.exercises.guard import TimeUp, run_limited
 from gan_helpers import plotting
 
@@ -164,7 +167,7 @@ def test_the_catalogue_lists_what_some_exercise_names_and_says_where_the_others_
     named = {mistake for found in all_exercises() for mistake in found.mistakes}
     assert set(MISTAKES) == named
     assert not set(WAITING) & set(MISTAKES)
-    written = {found.id.split(".")[0] for found in all_exercises()} - {"6"}
+    written = {found.id.split(".")[0] for found in all_exercises()}
     assert not {str(notebook) for notebook, _ in WAITING.values()} & written
 
 
@@ -340,6 +343,64 @@ def test_an_undeclared_mistake_keeps_its_message_and_loses_its_name():
     )
     result = evaluate("2.98", lambda x: x / 2)
     assert result.mistake is None and result.message.startswith("Every value is halved")
+
+
+# --- odd values ----------------------------------------------------------------------------------
+
+
+class Spoiled:
+    """Looks like a number and like a list, and is neither."""
+
+    def __float__(self):
+        raise RuntimeError
+
+    def __iter__(self):
+        raise RuntimeError
+
+    def __len__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float, "the class float"),
+        (np.str_("1.5"), "a str_ came back"),
+        ("1.5", "a str came back"),
+        (np.bytes_(b"1.5"), "a bytes_ came back"),
+        (np.datetime64("2020-01-01"), "a datetime64 came back"),
+        (10**400, "too large for a float"),
+        (Spoiled(), "a Spoiled came back"),
+        (math.inf, "not finite"),
+        (2 + 0j, "Its imaginary part is 0"),
+        (2 + 1e-12j, "as rounding leaves it in the root of a matrix"),
+        (np.complex64(2 + 1j), "Where does its imaginary part come from"),
+        (np.array([1j, 2j]), "Where does its imaginary part come from"),
+    ],
+)
+def test_what_is_no_real_number_is_rejected_in_words(value, words, plain):
+    with pytest.raises(framework.Rejected, match=words):
+        need_number(value, "f(x)", plain=plain)
+
+
+def test_numbers_of_other_types_are_taken_for_what_they_are():
+    for value in (1, np.float32(1), np.int64(1), Fraction(1)):
+        assert need_number(value, "f(x)") == 1.0
+    for value in (torch.ones(1), np.ones((1, 1)), torch.tensor(1), Decimal(1)):
+        assert need_number(value, "f(x)", plain=False) == 1.0
+
+
+@pytest.mark.parametrize("value", [Spoiled(), 1, None, "ab", {1: 2, 3: 4}])
+def test_what_does_not_unpack_is_rejected_in_words(value):
+    with pytest.raises(framework.Rejected, match="should return 2 things, one and other"):
+        need_parts(value, "f(x)", "one", "other")
+
+
+def test_the_first_wrong_answer_is_found():
+    assert first_off([1.0, 2.0, 3.0], [1.0, 2.5, 3.5]) == 1
+    assert first_off([1.0, 2.0], [1.0, 2.0]) is None
+    assert first_off("ab", "aB", str.__eq__) == 1
 
 
 # --- time ----------------------------------------------------------------------------------------

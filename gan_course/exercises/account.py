@@ -35,7 +35,8 @@ class Account:
         calls = watch.judged(step, name)
         if name == "G":  # only what went on to the images can have come to G
             calls = [call for call in calls if call.through or call.functional]
-        owners, self._columns = [], []
+        owners: list[tuple[Call, Tensor]] = []
+        self._columns: list[Tensor] = []
         for call in calls:
             slopes = _slopes(watch, name, call).cpu().double()
             parts = [back for back in call.back if torch.isfinite(back).all()]
@@ -50,18 +51,19 @@ class Account:
         factors, self.rest = _least_squares(self._columns, self.gradient)
         self.held = float(factors[-1]) if held is not None else 0.0
         weights = {call: torch.zeros(len(call.logits), dtype=torch.float64) for call in calls}
-        for (call, part), factor in zip(owners, factors, strict=False):
+        for (call, part), factor in zip(owners, factors[: len(owners)], strict=True):
             weights[call] += factor * part
         small = 1e-4 * max((w.abs().max().item() for w in weights.values()), default=0.0)
-        self.shares = {
-            call: w
-            for call, w in weights.items()
-            if w.abs().max() > small
-            # or its slopes are 0 as such, as where D is sure of itself
-            or call.epoch == step.epoch
-            and call.back
-            and max(back.abs().max() for back in call.back) <= small
-        }
+
+        def has_part(call: Call) -> bool:
+            if weights[call].abs().max() > small:
+                return True
+            if call.epoch != step.epoch or not call.back:
+                return False
+            # Its slopes are 0 as such, as where D is sure of itself.
+            return max(back.abs().max() for back in call.back) <= small
+
+        self.shares = {call: w for call, w in weights.items() if has_part(call)}
 
     @property
     def complete(self) -> bool:
@@ -157,7 +159,7 @@ def _say_strange(watch: Watch, row: Tensor, name: str) -> None:
     """Say what an image is that is neither real nor a fake: most like which, and how changed."""
     match, whose, factor, shift = 0.0, "real images reach D", 0.0, 0.0
     banks = [(whose, watch.images.flatten(1).to(row) / 127.5 - 1)]
-    banks += [("fakes reach D", call.rows) for call in watch.fakes()]
+    banks += [("fakes reach D", call.rows) for call in watch.fakes() if len(call.rows)]
     y = row - row.mean()
     for noun, bank in banks:
         x = bank - bank.mean(1, keepdim=True)

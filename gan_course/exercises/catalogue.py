@@ -83,5 +83,4 @@ WAITING: dict[str, tuple[int, str]] = {
     "gp-one-sided": (7, "only norms above 1 are penalised"),
     "wgan-sigmoid": (7, "the critic keeps its sigmoid or cross-entropy"),
     "wgan-sign": (7, "the critic's loss has the wrong sign"),
-    "fid-resize": (6, "resized with another filter"),
 }

@@ -76,20 +76,43 @@ def need_number(value: object, call: str, *, plain: bool = True, finite: bool = 
         wrong(f"""`{call}` should return a plain number, but a tensor came back. A tensor may keep a
             whole graph alive in your history: which method turns one value into a number?""")
     if isinstance(value, complex) or "complex" in str(getattr(value, "dtype", "")):
-        wrong(f"""`{call}` gives a complex number. Rounding gives a matrix root tiny imaginary
-            parts; which part of them is meant?""")
-    number = value
-    if not plain and isinstance(value, Tensor | np.ndarray):
-        if math.prod(value.shape) != 1:
-            wrong(f"""`{call}` should give one number, but shape {tuple(value.shape)} came back.
-                What turns these into one?""")
-        number = value.item()
-    elif not plain and hasattr(value, "__float__"):
-        number = float(value)
-    if not isinstance(number, numbers.Real) or isinstance(value, bool):
+        wrong(f"`{call}` gives a complex number.{_say_imaginary(value)}")
+    if not plain and isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) != 1:
+        wrong(f"""`{call}` should give one number, but shape {tuple(value.shape)} came back. What
+            turns these into one?""")
+    number = _as_float(value, plain, call)
+    if number is None or isinstance(value, bool):
         wrong(f"`{call}` should give one number, but {describe_value(value)} came back.")
     need(not finite or math.isfinite(number), f"`{call}` returned {number}, which is not finite.")
-    return float(number)
+    return number
+
+
+def _as_float(value: object, plain: bool, call: str) -> float | None:
+    """The value as a float, or None. Unless `plain`, what Python can make a float of counts too."""
+    try:
+        if not plain and isinstance(value, Tensor | np.ndarray):
+            value = value.item()
+        elif not plain and hasattr(value, "__float__") and not isinstance(value, str | bytes):
+            value = float(value)
+        return float(value) if isinstance(value, numbers.Real) else None
+    except OverflowError:
+        return wrong(f"`{call}` gives a number that is too large for a float.")
+    except Exception:  # a class, or an object of the reader's own whose `__float__` fails
+        return None
+
+
+def _say_imaginary(value: object) -> str:
+    """What the imaginary part of a complex number tells."""
+    try:
+        number = complex(value)
+    except Exception:  # several, or none
+        return " Where does its imaginary part come from?"
+    if number.imag == 0:
+        return " Its imaginary part is 0: which part is meant?"
+    if abs(number.imag) < 1e-6 * abs(number.real):
+        return """ Its imaginary part is tiny, as rounding leaves it in the root of a matrix: which
+            part is meant?"""
+    return " Where does its imaginary part come from?"
 
 
 def ask_number(function: Callable, call: str, *given: Any, **options: Any) -> float:
@@ -101,7 +124,7 @@ def need_parts(value: object, call: str, *names: str) -> tuple:
     """Reject anything that does not unpack into parts of these names; return them."""
     try:
         parts = () if isinstance(value, str | dict | set) else tuple(value)
-    except TypeError:
+    except Exception:  # nothing to unpack, or it fails on the way
         parts = ()
     if len(parts) != len(names):
         wrong(f"""`{call}` should return {len(names)} things, {" and ".join(names)};
@@ -152,6 +175,14 @@ def name_wrong(
                 continue
             if all(same(*pair) for pair in zip(got, made, strict=True)):
                 wrong(message, mistake)
+
+
+def first_off(
+    got: Sequence[Any], right: Sequence[Any], same: Callable[[Any, Any], bool] = near
+) -> int | None:
+    """The place of the first answer that is not the same as the right one; None if all are."""
+    pairs = enumerate(zip(got, right, strict=True))
+    return next((i for i, pair in pairs if not same(*pair)), None)
 
 
 # --- solve, then speak ---------------------------------------------------------------------------
@@ -264,8 +295,8 @@ def reject(
     say(i, told): the message, where problem i is the first that is answered wrong, and `explain`
     found `told`. terms, sizes: as for `explain`, but with formulas of a problem for values.
     """
-    off = [i for i, pair in enumerate(zip(got, right, strict=True)) if not same(*pair)]
-    if not off:
+    first = first_off(got, right, same)
+    if first is None:
         return
     name_wrong(got, known, problems, same)
     with_values = {
@@ -274,7 +305,7 @@ def reject(
     }
     measured = {name: [f(*problem) for problem in problems] for name, f in (sizes or {}).items()}
     flat = (torch.cat([as_tensor(part).flatten() for part in parts]) for parts in (got, right))
-    wrong(say(off[0], explain(*flat, with_values, measured)))
+    wrong(say(first, explain(*flat, with_values, measured)))
 
 
 def _factor(got: np.ndarray, other: np.ndarray) -> float | None:

@@ -41,6 +41,9 @@ CAUSES: list[Cause] = [
      r"must match the size of tensor", None,
      "two neighbouring sizes do not fit. Follow the shape from layer to layer; images may "
      "need to be flattened first."),
+    (r"have the same dtype", None,
+     "numbers of two types meet in one layer, whose weights are float32 unless told otherwise. "
+     "Where does the other type come in?"),
     (r"[Tt]arget size .* (input size|must be the same)", None,
      "the targets do not have the shape of the logits. Making them from the logits themselves "
      "keeps both in step."),
@@ -121,6 +124,7 @@ def is_stub(error: BaseException) -> bool:
 
 
 def short(error: BaseException) -> str:
+    """The first line of an error's message, at most 200 characters of it."""
     lines = str(error).strip().splitlines()
     text = re.sub(r"\s+", " ", lines[0] if lines else "no message").rstrip(".")
     return text if len(text) <= 200 else text[:197] + "..."

@@ -25,12 +25,15 @@ class Measured:
 
     @property
     def off(self) -> str:
+        """How the loss's value differs from the right one, in words."""
         return off_by(self.value.item(), self.right.item())
 
     def value_fits(self) -> bool:
+        """Whether the loss's value is right."""
         return close(self.value, self.right, tolerance=1e-4, absolute=1e-5)
 
     def wrong_slopes(self) -> list[str]:
+        """Of which logits, "real" or "fake", the loss's slopes are wrong."""
         return [k for k, side in self.sides.items() if not close(side.slopes, self.right_slopes[k])]
 
 
@@ -41,6 +44,9 @@ def measure(
     leaves = [part.clone().requires_grad_() for part in logits.values()]
     got = ask(function, call, *leaves, hints=hints)
     need_tensor(got, call, finite=False)
+    if not got.numel():
+        wrong(f"""`{call}` returned shape {tuple(got.shape)}: it holds no value at all, where one
+            number for the batch was expected. Which operation leaves nothing of the batch?""")
     if got.numel() != 1:
         wrong(f"""`{call}` returned shape {tuple(got.shape)}: one value for each sample. What turns
             a batch of losses into one number?""")
@@ -62,6 +68,10 @@ def need_slopes(found: Measured) -> None:
         if not side.slopes.any():
             wrong(f"""`{found.call}` returns the right number, but no gradient leads from it to the
                 {name} logits. Is there a `detach`, an `item` or a `no_grad` on the way?""")
+        if not torch.isfinite(side.slopes).all():
+            wrong(f"""`{found.call}` returns the right number, but its slope by {name} logits is not
+                finite. Which root, logarithm or division on the way has no finite slope where it is
+                taken?""")
         worst = int((side.slopes - right).abs().argmax())
         off = off_by(side.slopes[worst].item(), right[worst].item())
         wrong(f"""`{found.call}` returns the right number, but its slope by the {name} logit

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gan_helpers.losses import Objective
-
 from .account import Account
 from .compare import need_number, off_by
-from .framework import describe_value, need, wrong
-from .steps import Step, Watch
+from .framework import calling, describe_value, need, probe_device, wrong
+from .steps import LATENT, Step, Watch
 from .verdicts import assess_step, cross_entropy
 
 _NEITHER = """step-globals: `{call}` uses neither of the networks passed in. Which names in your
@@ -145,6 +143,60 @@ def one_step(watch: Watch, name: str, optimizer: object, call: str) -> Step:
     return wrong(f"After `{call}` nothing has moved: `{given}` was never told to step.")
 
 
+# --- one call of d_step or g_step ----------------------------------------------------------------
+
+
+def one_call(
+    answer: Callable,
+    watch: Watch,
+    name: str,
+    optimizer: torch.optim.Optimizer,
+    call: str,
+    indices: Sequence[int],
+) -> tuple[Step, object]:
+    """Call d_step or g_step once; the step that it took, and what it returned.
+
+    indices: the images of the batch. D's step is handed them, with their labels if the networks
+    take labels; G's step only their number.
+    """
+    watch.begin()
+    given: dict[str, Tensor] = {}
+    if name == "D":
+        given["real images"] = watch.data.take(list(indices)).to(probe_device())
+    if name == "D" and watch.classes is not None:
+        given["labels"] = watch.data.labels[list(indices)].to(probe_device())
+    before = {what: tensor.clone() for what, tensor in given.items()}
+    settings = _settings(optimizer)
+    batch = given.values() if name == "D" else [len(indices)]
+    with watch.on(), calling(call):
+        reported = answer(watch.G, watch.D, optimizer, *batch, LATENT)
+    step = one_step(watch, name, optimizer, call)
+    for what, tensor in given.items():
+        if not torch.equal(tensor, before[what]):
+            wrong(f"""`{call}` changes the {what} that it is given, so that whoever uses them next
+                gets others. Operations whose names end in _ work in place.""")
+    for now, old in zip(_settings(optimizer), settings, strict=False):
+        if any(now.get(key) != value for key, value in old.items()):
+            wrong(f"`{call}` changes the settings of the optimiser that it is given.")
+    return step, reported
+
+
+def _settings(optimizer: torch.optim.Optimizer) -> list[dict]:
+    """The learning rate and the like, by group of parameters."""
+    groups = optimizer.param_groups
+    return [{key: group[key] for key in group if key != "params"} for group in groups]
+
+
+def assess_call(
+    watch: Watch, step: Step, name: str, reported: object, call: str, indices: Sequence[int]
+) -> None:
+    """Reject a call that took a wrong step, reports another loss, or moves what it should not."""
+    real = indices if name == "D" else None
+    wanted = assess_step(watch, step, name, rows=len(indices), real=real)
+    need_same_loss(watch, need_number(reported, call), wanted, step, call)
+    need_undisturbed(watch, call, name)
+
+
 # --- whole loops ---------------------------------------------------------------------------------
 
 
@@ -155,19 +207,20 @@ def assess_loop(
     d_steps: int,
     call: str,
     optimizers: tuple | None = None,
-    objective: Objective = cross_entropy,
 ) -> None:
     """Every step of a whole training run, then the batches, the noise and the history."""
     need(watch.used, _NEITHER.format(call=call))
     if not any(step.networks for step in watch.steps):
-        others = "Other networks were stepped: which names are not arguments?"
-        wrong(f"""{"step-globals: " * bool(watch.steps)}After `{call}` no optimiser of these two
-            networks has taken a step. {others * bool(watch.steps)}""")
+        told = f"After `{call}` no optimiser of these two networks has taken a step."
+        if watch.steps:
+            wrong(f"""step-globals: {told} Other networks were stepped: which names are not
+                arguments?""")
+        wrong(told)
     losses: dict[str, list[float]] = {"D": [], "G": []}
     for step in watch.steps:
         if step.networks:
             name = "D" if "D" in step.networks else "G"
-            losses[name].append(assess_step(watch, step, name, objective=objective))
+            losses[name].append(assess_step(watch, step, name))
     _need_optimizers(watch, optimizers, call)
     need_order(watch, steps, d_steps, call)
     _need_new_batches(watch)
@@ -240,12 +293,14 @@ def need_whole_data(watch: Watch) -> None:
         return
     runs = len(set(seen) - {i + 1 for i in seen})
     likely = 1e-7 ** (1 / runs)  # all within a smaller share by chance: less than once in 10^7
-    for share, which in (
+    parts = [
         ((seen[-1] + 1) / n, f"none after number {seen[-1]} of {n}"),
         (1 - seen[0] / n, f"none before number {seen[0]} of {n}"),
-        *((1 - 1 / m, f"none whose number leaves {r} when divided by {m}")
-          for m in (2, 3, 4, 5, 10) for r in {*range(m)} - {i % m for i in seen}),
-    ):  # fmt: skip
+    ]
+    for m in (2, 3, 4, 5, 10):
+        for rest in sorted(set(range(m)) - {i % m for i in seen}):
+            parts.append((1 - 1 / m, f"none whose number leaves {rest} when divided by {m}"))
+    for share, which in parts:
         if share < likely:
             wrong(f"""Each step is right, but among the {drawn} real images that D met there is
                 {which}: a part of the data is never seen. From which numbers are indices drawn?""")
@@ -266,7 +321,8 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
             {describe_value(history)} came back{keys}.""")
     for key, name in (("d_loss", "D"), ("g_loss", "G")):
         values = history[key]
-        if not isinstance(values, Sequence | np.ndarray | Tensor):
+        listed = isinstance(values, Sequence | np.ndarray | Tensor)
+        if not listed or getattr(values, "ndim", 1) == 0:  # one number has no length
             wrong(f"{start} history['{key}'] is {describe_value(values)}, not a list.")
         size = d_steps if name == "D" and len(values) == steps else 1
         parts = [losses[name][i : i + size] for i in range(0, len(losses[name]), size)]

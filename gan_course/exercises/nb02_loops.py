@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from gan_helpers.datasets import ImageDataset
 
 from . import loops
-from .compare import need_number, need_tensor
+from .compare import need_tensor
 from .explain import explain_exception
 from .framework import (
     Raised,
@@ -28,7 +28,7 @@ from .framework import (
     wrong,
 )
 from .nb02 import LOSS_MISTAKES, make_optimizers
-from .steps import LATENT, Step, Watch
+from .steps import LATENT, Watch
 from .verdicts import assess_step
 
 # --- 2.4 and 2.5: one step of the game -----------------------------------------------------------
@@ -124,35 +124,13 @@ def _assess_half(answer: Callable, name: str, call: str, column: bool) -> None:
         if watch.held_from_g:
             _leave_g_gradient(watch)
         own, shown = range(100 * turn, 100 * turn + n), call.replace("=N", f"={n}")
-        step, reported = _one_call(answer, watch, name, optimizer, shown, own)
-        wanted = assess_step(watch, step, name, rows=n, real=own if name == "D" else None)
-        loops.need_same_loss(watch, need_number(reported, shown), wanted, step, shown)
-        loops.need_undisturbed(watch, shown, name)
+        step, reported = loops.one_call(answer, watch, name, optimizer, shown, own)
+        loops.assess_call(watch, step, name, reported, shown, own)
     loops.need_good_noise(watch)
     watch, optimizer = begin(300.0)
     shown = f"{call.replace('=N', '=48')} at large logits"
-    step, _ = _one_call(answer, watch, name, optimizer, shown, range(48))
+    step, _ = loops.one_call(answer, watch, name, optimizer, shown, range(48))
     assess_step(watch, step, name, extreme=True)
-
-
-def _one_call(
-    answer: Callable, watch: Watch, name: str, optimizer: Optimizer, call: str, indices: range
-) -> tuple[Step, object]:
-    """Call d_step or g_step once; what it did, and what it returned."""
-    watch.begin()
-    real = watch.data.take(list(indices)).to(probe_device())
-    given = real if name == "D" else len(indices)
-    before, settings = real.clone(), [dict(group) for group in optimizer.param_groups]
-    with watch.on(), calling(call):
-        reported = answer(watch.G, watch.D, optimizer, given, LATENT)
-    step = loops.one_step(watch, name, optimizer, call)
-    if not torch.equal(real, before):
-        wrong(f"""`{call}` changes the real images that it is given, so that whoever uses them next
-            gets others. Operations whose names end in _ work in place.""")
-    groups = zip(optimizer.param_groups, settings, strict=True)
-    if any(group | old != group for group, old in groups):
-        wrong(f"`{call}` changes the settings of the optimiser that it is given.")
-    return step, reported
 
 
 def _leave_g_gradient(watch: Watch) -> None:
@@ -247,21 +225,22 @@ _LOOP_MISTAKES = f"""step-wrong-optimizer step-one-optimizer loop-d-steps-invert
     uses_optimizers=True,
 )
 def check_train_gan(answer: Callable) -> None:
-    cases = [(4, ""), (2, ", d_steps=3")]
+    cases: list[tuple[int, dict]] = [(4, {}), (2, {"d_steps": 3})]
     if _takes_optimizers(answer):
-        cases.append((2, ", optimizers=(g_optimizer, d_optimizer)"))
+        cases.append((2, {"optimizers": "(g_optimizer, d_optimizer)"}))
 
     def assess(column: bool) -> None:
-        for steps, said in cases:
-            watch, d_steps, given = Watch(column), 3 if "d_steps" in said else 1, None
-            options = {"d_steps": d_steps} if "d_steps" in said else {}
-            if "optimizers" in said:
+        for steps, options in cases:
+            watch, given = Watch(column), dict(options)
+            if "optimizers" in options:
                 pair = [torch.optim.SGD(n.parameters(), lr=1e-3) for n in watch.networks.values()]
-                given = options["optimizers"] = tuple(pair)
+                given["optimizers"] = tuple(pair)
+            said = "".join(f", {option}={value}" for option, value in options.items())
             call = f"train_gan(G, D, dataset, steps={steps}, latent_dim={LATENT}{said})"
             with watch.on(), calling(call):
-                history = answer(watch.G, watch.D, watch.data, steps, LATENT, **options)
-            loops.assess_loop(watch, history, steps, d_steps, call, given)
+                history = answer(watch.G, watch.D, watch.data, steps, LATENT, **given)
+            d_steps = options.get("d_steps", 1)
+            loops.assess_loop(watch, history, steps, d_steps, call, given.get("optimizers"))
         watch = Watch(column, 300.0)
         with watch.on(), calling("train_gan(...) at large logits"):
             answer(watch.G, watch.D, watch.data, 1, LATENT)
@@ -383,7 +362,13 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
             pictures show other images and not the progress of the same ones. When should that noise
             be drawn?""")
     states = watch.states["G"]
-    updates = [next(i for i, w in enumerate(states) if torch.equal(w, own)) for _, own in drawn]
+    updates = [
+        next((i for i, weights in enumerate(states) if torch.equal(weights, own)), None)
+        for _, own in drawn
+    ]
+    if None in updates:
+        wrong(f"""{start}a snapshot is drawn by a G with other weights than the trained one ever
+            has. Is it a copy of G, or an average over its weights?""")
     if updates not in ([1, 3, 5], [0, 2, 4]):
         wrong(f"""{start}the {len(updates)} snapshots show G after {", ".join(map(str, updates))} of
             its updates, where those of the steps 0, 2 and 4 come after 1, 3 and 5 of them (5 steps,

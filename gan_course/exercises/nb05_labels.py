@@ -16,17 +16,16 @@ from .compare import (
     ask,
     close,
     explain,
+    first_off,
     name_wrong,
-    need_number,
     need_parts,
     need_tensor,
     off_by,
 )
 from .framework import calling, describe_value, exercise, need, probe_device, wrong
 from .guard import seed_torch
-from .loops import need_good_noise, need_same_loss, need_undisturbed, one_step
-from .steps import LATENT, Watch
-from .verdicts import assess_step
+from .loops import assess_call, need_good_noise, one_call
+from .steps import LATENT, Step, Watch
 
 MISTAKES.update(
     {
@@ -83,31 +82,23 @@ def check_d_step(answer: Callable) -> None:
     for start, n in ((0, 48), (400, 37)):
         # Classes 0 to 3 in unequal shares: other labels than the batch's are noticed.
         given = [i for i in range(start, start + 400) if i % 10 < 4 and i % 30 < 24][:n]
-        labels = watch.data.labels[given].to(probe_device())
-        watch.begin()
-        with watch.on(), calling(call):
-            real = watch.data.take(given).to(probe_device())
-            reported = answer(watch.G, watch.D, optimizer, real, labels.clone(), LATENT)
-        step = one_step(watch, "D", optimizer, call)
-        _need_own_labels(watch, step, labels)
-        loss = assess_step(watch, step, "D", real=given, rows=n)
-        need_same_loss(watch, need_number(reported, call), loss, step, call)
-        need_undisturbed(watch, call, "D")
+        step, reported = one_call(answer, watch, "D", optimizer, call, given)
+        _need_own_labels(watch, step, watch.data.labels[given])
+        assess_call(watch, step, "D", reported, call, given)
     need_good_noise(watch)
 
 
-def _need_own_labels(watch: Watch, step, labels: Tensor) -> None:
+def _need_own_labels(watch: Watch, step: Step, labels: Tensor) -> None:
     """Reject a step whose images D judges under labels that are not theirs."""
-    calls = [c for c in watch.calls[step.first["D"] : step.last] if c.logits is not None and c.back]
-    drawn = []
-    for call in calls:
-        for said, origin in zip(call.labels.tolist(), watch.origins(call), strict=True):
-            if origin[0] == "real" and said != int(watch.data.labels[origin[1]]):
+    drawn: list[int] = []  # the classes that G was asked for
+    for call in (call for call in watch.judged(step, "D") if call.heard):
+        for said, image in zip(call.labels.tolist(), watch.origins(call), strict=True):
+            if image.kind == "real" and said != int(watch.data.labels[image.source]):
                 wrong("""D judges real images under labels that are not theirs. Two terms are asked
                     for, real images under their own labels and fakes. Is the order of images and
                     labels kept, and is there a term too many?""")
-            if origin[0] == "fake":
-                drawn.append(int(origin[1].labels[origin[2]]))
+            if image.kind == "fake":
+                drawn.append(int(image.source.labels[image.row]))
                 if said != drawn[-1]:
                     wrong("""cond-other-labels: D judges fakes under other labels than G was given
                         for them, so that G is blamed for drawing what it was told to. Which labels
@@ -226,9 +217,14 @@ def kplus1_losses(
     return supervised, real, fake
 
 
+def _log_sum(logits: Tensor) -> Tensor:
+    """log S, the logit of D."""
+    return logits.logsumexp(1)
+
+
 # What may stand where the logarithm of S is asked: (mistake, of logits x, what to say of it).
 _SCORES: list[tuple] = [
-    (None, lambda x: x.logsumexp(1), ""),
+    (None, _log_sum, ""),
     ("ssl-max-not-sum", lambda x: x.amax(1),
      "the largest logit stands for all. The probability of 'real' is a sum over the classes: which "
      "function takes the logarithm of a sum of exponentials?"),
@@ -243,14 +239,17 @@ _SCORES: list[tuple] = [
      "each of the K logits is taken for a verdict of its own. The probability of 'real' is one "
      "number for each image: a sum over the classes."),
 ]  # fmt: skip
-_SIGNS = {  # where each term stands among the arguments, its sign, what if it is turned, no 1 + S
-    "real": (2, -1, "The real term teaches D to call real images fake. Which sign makes -log D(x)?",
-             "In the real term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
-             "second part is left out. As it stands it has no lower bound."),
-    "fake": (3, 1, "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
-             "-log(1 - D)?",
-             "In the fake term log S came, where 1 - D = 1 / (1 + S) has a 1 beside S."),
-}  # fmt: skip
+_ARGUMENTS = {"labelled": 0, "real": 2, "fake": 3}  # where their logits stand
+_TURNED = {  # if the sign of log S is turned
+    "real": "The real term teaches D to call real images fake. Which sign makes -log D(x)?",
+    "fake": "The fake term teaches D to call fakes real, which is G's aim. Which sign makes "
+    "-log(1 - D)?",
+}
+_BARE = {  # if log S stands where log(1 + S) has a part
+    "real": "In the real term the normaliser is missing: log D(x) = log S - log(1 + S), and the "
+    "second part is left out. As it stands it has no lower bound.",
+    "fake": "In the fake term log S came, where 1 - D = 1 / (1 + S) has a 1 beside S.",
+}
 
 
 def _known_terms(name: str) -> list[Known]:
@@ -264,18 +263,21 @@ def _known_terms(name: str) -> list[Known]:
              "In the supervised term a softmax is taken twice: once by hand, once inside the loss. "
              "Look at what you hand to it."),
         ]  # fmt: skip
-    own, sign, turned, bare = _SIGNS[name]
+    own, sign = _ARGUMENTS[name], -1 if name == "real" else 1
+
+    def term(i: int, score: Callable, sign: int) -> Callable[..., Tensor]:
+        return lambda *given: F.softplus(sign * score(given[i])).mean()
+
     known: list[Known] = [
-        ("step-swapped-labels", lambda *given: F.softplus(-sign * given[own].logsumexp(1)).mean(),
-         turned),
-        (None, lambda *given: sign * given[own].logsumexp(1).mean(), bare),
-    ]  # fmt: skip
+        ("step-swapped-labels", term(own, _log_sum, -sign), _TURNED[name]),
+        (None, lambda *given: sign * _log_sum(given[own]).mean(), _BARE[name]),
+    ]
     for mistake, score, said in _SCORES:
-        for i, whose in ((0, "labelled"), (2, "real"), (3, "fake")):
-            text = f"the {whose} logits are used; those of other images are asked for here."
-            text = " Also, ".join([said] * bool(said) + [text] * (i != own))
-            formula = lambda *given, i=i, score=score: F.softplus(sign * score(given[i])).mean()  # noqa: E731
-            known.append((mistake, formula, f"In the {name} term {text}"))
+        for whose, i in _ARGUMENTS.items():
+            other = f"the {whose} logits are used; those of other images are asked for here."
+            parts = [said, other if i != own else ""]
+            text = " Also, ".join(filter(None, parts))
+            known.append((mistake, term(i, score, sign), f"In the {name} term {text}"))
     return known
 
 
@@ -304,11 +306,7 @@ def check_kplus1_losses(answer: Callable) -> None:
         labels = torch.arange(sizes[0], device=probe_device()) % classes
         call = f"kplus1_losses(...) with {classes} classes"
         problems.append((logits[0], labels, *logits[1:]))
-        parts = need_parts(ask(answer, call, *problems[-1]), call, *_NAMES)
-        for name, part in zip(_NAMES, parts, strict=True):
-            need_tensor(part, f"the {name} term of {call}", ())
-            need(part.requires_grad, f"The {name} term has no gradient: is something detached?")
-        got.append([part.detach() for part in parts])
+        got.append(_three_terms(answer, call, problems[-1]))
     right = [[part.detach() for part in kplus1_losses(*p)] for p in problems]
     for i, name in enumerate(_NAMES):
         mine, wanted = ([row[i].item() for row in rows] for rows in (got, right))
@@ -323,11 +321,20 @@ def check_kplus1_losses(answer: Callable) -> None:
             wrong(f"{said} {explain(mine, wanted, None, sizes)}")
     a, y, r, f = problems[0]
     far = (300 * a, y, 300 * r, 300 * f)
-    parts = zip(ask(answer, "kplus1_losses(...) at large logits", *far), kplus1_losses(*far))  # noqa: B905
-    if not all(close([got.item()], [want.item()]) for got, want in parts):
+    got = _three_terms(answer, "kplus1_losses(...) at large logits", far, finite=False)
+    if not all(map(close, got, kplus1_losses(*far))):
         wrong("""loss-log-sigmoid-nan: At ordinary logits all is right, but at logits of a few
             hundred a term is not finite or not right. Does an exponential overflow, or is something
             cut off? Which functions take logits as they are?""")
+
+
+def _three_terms(answer: Callable, call: str, problem: tuple, finite: bool = True) -> list[Tensor]:
+    """What the answer gives for a problem: three scalar tensors with a gradient."""
+    parts = need_parts(ask(answer, call, *problem), call, *_NAMES)
+    for name, part in zip(_NAMES, parts, strict=True):
+        need_tensor(part, f"the {name} term of {call}", (), finite)
+        need(part.requires_grad, f"The {name} term of `{call}` has no gradient. What detaches it?")
+    return [part.detach() for part in parts]
 
 
 # --- 5.7: is the order obeyed? -------------------------------------------------------------------
@@ -373,13 +380,13 @@ def check_class_accuracy(answer: Callable) -> None:
         problems.append((said.to(probe_device()), asked.to(probe_device()), classes))
         call = f"class_accuracy(said, asked, num_classes={classes})"
         got.append(ask(answer, call, *problems[-1][:2], hints=_SHORT, num_classes=classes))
-        whole = isinstance(got[-1], Tensor) and not got[-1].is_floating_point()
-        got[-1] = got[-1].double() if whole else got[-1]
+        if isinstance(got[-1], Tensor) and not got[-1].is_complex():
+            got[-1] = got[-1].double()  # whole numbers and truth values are shares too
         need_tensor(got[-1], call, finite=False)
         shape = tuple(got[-1].shape)
         if shape != (classes,):
-            wrong(f"""{"hardcoded-size: " * (shape == (10,))}`{call}` returned shape {shape}; one
-                share for each of the {classes} classes was expected.""")
+            told = f"`{call}` returned shape {shape}; one share for each of the {classes} classes"
+            wrong(f"{told} was expected.", "hardcoded-size" if shape == (10,) else None)
     right = [class_accuracy(*p) for p in problems]
     if all(map(close, got, right)):
         return
@@ -413,7 +420,7 @@ def check_class_accuracy(answer: Callable) -> None:
     ]  # fmt: skip
     name_wrong(got, known, problems, close)
     flat = [torch.cat([t.double().cpu() for t in part]).tolist() for part in (got, right)]
-    i = next(i for i, pair in enumerate(zip(*flat, strict=True)) if not close(*pair))
+    i = first_off(*flat, close)
     which = f"Of {problems[0][2]} classes, for class {i}" if i < problems[0][2] else "For one class"
     said = explain(*flat) or "Take the orders of this class: in how many is it seen?"
     wrong(f"{which}, {off_by(flat[0][i], flat[1][i])}. {said}")

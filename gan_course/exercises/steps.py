@@ -112,13 +112,22 @@ class _Probe(nn.Module):
         if (labels is None) != (self.watch.classes is None):
             one, two = (2, 3) if labels is not None else (3, 2)
             raise TypeError(f"forward() takes {one} positional arguments but {two} were given")
-        if labels is not None and (not isinstance(labels, Tensor) or labels.shape != (n,)):
-            wrong(f"{name} was called with labels that are not a tensor of shape ({n},).")
+        whole = isinstance(labels, Tensor) and labels.dtype == torch.int64
+        if labels is not None and not (whole and labels.shape == (n,)):
+            wrong(f"""{name} was called with {describe_value(labels)} for the labels, where an int64
+                tensor of shape ({n},) was expected.""")
         return rows_for(labels, self.table)
 
     def record(self, rows: Tensor, labels: Tensor | None, functional: bool, **more) -> Call:
-        state = self.flat(), self.training, self.watch.epoch, functional
-        call = Call(_plain(rows), labels, *state, **more)
+        call = Call(
+            rows=_plain(rows),
+            labels=None if labels is None else _plain(labels),
+            weights=self.flat(),
+            training=self.training,
+            epoch=self.watch.epoch,
+            functional=functional,
+            **more,
+        )
         if not functional:
             self.watch.look(self)
         self.watch.calls.append(call)
@@ -136,10 +145,11 @@ class ProbeGenerator(_Probe):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if not isinstance(z, Tensor) or z.dim() != 2 or z.shape[1] != LATENT:
-            size = isinstance(z, Tensor) and z.dim() == 2
-            wrong(f"""{"hardcoded-size: " * size}The generator was called with
-                {describe_value(z)} for z, where latent_dim was {LATENT} and so (N, {LATENT}) was
-                expected. {"Is a size written as a number?" * size}""")
+            told = f"""The generator was called with {describe_value(z)} for z, where latent_dim was
+                {LATENT} and so (N, {LATENT}) was expected."""
+            if isinstance(z, Tensor) and z.dim() == 2:
+                wrong(f"hardcoded-size: {told} Is a size written as a number?")
+            wrong(told)
         pictures = self.rows(labels, len(z), "The generator")
         rows = torch.tanh(pictures + 0.7 * torch.sin(z @ self.mix))
         self.record(rows, labels, _inside(rows), z=_plain(z))
@@ -161,6 +171,11 @@ class ProbeDiscriminator(_Probe):
             wrong(f"""D was called with {describe_value(images)}, where images ({expected}) were
                 expected. Which value is handed to D there?""")
         weights = self.rows(labels, len(images), "D")
+        if images.dtype != weights.dtype:  # as in any linear layer
+            types = " and ".join(
+                x.type().split(".")[-1][: -len("Tensor")] for x in (images, weights)
+            )
+            raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {types}")
         flat, inside = images.flatten(1), _inside(weights, images)
         call = self.record(flat, labels, inside, attached=images.grad_fn is not None)
         if flat.requires_grad and not inside:
@@ -174,6 +189,7 @@ class ProbeDiscriminator(_Probe):
 
 
 def rows_for(labels: Tensor | None, table: Tensor) -> Tensor:
+    """The table's row for each label; without labels the one row that it has."""
     return table if labels is None else table[labels]
 
 
@@ -223,8 +239,8 @@ class Watch:
         picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
         # Where images come from, by their bytes: real ones (of uint8) and fakes (of floats).
-        reals = enumerate(self.images.numpy())
-        self.known: dict[bytes, tuple] = {row.tobytes(): ("real", i, None) for i, row in reals}
+        self.real = {row.tobytes(): i for i, row in enumerate(self.images.numpy())}
+        self.drawn: dict[bytes, tuple[Call, int]] = {}
         self.epoch = 0  # number of optimiser steps so far, those of others included
         several = bool(classes) * torch.randn(2, classes or 1, pixels, generator=_dice(3))
         pictures, weights = picture + 0.3 * several[0], weight + 0.05 * several[1]
@@ -243,6 +259,7 @@ class Watch:
 
     @property
     def used(self) -> bool:
+        """Whether a probe network was called since `begin`."""
         return len(self.calls) > self._begun
 
     def fakes(self) -> list[Call]:
@@ -250,8 +267,9 @@ class Watch:
         return [call for call in self.calls if call.z is not None]
 
     def judged(self, step: Step, name: str) -> list[Call]:
-        """The calls of D since the last step of this network."""
-        return [c for c in self.calls[step.first[name] : step.last] if c.logits is not None]
+        """The calls of D since the last step of this network, empty batches left out."""
+        calls = self.calls[step.first[name] : step.last]
+        return [call for call in calls if call.logits is not None and len(call.rows)]
 
     def begin(self) -> None:
         """Before a further call of the reader's code: a clean record of steps."""
@@ -276,6 +294,7 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[Watch]:
+        """While it lasts, optimiser steps are recorded; at its end all fakes are known."""
         before = optimizers.register_optimizer_step_pre_hook(lambda *_: self.look())
         after = optimizers.register_optimizer_step_post_hook(self._after_step)
         try:
@@ -286,7 +305,7 @@ class Watch:
         self.look()
         for call in self.fakes():
             for i, row in enumerate(call.rows.cpu().numpy()):
-                self.known[row.tobytes()] = "fake", call, i
+                self.drawn[row.tobytes()] = call, i
 
     def _after_step(self, optimizer: torch.optim.Optimizer, _args, _kwargs) -> None:
         for call in self.calls:  # the loss is still alive
@@ -295,12 +314,19 @@ class Watch:
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
         networks = self.networks.items()
         mine = frozenset(n for n, net in networks if moved & set(map(id, net.parameters())))
-        states = {name: len(states) for name, states in self.states.items()}
-        grad = {name: network.gradient() for name, network in networks}
-        place = dict(self._first), len(self.calls)
-        self.steps.append(Step(mine, optimizer, self.epoch, states, dict(self._held), grad, *place))
+        step = Step(
+            networks=mine,
+            optimizer=optimizer,
+            epoch=self.epoch,
+            states={name: len(states) for name, states in self.states.items()},
+            held=dict(self._held),
+            grad={name: network.gradient() for name, network in networks},
+            first=dict(self._first),
+            last=len(self.calls),
+        )
+        self.steps.append(step)
         for name in mine:
-            self._first[name], self._held[name] = len(self.calls), grad[name]
+            self._first[name], self._held[name] = step.last, step.grad[name]
             self.states[name].append(self.networks[name].flat())
         self.epoch += 1
 
@@ -317,16 +343,18 @@ class Watch:
             keys = levels.clamp(0, 255).to(torch.uint8).cpu().numpy()
             call.images = []
             for i, row in enumerate(call.rows.cpu().numpy()):
-                origin = self.known.get(row.tobytes())
-                if origin is None and whole[i]:
-                    origin = self.known.get(keys[i].tobytes())
-                call.images.append(Image(*(origin or ("other", None, None)), call.logits[i].cpu()))
+                origin = "other", None, None
+                if row.tobytes() in self.drawn:
+                    origin = "fake", *self.drawn[row.tobytes()]
+                elif whole[i] and keys[i].tobytes() in self.real:
+                    origin = "real", self.real[keys[i].tobytes()], None
+                call.images.append(Image(*origin, call.logits[i].cpu()))
         return call.images
 
     def noise_of(self, images: Tensor) -> tuple[Tensor, Tensor] | None:
         """(z, G's weights) that these images were drawn with, or None if G did not draw them."""
         rows = images.detach().float().flatten(1).cpu().numpy()
-        found = [self.known.get(row.tobytes()) for row in rows]
+        found = [self.drawn.get(row.tobytes()) for row in rows]
         if not found or None in found:
             return None
-        return torch.stack([call.z[i] for _, call, i in found]), found[0][1].weights
+        return torch.stack([call.z[i] for call, i in found]), found[0][0].weights

@@ -65,7 +65,8 @@ class Group:
 def fit(logits: Tensor, slopes: Tensor) -> Fit | None:
     """The form, weight and target with which a loss has these slopes, if there are any."""
     x, y = logits.cpu().double(), slopes.cpu().double() * len(slopes)
-    if len(y) < 4 or not y.any():
+    finite = torch.isfinite(x).all() and torch.isfinite(y).all()
+    if len(y) < 4 or not finite or not y.any():
         return None
     one, p, tanh = torch.ones_like(x), x.sigmoid(), x.tanh()
     bend, tanh_bend = p * (1 - p), 1 - tanh**2
@@ -131,6 +132,8 @@ def say_targets(groups: Mapping[str, Group], asked: Mapping[str, float], nouns: 
 
 def _say_batch(what: str, group: Group, asked: float) -> str:
     found = fit(group.logits, group.slopes)
+    if found is None and not torch.isfinite(group.slopes).all():
+        return f"the slope by the {what} is not finite"
     if found is None:
         targets = group.logits.sigmoid() - len(group) * group.slopes
         if len(group) and targets.min() > -0.05 and targets.max() < 1.05:
