@@ -64,8 +64,8 @@ CAUSES: list[Cause] = [
     (r"element 0 of tensors|grad can be implicitly created only for scalar", None,
      "`backward` starts from a single number; here it is called on a whole batch of losses."),
     (r"modified by an inplace operation", None,
-     "a network was stepped between a forward pass and the backward pass that needs its old "
-     "weights."),
+     "between a forward pass and its backward pass a network was stepped, or a tensor that is "
+     "still needed was changed in place."),
     (r"NoneType", None,
      "something is None: perhaps a function or method that should return a value has no `return`."),
     (r"^name '.*' is not defined|referenced before assignment|cannot access local variable", None,

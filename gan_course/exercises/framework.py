@@ -33,7 +33,7 @@ id: "9.1" lives in `nb09.py`, or in a module `nb09_…` beside it.
 Shared means: `compare` (what came back beside right and wrong formulas), `steps` (networks that
 record how they are trained) with `account`, `targets`, `verdicts` and `loops`, `logit_losses`
 (losses that readers write), `architecture` (networks that they build), `pictures` (grids),
-`explain` (exceptions in words), `guard` (the sandbox).
+`explain` (exceptions in words), `guard` (the sandbox), `probes` (seeded numbers).
 """
 
 from __future__ import annotations
@@ -199,11 +199,15 @@ def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
     and what the body assigned to a new name, is kept for the panel's "what was tried".
     """
     check = sys._getframe(2)  # behind contextlib
-    before = dict(check.f_locals)
+    before, grad = dict(check.f_locals), torch.is_grad_enabled()
     came = "no result"
     try:
         yield
         came = _assigned(before, check.f_locals)
+        if torch.is_grad_enabled() != grad:
+            torch.set_grad_enabled(grad)
+            wrong(f"""`{call}` leaves gradients switched {"off" if grad else "on"} for whatever comes
+                after it. `with torch.no_grad():` ends where its block ends.""")
     except (Rejected, _Blank, Raised):
         raise
     except (Exception, SystemExit) as error:
@@ -384,6 +388,8 @@ def _contract(found: Exercise) -> str:
 
 
 def _judge(found: Exercise, answer: Any, seconds: float) -> Result:
+    loaded = len(sys.modules)
+
     def judge() -> None:
         _check_kind(found, answer)
         found.check(answer)
@@ -401,6 +407,8 @@ def _judge(found: Exercise, answer: Any, seconds: float) -> Result:
     except _Blank as finding:
         return Result(False, False, None, f"This one is waiting for your answer{finding}.")
     except TimeUp as error:
+        if len(sys.modules) > loaded + 50:  # the time went into loading parts of torch: once more
+            return _judge(found, answer, seconds)
         while isinstance(error.__context__, TimeUp):  # the first one stood in the loop itself
             error = error.__context__
         stopped = f"Your code was stopped after {seconds:g} seconds{where(error)}"

@@ -258,27 +258,33 @@ def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
             of the two stands in the inner loop?""")
     if d_steps > 1 and (d, g) == (steps, steps):
         wrong(f"{seen}: the argument d_steps has no effect. Where would it enter?")
-    wrong(f"{seen}. Does the loop end early, at the end of an epoch, or count something else?")
+    wrong(f"""{seen}. Does the loop end early, at the end of an epoch, leave steps out where a loss
+        is small or large, or count something else?""")
 
 
-def _batches(watch: Watch) -> list[frozenset[int]]:
+def _batches(watch: Watch) -> list[list[int]]:
     """Which real images each step of D was shown."""
     batches = []
     for step in (step for step in watch.steps if "D" in step.networks):
         heard = [call for call in watch.judged(step, "D") if call.heard]
-        batches.append(frozenset(image.source for image in watch.shown(heard, "real")))
+        batches.append([image.source for image in watch.shown(heard, "real")])
     return batches
 
 
 def _need_new_batches(watch: Watch) -> None:
     """Reject a run in which D meets the same real images again and again."""
-    batches = _batches(watch)
+    for rows in _batches(watch):
+        if 4 * len(set(rows)) < len(rows):
+            wrong(f"""loop-same-batch: Each step is right, but a batch of {len(rows)} real images
+                holds only {len(set(rows))} different ones. How many indices are drawn?""")
+    batches = [frozenset(rows) for rows in _batches(watch)]
     for i, batch in enumerate(batches):
         if batch in batches[:i]:
             when = f"again: those of its step {batches.index(batch) + 1} come back in step {i + 1}"
             when = "every time" if len(set(batches)) == 1 else when
             wrong(f"""loop-same-batch: Each step is right, but D meets the same real images {when},
-                so that much of the data is never seen. What changes from one batch to the next?""")
+                so that much of the data is never seen. What changes from one batch to the next, or
+                is a seed set again and again?""")
 
 
 def need_whole_data(watch: Watch) -> None:
@@ -287,7 +293,10 @@ def need_whole_data(watch: Watch) -> None:
     A batch that the end of an epoch leaves out is none. Images that stand beside each other may
     have been drawn together, so that it is their runs that count as drawn by chance.
     """
-    batches, n = _batches(watch), len(watch.data)
+    batches, n = [frozenset(rows) for rows in _batches(watch)], len(watch.data)
+    if frozenset() in batches:
+        wrong(f"""In its step {batches.index(frozenset()) + 1} D is shown no real image: the data
+            have come to their end. What happens when all images have had their turn?""")
     seen, drawn = sorted(frozenset().union(*batches)), sum(map(len, batches))
     if len(batches) < 4 or not seen or n - len(seen) < len(batches[0]):
         return
@@ -340,7 +349,24 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
             wrong(f"{start} history['{key}'][{i}] {said}. Which value is added there?")
 
 
-def assess_far_off_loop(watch: Watch) -> None:
+def assess_other_runs(run: Callable[[Watch, int], object], name: str, column: bool) -> None:
+    """A loop where D is far off, where it is sure and right, and over several small epochs."""
+    for scale, where in ((300.0, "at large logits"), (-300.0, "where D is sure and right")):
+        watch, call = Watch(column, scale), f"{name}(...) {where}"
+        with watch.on(), calling(call):
+            run(watch, 2)
+        if scale > 0:
+            _assess_far_off(watch)
+        need_order(watch, 2, 1, call)
+    watch = Watch(column, 1e-3, images=300)  # two batches an epoch, and D knows nothing
+    call = f"{name}(...) for 5 steps with 300 images"
+    with watch.on(), calling(call):
+        run(watch, 5)
+    need_order(watch, 5, 1, call)
+    need_whole_data(watch)
+
+
+def _assess_far_off(watch: Watch) -> None:
     """The first step of each network, with a D whose logits are in the hundreds."""
     for name in "DG":
         own = [step for step in watch.steps if name in step.networks]

@@ -59,9 +59,9 @@ def assess_step(
     groups = account.groups
     if any(call.kept for call in account.shares):
         wrong(f"""step-retain-graph: The graph of {name}'s step is still in memory after its
-            backward pass: `retain_graph` is set. It costs memory and hides the question that the
-            error message asked. Which part of the graph should this loss not reach, or which graph
-            is used twice?""")
+            backward pass: `retain_graph` or `create_graph` keeps it. It costs memory and hides the
+            question that the error message asked. Which part of the graph should this loss not
+            reach, or which graph is used twice?""")
     as_asked = account.follows(objective, groups) and account.complete and abs(account.held) <= 1e-3
     if not as_asked and not extreme:
         _need_no_leftovers(account, objective)
