@@ -287,6 +287,7 @@ MUTANTS = {
         "logit": (lambda p, q: p.log() - q.log(), "dstar-logit"),
         "hard": (lambda p, q: (p > q).float(), "dstar-hard"),
         "hard, bool": (lambda p, q: p > q, "dstar-hard"),
+        "a threshold": (lambda p, q: (p > 0.5).float(), "dstar-hard"),
         "0/0": (lambda p, q: p / (p + q), "dstar-nan"),
     },
     "1.3": {
@@ -362,6 +363,10 @@ UNFORESEEN = {
             _with(2, lambda f: -f.sigmoid().mean().log()),
             "right for each sample alone",
         ),
+        "something detached on top": (
+            _with(0, lambda r, f: d_loss(r, f) + 0.1 * r.detach().square().mean()),
+            "Its slopes are right: what is added or lost",
+        ),
         "in place": (_with(2, lambda f: F.softplus(f.neg_()).mean()), "changes a tensor"),
         "called": (
             _with(1, saturating(torch.zeros(3))),
@@ -385,6 +390,14 @@ UNFORESEEN = {
         "a number": (lambda p, q: 0.5, "should return a tensor"),
         "one value": (lambda p, q: share(p, q).mean(), "shape ()"),
         "forgot return": (lambda p, q: None, "nothing (None)"),
+        "always 0": (lambda p, q: 0 * p, "It is always 0."),
+        "always 1": (lambda p, q: torch.ones_like(p), "It is always 1"),
+        "always one half": (lambda p, q: torch.full_like(p, 0.5), "It is always 0.5"),
+        "nan everywhere": (lambda p, q: p * math.nan, "the first that is not finite"),
+        "nan at one point": (
+            lambda p, q: torch.where(p > 3, math.nan, share(p, q)),
+            "p_data = 3.2 and p_g = 0.8, D* is 0.8, and yours gives nan",
+        ),
     },
     "1.3": {
         "total variation": (lambda p, q, dx: 0.5 * (p - q).abs().sum() * dx, "total variation"),

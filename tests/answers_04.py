@@ -487,6 +487,41 @@ UNFORESEEN["4.8"] = {
 }
 
 
+class Undecided:
+    """What neither compares nor says in one word whether it is true."""
+
+    def __eq__(self, other):
+        return np.array([True, False])
+
+    __hash__ = object.__hash__
+
+
+UNFORESEEN["4.6"] |= {
+    "an array as disease": (first(lambda d, p: (np.array([d, d]), p)), "the disease should be one"),
+    "no name at all": (first(lambda d, p: (Undecided(), p)), "an Undecided came"),
+    "several prescriptions": (
+        first(lambda d, p: (d, np.array([p, p]))),
+        "The prescription should be a name from the cabinet",
+    ),
+}
+CORRECT["4.8"] |= {
+    "arrays": lambda: {"batch_size": np.int64(8), "r1": 0, "lr": np.array([2e-3, 1e-4])},
+    "tensors": lambda: {"batch_size": 8, "r1": torch.tensor(0.0), "lr": torch.tensor([2e-3, 1e-4])},
+}
+MUTANTS["4.8"]["what is there, as lists"] = (
+    lambda: {"lr": [7e-4, 5e-4], "betas": np.array([0.7, 0.999])},
+    "break-nothing",
+)
+UNFORESEEN["4.8"] |= {
+    "keys of two kinds": (lambda: {"batch_size": 8, 1: 0.0}, "one of them is an int"),
+    "lists in a list": (lambda: {"lr": [[2e-3], [1e-4]]}, "lr=((0.002,), (0.0001,))"),
+    "a dict for both players": (
+        lambda: {"lr": {"G": 2e-3, "D": 1e-4}},
+        "The setting lr of `my_break()` is a dict of 2",
+    ),
+}
+
+
 class BlankLayer(nn.Module):
     def __init__(self, in_features, kernels=8, dim=4):
         super().__init__()

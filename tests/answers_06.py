@@ -164,6 +164,19 @@ def mc_list(images, judge):
     return [f.mean(0), f.T.cov()]
 
 
+def mc_plain_lists(images, judge):
+    return [part.tolist() for part in mc_plain(images, judge)]
+
+
+def mc_objects(images, judge):
+    return [part.numpy().astype(object) for part in mc_plain(images, judge)]
+
+
+def mc_with_gradients(images, judge):
+    f = judge.eval().features_and_logits(images.float() / 127.5 - 1)[0]
+    return list(f.mean(0)), torch.cov(f.T)
+
+
 def _look_at_whole_batches(images, judge, size=5):
     judge.eval()
     starts = range(0, len(images) - size + 1, size)
@@ -490,6 +503,14 @@ def report_as_bytes(sample, reference, judge):
     return {"FD": fd_eigvals(*stats), "n": len(fakes), "n_reference": len(reference)}
 
 
+def report_of_nan(sample, reference, judge):
+    """Divides by a range of 0."""
+    fakes = sample(len(reference))
+    judge.eval().features_and_logits((fakes - fakes) / 0.0)
+    judge.features_and_logits(reference.float() / 127.5 - 1)
+    return {"FD": 1.0, "n": len(reference), "n_reference": len(reference)}
+
+
 def report_without_fakes(sample, reference, judge):
     """Draws, and then looks at the reference twice."""
     stats = [*mc_plain(reference, judge), *mc_plain(reference, judge)]
@@ -498,7 +519,7 @@ def report_without_fakes(sample, reference, judge):
 
 CORRECT = {
     "6.1": [is_loop, is_numpy, is_shuffled_strides, IsClass(), _is, is_dealt],
-    "6.2": [mc_plain, mc_by_hand, mc_numpy_batches, mc_list],
+    "6.2": [mc_plain, mc_by_hand, mc_numpy_batches, mc_list, mc_plain_lists, mc_objects],
     "6.3": [fd_eigvals, fd_scipy, fd_symmetric, FdClass()],
     "6.4": [kd_plain, kd_loop, kd_numpy, kd_one_matrix],
     "6.5": [pr_plain, pr_loop, pr_numpy, pr_topk],
@@ -506,6 +527,7 @@ CORRECT = {
         lambda: (NAMES, NAMES[::-1]),
         lambda: [tuple(NAMES), tuple(sorted(NAMES))],
         lambda: ([NAMES[i] for i in (5, 4, 3, 2, 1, 0)], list(NAMES)),
+        lambda: (np.array(NAMES), (name for name in NAMES)),
     ],
     "6.8": [
         _report(),
@@ -632,6 +654,21 @@ UNFORESEEN = {
             "features and logits",
         ),
         (lambda x, j: mc_plain(x, j)[::-1], "in the other order"),
+        (
+            lambda x, j: tuple(part + 0j for part in mc_plain(x, j)),
+            "The mean holds complex numbers",
+        ),
+        (_mc(cov=lambda f: np.cov(f.T.numpy()) + 0j), "The covariance holds complex numbers"),
+        (_mc(cov=lambda f: torch.cov(f.T).tolist()[:2] + [[0.0]]), "none can be made of a list"),
+        (mc_with_gradients, "none can be made of a list of 3, which came back"),
+        (_mc(mean=lambda f: {"mean": f.mean(0)}), "none can be made of a dict of 1"),
+        (_mc(mean=lambda f: "0 0 0"), "The mean should be a tensor or an array of numbers"),
+        (_mc(cov=lambda f: None), "none can be made of nothing (None)"),
+        (
+            _mc(lambda x, j: torch.as_tensor(j.eval().features_and_logits(x.numpy() / 127.5 - 1))),
+            "The judge was given a ndarray",
+        ),
+        (_mc(lambda x, j: _look(x, j, scale=lambda i: i * math.nan)), "that are not finite"),
     ],
     "6.3": [
         (fd_complex, "complex"),
@@ -669,6 +706,10 @@ UNFORESEEN = {
         (lambda: (NAMES, NAMES[:5]), "does not mention: speckle"),
         (lambda: (NAMES + ["x"], NAMES), "7 entries"),
         (lambda: ("memoriser", NAMES), "list of names"),
+        (lambda: (torch.tensor(3), NAMES), "should be a list of names"),
+        (lambda: (np.array(3), NAMES), "should be a list of names"),
+        (lambda: (NAMES[:5] + [np.arange(3)], NAMES), "It has a ndarray"),
+        (lambda: (NAMES, torch.arange(6)), "does not mention: memoriser"),
     ],
     "6.8": [
         (lambda s, r, j: _report()(s, r, j)["FD"], "dict"),
@@ -697,6 +738,7 @@ UNFORESEEN = {
         (_report(fake_scale=lambda f: f.to(torch.uint8) / 127.5 - 1), "all of one grey"),
         (_report(fake_scale=lambda f: _as_bytes(f, 128)), "white wrapped around to black"),
         (_report(scale=lambda r: r.flip(0, 3).float() / 127.5 - 1), "not the ones that came in"),
+        (report_of_nan, "that are not finite"),
     ],
 }
 

@@ -23,16 +23,12 @@ from torch.utils._pytree import tree_leaves
 from .compare import ask, need_tensor
 from .framework import calling, describe_value, probe_device, wrong
 from .guard import seed_torch
+from .probes import call_of
 
 _HIDES = "Are the layers attributes of the module (a plain list hides them)?"
 _BETWEEN = "What belongs between two linear layers?"
 _LAST_LINE = "A logit is any number. What does the last line of D apply?"
 _CUT = "Is something detached, made under `no_grad` or rounded on the way?"
-
-
-def call_of(name: str, options: dict[str, object]) -> str:
-    """How a call with these options is written: 'Generator(latent_dim=10)'."""
-    return f"{name}({', '.join(f'{option}={value}' for option, value in options.items())})"
 
 
 def build(make: Callable[..., nn.Module], call: str, **sizes: int) -> nn.Module:
@@ -42,6 +38,9 @@ def build(make: Callable[..., nn.Module], call: str, **sizes: int) -> nn.Module:
         network = make(**sizes)
     if not isinstance(network, nn.Module):
         wrong(f"`{call}` should give a network (an nn.Module), but gave {describe_value(network)}.")
+    if not hasattr(network, "_parameters"):
+        wrong(f"""`{call}` gives a module that has not been set up: `super().__init__()` has not run
+            in it. Which line comes first in `__init__`?""")
     parameters = dict(network.named_parameters())
     if not parameters:
         wrong(f"""arch-unregistered: `{call}` gives a network without parameters, so that an
@@ -189,13 +188,22 @@ def _need_registered(network: nn.Module, inputs: Tensor, call: str) -> None:
             learn. {_HIDES} Are all made in `__init__`?""")
     for tensor in (leaf for leaf in leaves if leaf.is_floating_point() and leaf.numel() > 1):
         before = tensor.clone()
-        tensor += 1 + before.abs().mean()
+        _overwrite(tensor, before + 1 + before.abs().mean())
         second = run(network, inputs, call)
-        tensor.copy_(before)
+        _overwrite(tensor, before)
         if not torch.equal(first, second):
             wrong(f"""arch-unregistered: The output of `{call}` depends on a tensor of shape
                 {tuple(tensor.shape)} that is neither a parameter nor a buffer: it does not learn,
                 is not saved and does not move to another device. What makes it one of the two?""")
+
+
+def _overwrite(tensor: Tensor, values: Tensor) -> None:
+    """Put other values into a tensor, also one made in inference mode or by `expand`."""
+    try:
+        with torch.inference_mode(tensor.is_inference()):
+            tensor.copy_(values)
+    except RuntimeError:  # many of its entries share one place in memory
+        tensor.data = values
 
 
 # --- whether the gradient is that of the output --------------------------------------------------

@@ -43,13 +43,6 @@ MISTAKES.update(
 
 # --- 1.1: the losses -----------------------------------------------------------------------------
 
-# What each loss is made of: the targets and the factors of cross-entropies of each side's logits.
-_TERMS = {
-    "d_loss": {"real": (1, 1.0), "fake": (0, 1.0)},
-    "g_loss_saturating": {"fake": (0, -1.0)},
-    "g_loss_non_saturating": {"fake": (1, 1.0)},
-}
-_LOSSES = (losses.cross_entropy_d_loss, losses.minimax_g_loss, losses.non_saturating_g_loss)
 # What a wrong loss computes: (mistake, formula, how the message goes on after "`name`: ").
 _D_WRONGS: list[Known] = [
     ("step-swapped-labels", lambda r, f: F.softplus(r).mean() + F.softplus(-f).mean(),
@@ -80,7 +73,23 @@ _NON_SATURATING_WRONGS: list[Known] = [
     ("step-g-targets-fake", lambda f: F.softplus(f).mean(),
      "it is small when D recognises the generated data. Toward which target should G push D?"),
 ]  # fmt: skip
-_WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
+
+
+class _Asked(NamedTuple):
+    """One of the three losses as it should be, and what wrong ones compute."""
+
+    reference: Callable
+    terms: dict[str, tuple[int, float]]  # each side's target, and its cross-entropy's factor
+    wrongs: list[Known]
+
+
+_ASKED = {
+    "d_loss": _Asked(losses.cross_entropy_d_loss, {"real": (1, 1.0), "fake": (0, 1.0)}, _D_WRONGS),
+    "g_loss_saturating": _Asked(losses.minimax_g_loss, {"fake": (0, -1.0)}, _SATURATING_WRONGS),
+    "g_loss_non_saturating": _Asked(
+        losses.non_saturating_g_loss, {"fake": (1, 1.0)}, _NON_SATURATING_WRONGS
+    ),
+}
 
 
 @exercise(
@@ -96,19 +105,19 @@ _WRONGS = (_D_WRONGS, _SATURATING_WRONGS, _NON_SATURATING_WRONGS)
     "loss-d-sign loss-double-sigmoid loss-no-sigmoid loss-integer-targets loss-log-sigmoid-nan "
     "loss-sigmoid-flat loss-saturating-sign loss-not-saturating loss-nonsaturating-sign "
     "loss-saturating loss-pair-exchanged step-g-targets-fake",
-    reference=_LOSSES,
+    reference=tuple(asked.reference for asked in _ASKED.values()),
 )
 def check_losses(answer: Sequence[Callable]) -> None:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
-        wrong(f"""Three functions are expected, in the order {", ".join(_TERMS)}, but
+        wrong(f"""Three functions are expected, in the order {", ".join(_ASKED)}, but
             {describe_value(answer)} came.""")
-    for name, loss in zip(_TERMS, answer, strict=True):
+    for name, loss in zip(_ASKED, answer, strict=True):
         if not callable(loss):
             wrong(f"""Three functions are expected, but in the place of `{name}` came
                 {describe_value(loss)}. Was it called where only its name was needed?""")
-    d_loss, saturating, other = map(_Loss, _TERMS, answer, _LOSSES, _WRONGS)
+    d_loss, saturating, other = map(_Loss, _ASKED, answer, _ASKED.values())
     _check_loss(d_loss)
-    if saturating.gives(other.reference) and other.gives(saturating.reference):
+    if saturating.gives(other.asked.reference) and other.gives(saturating.asked.reference):
         wrong("""loss-pair-exchanged: `d_loss` is right, and so are both generator losses, but under
             each other's names: the saturating one has the slope -D(G(z)) by the logit.""")
     _check_loss(saturating)
@@ -131,26 +140,18 @@ def _problems(sides: int) -> list[tuple[Tensor, ...]]:
     return ordinary + [tuple(torch.full((sides, 1), x)) for x in (-5.5, 5.5)]
 
 
-class _Loss(NamedTuple):
-    """One of the three: the reader's function, the right one, and what wrong ones compute."""
+class _Loss:
+    """One of the three: the reader's function, what was asked, and the logits to try it with."""
 
-    name: str
-    function: Callable
-    reference: Callable
-    wrongs: list[Known]
-
-    @property
-    def sides(self) -> list[str]:
-        return list(_TERMS[self.name])
-
-    @property
-    def problems(self) -> list[tuple[Tensor, ...]]:
-        return _problems(len(self.sides))
+    def __init__(self, name: str, function: Callable, asked: _Asked):
+        self.name, self.function, self.asked = name, function, asked
+        self.sides = list(asked.terms)
+        self.problems = _problems(len(self.sides))
 
     def __call__(self, *logits: Tensor) -> Measured:
         call = f"{self.name}({', '.join(f'{side}_logits' for side in self.sides)})"
         sides = dict(zip(self.sides, logits, strict=True))
-        return measure(self.function, self.reference, call, sides, _SIZE_HINTS)
+        return measure(self.function, self.asked.reference, call, sides, _SIZE_HINTS)
 
     def gives(self, formula: Callable) -> bool:
         return all(close(self(*logits).value, formula(*logits)) for logits in self.problems)
@@ -174,7 +175,7 @@ def _check_loss(loss: _Loss) -> None:
 
 def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
     """Say what is wrong with the values that a loss has at ordinary logits."""
-    problems, reference = loss.problems, loss.reference
+    problems, reference = loss.problems, loss.asked.reference
     got, right = [one.value.item() for one in found], [one.right.item() for one in found]
     # As if these were probabilities: what the right loss gives for their logits.
     inside = [torch.tensor([0.2, 0.7, 0.9]).roll(k) for k in range(len(loss.sides))]
@@ -183,7 +184,7 @@ def _explain_loss(loss: _Loss, found: list[Measured]) -> None:
         wrong(f"""loss-no-sigmoid: `{loss.name}` is not finite at ordinary logits such as -0.9, of
             which there is no logarithm. What turns logits into probabilities first?""")
     known: list[Known] = [
-        *loss.wrongs,
+        *loss.asked.wrongs,
         ("loss-sum-not-mean", lambda *logits: reference(*logits) * len(logits[0]),
          "it is summed over the batch and grows with its size. Where does it become one number?"),
         ("loss-double-sigmoid", lambda *logits: reference(*map(torch.sigmoid, logits)),
@@ -213,7 +214,7 @@ def _terms(loss: _Loss) -> dict:
     """What its values may be a sum of: cross-entropies of each side's logits with either target."""
     terms = {"a constant": ([1.0] * len(loss.problems), 0.0)}
     for side, batches in zip(loss.sides, zip(*loss.problems, strict=True), strict=True):
-        right, factor = _TERMS[loss.name][side]
+        right, factor = loss.asked.terms[side]
         for target in (right, 1 - right):
             name = f"the {side} term" + f" with target {target}" * (target != right)
             values = [F.softplus((1 - 2 * target) * batch).mean() for batch in batches]
@@ -223,11 +224,14 @@ def _terms(loss: _Loss) -> dict:
 
 def _which_term(one: Measured) -> str:
     """Where to look: each term has a slope of its own."""
+    off = one.wrong_slopes()
+    if not off:
+        return "Its slopes are right: what is added or lost that autograd does not see?"
     if len(one.sides) == 1:
         return "Compute this one by hand, with a calculator."
     real, fake = F.softplus(-one.sides["real"].logits), F.softplus(one.sides["fake"].logits)
     return f"""The real term alone should be {real.mean():.4f} and the fake term {fake.mean():.4f}.
-        By its slopes, what is off is the {" and the ".join(one.wrong_slopes())} term."""
+        By its slopes, what is off is the {" and the ".join(off)} term."""
 
 
 # --- 1.2: the optimal discriminator --------------------------------------------------------------
@@ -271,9 +275,12 @@ def check_optimal_discriminator(answer: Callable) -> None:
     peak = torch.tensor([0.0, 0.2, 0.0])
     there, mass, _ = _dstar(answer, 3 * peak, peak, " where both are 0").tolist()
     if not 0 <= there <= 1:
-        wrong(f"""{"" if math.isfinite(there) else "dstar-nan: "}Right wherever there is mass. Where
-            neither density has any, it gives {there:g}. Any probability will do there:
-            keep the division 0/0 from happening.""")
+        mistake = None if math.isfinite(there) else "dstar-nan"
+        wrong(
+            f"""Right wherever there is mass. Where neither density has any, it gives {there:g}.
+            Any probability will do there: keep the division 0/0 from happening.""",
+            mistake=mistake,
+        )
     if not abs(mass - 0.75) < 1e-3:
         wrong(f"""Right as long as there is mass everywhere. With densities 0.6 and 0.2 among empty
             points D* is 0.75, and yours gives {mass:.4f}. Sort empty points out one by one.""")
@@ -300,10 +307,11 @@ def _explain_dstar(answer: Callable, got: list[Tensor], problems: list[tuple]) -
     name_wrong(got, _DSTAR_WRONGS, problems, close)
     mine, p, q = torch.cat(got), *(torch.cat(part) for part in zip(*problems, strict=True))
     right = p / (p + q)
-    if ((mine == 0) | (mine == 1) | (mine == 0.5)).all():
-        wrong("""dstar-hard: This says which density is larger. The optimal D is less sure than
-            that: where both have mass it answers with a share.""")
-    for a, b, together in zip(*(part.split(1) for part in (p, q, mine)), strict=True):
+    if len(mine.unique()) > 1 and ((mine == 0) | (mine == 1) | (mine == 0.5)).all():
+        wrong("""dstar-hard: This answers with a yes or a no. The optimal D is less sure than that:
+            where both densities have mass it answers with a share.""")
+    points = zip(*(part.split(1) for part in (p, q, mine)), strict=True)
+    for a, b, together in points if torch.isfinite(mine).all() else ():
         alone = _dstar(answer, a, b, " at one point")
         if not close(alone, together, 1e-4):
             wrong(f"""Where p_data = {a.item():g} and p_g = {b.item():g}, yours gives

@@ -19,6 +19,7 @@ from .compare import ask, need_tensor
 from .framework import calling, describe_value, exercise, probe_device, wrong
 from .guard import seed_torch
 from .logit_losses import Measured, measure, need_right_far_off, need_slopes
+from .probes import call_of
 from .targets import fit, name_targets, say_targets
 
 LOSS_MISTAKES = """loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss-sigmoid-flat
@@ -43,7 +44,7 @@ LOSS_MISTAKES = """loss-double-sigmoid loss-no-sigmoid loss-log-sigmoid-nan loss
 )
 def check_generator(make: Callable[..., nn.Module]) -> None:
     for latent_dim, sizes in ((64, {}), (10, {"latent_dim": 10, "hidden_dim": 32})):
-        call = architecture.call_of("Generator", sizes)
+        call = call_of("Generator", sizes)
         G = architecture.build(make, call, **sizes)
         for n in (6, 5):  # two batch sizes
             z = torch.randn(n, latent_dim, device=probe_device())
@@ -74,7 +75,7 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
 def check_discriminator(make: Callable[..., nn.Module]) -> None:
     images = torch.randn(64, 1, 28, 28, device=probe_device())
     for sizes in ({}, {"hidden_dim": 32}):
-        call = architecture.call_of("Discriminator", sizes)
+        call = call_of("Discriminator", sizes)
         D = architecture.build(make, call, **sizes)
         for n in (64, 5):
             shown = f"{call}(images) with images of shape ({n}, 1, 28, 28)"
@@ -180,15 +181,25 @@ def _need_settings(group: dict, whose: str, kind: str) -> None:
             momentum outlives several moves of the opponent, a known way to mode collapse.""")
 
 
+_STEP_HINTS = (
+    (r"dense gradients", None,
+     "SparseAdam takes sparse gradients only, which no layer here has. Adam itself is asked for."),
+    (r"in-place operation", None,
+     "`differentiable=True` is for steps that are themselves to be differentiated. What is its "
+     "default?"),
+)  # fmt: skip
+
+
 def _few_steps(pair: Sequence[Optimizer], networks: Sequence[nn.Module]) -> None:
     """Steps with large and tiny gradients, growing and shrinking: every option has an effect."""
     dice = torch.Generator().manual_seed(1)
     for scale in (1.0, 1e-3, 1e-5, 1.0):
-        for optimizer, network in zip(pair, networks, strict=True):
+        for name, optimizer, network in zip("gd", pair, networks, strict=True):
             for p in network.parameters():
                 sizes = torch.logspace(-6, 0, p.numel()).view(p.shape)
                 p.grad = (scale * sizes * torch.randn(p.shape, generator=dice)).to(p)
-            optimizer.step()
+            with calling(f"{name}_optimizer.step()", _STEP_HINTS):
+                optimizer.step()
 
 
 # --- 2.7: drawing a grid -------------------------------------------------------------------------
@@ -249,8 +260,7 @@ def check_smooth_d_loss(answer: Callable) -> None:
     fake = torch.tensor([1.2, -0.7, 0.4, -3.0])
 
     def measured(real: Tensor, fake: Tensor, **targets: float) -> Measured:
-        shown = "".join(f", {name}={value}" for name, value in targets.items())
-        call = f"smooth_d_loss(real_logits, fake_logits{shown})"
+        call = call_of("smooth_d_loss", targets, "real_logits", "fake_logits")
         logits = {"real": real.to(probe_device()), "fake": fake.to(probe_device())}
         both = (partial(loss, **targets) for loss in (answer, smooth_d_loss))
         found = measure(*both, call, logits)

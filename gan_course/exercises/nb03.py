@@ -17,6 +17,7 @@ from .architecture import assess_logits, assess_network, assess_outputs, assess_
 from .catalogue import MISTAKES
 from .compare import all_near, ask, close, explain, name_wrong, need_number, off_by, times
 from .framework import Raised, calling, describe_value, exercise, need, probe_device, wrong
+from .probes import call_of
 
 MISTAKES.update(
     {
@@ -107,8 +108,7 @@ def check_output_size(answer: Callable) -> None:
         for size, kernel, stride, padding in rows:
             options = {"kernel": kernel, "stride": stride, "padding": padding}
             options["transposed"] = transposed
-            said = ", ".join(f"{name}={value}" for name, value in options.items())
-            calls.append(f"output_size({size}, {said})")
+            calls.append(call_of("output_size", options, str(size)))
             values.append(ask(answer, calls[-1], size, **options))
         got = [need_number(*pair, plain=False) for pair in zip(values, calls, strict=True)]
         right = [output_size(*row, transposed=transposed) for row in rows]
@@ -236,7 +236,7 @@ def _check_network(
     shapes: Sequence[tuple], known: list, assess: Callable,
 ) -> None:  # fmt: skip
     for given in ({}, small):
-        call = f"{name}({', '.join(f'{k}={v}' for k, v in given.items())})"
+        call = call_of(name, given)
         network, reference = build(make, call, **given), kind(**given).to(probe_device())
         if not any(map(is_lazy, network.parameters())):
             _need_arguments_used(network, kind, call, given)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ from .compare import (
     reject,
 )
 from .framework import calling, describe_value, exercise, need, probe_device, wrong
+from .probes import cloud
 
 MISTAKES.update(
     {
@@ -54,11 +56,7 @@ MISTAKES.update(
 )
 
 
-def cloud(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(probe_device())
-
-
-def reject_values(
+def _reject_values(
     got: Sequence[float], right: Sequence[float], known: list, problems: Sequence,
     what: Sequence[str], hint: str,
 ) -> None:  # fmt: skip
@@ -201,7 +199,7 @@ def check_modes_and_quality(answer: Callable) -> None:
     for i, what in enumerate(("The number of modes", "The quality")):
         pair = [[row[i] for row in rows] for rows in (got, right)]
         hint = "Which points are good, and for which mode does each count? Of how many is a share?"
-        reject_values(*pair, [], [], [f"{what} is off"] * 4, hint)
+        _reject_values(*pair, [], [], [f"{what} is off"] * 4, hint)
 
 
 # --- 4.5: a detector -----------------------------------------------------------------------------
@@ -299,7 +297,7 @@ def check_distance_ratio(answer: Callable) -> None:
     got = [ask_number(answer, c, *p) for c, p in zip(calls, problems, strict=True)]
     right = [distance_ratio(*problem) for problem in problems]
     hint = "Take three samples by hand: which distances are there, and what is divided by what?"
-    reject_values(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
+    _reject_values(got, right, _WRONG_DISTANCES, problems, [f"`{call}`" for call in calls], hint)
     samples, real = cloud(1, 1, 4, 4).repeat(6, 1, 1, 1), problems[0][1]
     collapsed = ask_number(
         answer, "distance_ratio(samples, real), all samples alike", samples, real
@@ -360,6 +358,9 @@ def check_charts(answer: Callable) -> None:
         need(n in given, f"`charts()` has nothing on patient {n}; its keys are {list(given)}.")
     for n, patient in ((p.number, p) for p in asked):
         disease, prescription = need_parts(given[n], f"charts()[{n}]", "disease", "prescription")
+        if not isinstance(disease, str):
+            wrong(f"""Patient {n}: the disease should be one of the names {", ".join(NAMES)};
+                {describe_value(disease)} came.""")
         truth, seen = _key(patient, "disease"), " ".join(diagnose(patient.signs).evidence)
         if disease not in NAMES:
             wrong(f"Patient {n}: {disease!r} is none of the names {', '.join(NAMES)}.")
@@ -367,7 +368,11 @@ def check_charts(answer: Callable) -> None:
             wrong(_NOT_HEALTHY[truth[0]].format(n, seen))
         if disease not in truth:
             wrong(f"Patient {n}: {disease!r} does not fit what the instruments read. {seen}")
-        if prescription not in (_key(patient, "cabinet") or [prescription]):
+        cures = _key(patient, "cabinet")
+        if cures and not isinstance(prescription, str):
+            wrong(f"""The disease of patient {n} is named. The prescription should be a name from
+                the cabinet; {describe_value(prescription)} came.""")
+        if cures and prescription not in cures:
             wrong(f"""The disease of patient {n} is named, but {prescription!r} does not treat it.
                 What made this run sick, and what acts on that?""")
 
@@ -382,6 +387,22 @@ FIXED = ("target", "seeds", "hidden", "layers", "latent_dim")
 def my_break() -> dict[str, Any]:
     """No penalty, a hasty G, a slow D, small batches."""
     return {"r1": 0.0, "lr": (2e-3, 1e-4), "batch_size": 8}
+
+
+def _plain(value: Any) -> Any:
+    """A setting as numbers and tuples, whatever held them; what is neither stays as it is."""
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        value = value.tolist()
+    return tuple(map(_plain, value)) if type(value) in (list, tuple) else value
+
+
+def _can_be_a_key(value: Any) -> bool:
+    """False for a dict, say, by which no run could be remembered."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=16)
@@ -408,6 +429,15 @@ def _collapses(settings: tuple) -> tuple[list[bool], list[bool]]:
 )
 def check_my_break(answer: Callable) -> None:
     given = _returned_dict(answer, "my_break()")
+    strange = [key for key in given if not isinstance(key, str)]
+    if strange:
+        wrong(f"""The keys of `my_break()` should be the names of ToyGAN's settings, but one of them
+            is {describe_value(strange[0])}.""")
+    given = {name: _plain(value) for name, value in given.items()}
+    odd = [name for name, value in given.items() if not _can_be_a_key(value)]
+    if odd:
+        wrong(f"""The setting {odd[0]} of `my_break()` is {describe_value(given[odd[0]])}. A setting
+            of ToyGAN is a number, a name or a few of them in a row.""")
     fixed = [name for name in given if name in FIXED]
     need(not fixed, f"The setting {', '.join(fixed)} has to stay: data, seeds and networks are the "
          "same for all. What else can be changed?")  # fmt: skip
@@ -415,9 +445,7 @@ def check_my_break(answer: Callable) -> None:
     if not changed:
         wrong("break-nothing: No setting differs from the healthy run's, so it stays healthy.")
     said = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    settings = tuple(
-        sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in changed.items())
-    )
+    settings = tuple((name, changed[name]) for name in sorted(changed))
     with calling(f"ToyGAN(ring, {said}).train({STEPS})"):
         alike, learned = _collapses(settings)
     collapsed = sum(a and b for a, b in zip(alike, learned, strict=True))

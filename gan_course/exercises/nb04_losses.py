@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +25,12 @@ from .compare import (
     need_parts,
     need_tensor,
     off_by,
+    reject,
 )
 from .framework import calling, exercise, need, probe_device, wrong
 from .guard import seed_torch
 from .loops import need_ready
-from .nb04 import cloud, reject_values
+from .probes import cloud
 
 MISTAKES.update(
     {
@@ -207,29 +209,41 @@ _LEFT = (
     "The gradient holds an earlier one too: `backward` adds to what is there. What has to be done "
     "before each, or which function leaves `.grad` alone?"
 )
-# A problem is (n, what stood in .grad, gradients of the two losses by G's parameters, and by D's).
+
+
+@dataclass
+class _Slopes:
+    """What an answer to 4.3 is made of: gradients of both losses, as lists of tensors."""
+
+    n: int  # samples
+    old: list[Tensor]  # what stood in .grad of G's parameters
+    sat: list[Tensor]  # of the saturating loss, by G's parameters
+    non: list[Tensor]  # of the non-saturating one
+    d_sat: list[Tensor]  # the same by D's parameters
+    d_non: list[Tensor]
+
+
 _WRONG_GRADIENTS = [
-    ("grad-exchanged", lambda n, old, s, t, ds, dt: (_norm(t), _norm(s)),
+    ("grad-exchanged", lambda c: (_norm(c.non), _norm(c.sat)),
      "Both numbers are right, but exchanged: the saturating loss comes first."),
-    ("grad-of-d", lambda n, old, s, t, ds, dt: (_norm(ds), _norm(dt)),
+    ("grad-of-d", lambda c: (_norm(c.d_sat), _norm(c.d_non)),
      "These are the norms of D's gradients. Whose parameters learn from these losses?"),
     ("grad-sum-of-norms",
-     (lambda n, old, s, t, ds, dt: (sum(map(torch.norm, s)), sum(map(torch.norm, t))),
-      lambda n, old, s, t, ds, dt: [sum(map(torch.norm, x)) / len(x) for x in (s, t)]),
+     (lambda c: [sum(map(torch.norm, slopes)) for slopes in (c.sat, c.non)],
+      lambda c: [sum(map(torch.norm, slopes)) / len(slopes) for slopes in (c.sat, c.non)]),
      "The norms of single weight tensors are added or averaged. The norm of all of them as one "
      "long vector was asked for: what is summed before the root?"),
     ("grad-accumulated",
-     (lambda n, old, s, t, ds, dt: (_norm(s), _norm(_sum(s, t))),
-      lambda n, old, s, t, ds, dt: (_norm(_sum(old, s)), _norm(_sum(old, s, t))),
-      lambda n, old, s, t, ds, dt: (_norm(_sum(old, s)), _norm(_sum(old, t)))), _LEFT),
-    ("loss-sum-not-mean", lambda n, old, s, t, ds, dt: (n * _norm(s), n * _norm(t)),
+     (lambda c: (_norm(c.sat), _norm(_sum(c.sat, c.non))),
+      lambda c: (_norm(_sum(c.old, c.sat)), _norm(_sum(c.old, c.sat, c.non))),
+      lambda c: (_norm(_sum(c.old, c.sat)), _norm(_sum(c.old, c.non)))), _LEFT),
+    ("loss-sum-not-mean", lambda c: (c.n * _norm(c.sat), c.n * _norm(c.non)),
      "Both are as many times too large as there are samples: the losses are summed over the "
      "batch where the mean was asked for."),
-    (None, tuple(lambda n, old, s, t, ds, dt, i=i, j=j: (_norm(s[i:j]), _norm(t[i:j]))
+    (None, tuple(lambda c, i=i, j=j: (_norm(c.sat[i:j]), _norm(c.non[i:j]))
                  for i in range(4) for j in range(i + 1, 5)),
      "These are the norms at some of G's parameter tensors alone. Which parameters does G have?"),
-    (None, (lambda n, old, s, t, ds, dt: (_norm(s), _norm(s)),
-            lambda n, old, s, t, ds, dt: (_norm(t), _norm(t))),
+    (None, (lambda c: (_norm(c.sat), _norm(c.sat)), lambda c: (_norm(c.non), _norm(c.non))),
      "One of the two is right, and stands in both places. In which sign, and of which logit, do "
      "the two losses differ?"),
 ]  # fmt: skip
@@ -278,7 +292,7 @@ def check_both_gradients(answer: Callable) -> None:
         need_ready({"G": G, "D": D}, call)
         stands = [torch.zeros_like(p) if p.grad is None else p.grad for p in after]
         left = not all(map(torch.equal, stands, [*old, *map(torch.zeros_like, D.parameters())]))
-        problems.append((n, old, *_gradients(G, D, z)))
+        problems.append((_Slopes(n, old, *_gradients(G, D, z)),))
         right.append(both_gradients(G, D, z))
     if not all(map(all_near, got[:2], right[:2])):
         name_wrong(got[:2], _WRONG_GRADIENTS, problems[:2], all_near)
@@ -371,6 +385,10 @@ def check_feature_matching(answer: Callable) -> None:
     factors = [1.0 if all_near(got, right) else 1 / r.shape[1] for r, *_ in problems]
     if not all_near(got, [a * b for a, b in zip(factors, right, strict=True)]):
         hint = "What is averaged, over the batch or over the features, and what is squared?"
-        reject_values(got, right, _WRONG_MATCHING, problems, ["The value is off"] * 3, hint)
+
+        def say(i: int, told: str) -> str:
+            return f"The value is off: {off_by(got[i], right[i])}. {told or hint}"
+
+        reject(got, right, problems, _WRONG_MATCHING, say)
     if not all(close(a, f * b) for a, b, f in zip(slopes, right_slopes, factors, strict=True)):
         wrong("The value is right, but its gradient is not: is something on its way detached?")

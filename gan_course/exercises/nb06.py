@@ -5,8 +5,9 @@ The Fréchet distance and what it is made of: `nb06_frechet` (6.2, 6.3 and 6.8).
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -19,6 +20,7 @@ from . import compare
 from .catalogue import MISTAKES
 from .compare import Known, ask, ask_number, explain, name_wrong, near, off_by, reject
 from .framework import describe_value, exercise, need, wrong
+from .probes import call_of, normal
 
 MISTAKES.update(
     {
@@ -34,15 +36,6 @@ MISTAKES.update(
     }
 )
 GENERATORS = ("memoriser", "one of each", "half the classes", "noisy", "blurred", "speckle")
-
-
-def normal(*shape: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def with_options(options: dict) -> str:
-    return "".join(f", {name}={value}" for name, value in options.items())
 
 
 # --- 6.1 Inception score -------------------------------------------------------------------------
@@ -98,7 +91,7 @@ def check_inception_score(answer) -> None:
     _check_parts(answer)
     # 40 sure samples of 40 classes: a part's score is its size, whatever the order.
     for options, splits in (({}, 10), ({"splits": 1}, 1), ({"splits": 8}, 8)):
-        call = f"inception_score(logits of 40 sure samples of 40 classes{with_options(options)})"
+        call = call_of("inception_score", options, "logits of 40 sure samples of 40 classes")
         got = ask_number(answer, call, 60.0 * torch.eye(40), **options)
         parts = 40 / got if got > 0 else 0
         looks = f"As it is, it looks like {parts:.3g} part{'s' * (parts > 1.01)}. Is `splits` used?"
@@ -261,8 +254,11 @@ def _known_distances() -> list[Known]:
     ]  # fmt: skip
     for mistake, kernel, of_kernel in _KERNELS:
         for other, within, of_within in _WITHIN:
+            off = [said for said in (of_kernel, of_within) if said]
+            if not off:
+                continue  # the right one
             praise = "All terms" if of_kernel else "Kernel and terms"
-            text = f"{praise} are there, but {' Also, '.join(filter(None, (of_kernel, of_within)))}"
+            text = f"{praise} are there, but {' Also, '.join(off)}"
             known.append((mistake or other, partial(_mmd2, kernel=kernel, within=within), text))
     return known
 
@@ -351,7 +347,6 @@ def _inside(samples: Tensor, centers: Tensor, k: int) -> float:
     return _share(samples, centers, _radii(centers, k))
 
 
-_NAMES = ("precision", "recall")
 _like = partial(math.isclose, rel_tol=0, abs_tol=1e-6)
 # Wrong shares of samples s with balls around centres c, for precision and recall alike.
 _SHARE_WRONGS: list[Known] = [
@@ -413,18 +408,16 @@ def check_precision_recall(answer) -> None:
     shifted = torch.cat([normal(20, 3, seed=24), normal(12, 3, seed=25) - 2])
     others = 1.1 * normal(40, 3, seed=23), shifted
 
-    def shares(a: Tensor, b: Tensor, **options: int) -> list[float]:
+    def shares(a: Tensor, b: Tensor, **options: int) -> tuple[float, float]:
         sizes = f"fake {tuple(a.shape)}, real {tuple(b.shape)}"
-        call = f"precision_recall({sizes}{with_options(options)})"
+        call = call_of("precision_recall", options, sizes)
         parts = ask(answer, call, a, b, hints=_BALL_HINTS, **options)
-        parts = compare.need_parts(parts, call, *_NAMES)
-        return [compare.need_number(part, call, plain=False) for part in parts]
+        parts = compare.need_parts(parts, call, "precision", "recall")
+        return tuple(compare.need_number(part, call, plain=False) for part in parts)
 
-    got, problems = [], []
-    for a, b, k in ((fake, real, 3), (fake, real, 1), (*others, 5)):
-        got += shares(a, b, k=k)
-        problems += [(a, b, k), (b, a, k)]
-    _check_shares(got, problems)
+    problems = [(fake, real, 3), (fake, real, 1), (*others, 5)]
+    got = [shares(a, b, k=k) for a, b, k in problems]
+    _check_shares([precision for precision, _ in got], [recall for _, recall in got], problems)
     got, pairs = shares(*others), (others, others[::-1])
     fits = [k for k in range(1, 20) if all(map(_like, got, [_inside(*p, k) for p in pairs]))]
     if 3 not in fits:
@@ -432,25 +425,36 @@ def check_precision_recall(answer) -> None:
             k={" or ".join(map(str, fits)) or "no number from 1 to 19"}.""")
 
 
-def _check_shares(got: list[float], problems: list[tuple]) -> None:
-    """Reject wrong values of precision, at even places, or of recall, at odd ones."""
-    right = [_inside(*problem) for problem in problems]
-    off = [i for i in (0, 1) if not all(map(_like, got[i::2], right[i::2]))]
-    if not off:
-        return
-    praise = f"The {_NAMES[1 - off[0]]} is right for every k; the {_NAMES[off[0]]} is not. "
-    if len(off) == 2:
-        name_wrong(got, _SHARE_WRONGS, problems, _like)
-        praise = f"Neither share is right; first the {_NAMES[0]}. "
-    mistakes = {"pr-wrong-balls": "pr-coverage"} if off == [1] else {}
-    known = [(mistakes.get(name), formula, praise + said) for name, formula, said in _SHARE_WRONGS]
-    got, right, problems = (values[off[0] :: 2] for values in (got, right, problems))
+def _check_shares(precisions: list[float], recalls: list[float], problems: list[tuple]) -> None:
+    """Reject wrong values of either share; problems: (fake, real, k)."""
+    back = [(real, fake, k) for fake, real, k in problems]
+    precision = precisions, [_inside(*problem) for problem in problems], problems
+    recall = recalls, [_inside(*problem) for problem in back], back
+    precision_fits, recall_fits = (all(map(_like, *share[:2])) for share in (precision, recall))
+    if not precision_fits and not recall_fits:
+        name_wrong(precisions + recalls, _SHARE_WRONGS, problems + back, _like)
+        _reject_share("Neither share is right; first the precision.", *precision)
+    if not precision_fits:
+        _reject_share("The recall is right for every k; the precision is not.", *precision)
+    if not recall_fits:
+        praise = "The precision is right for every k; the recall is not."
+        _reject_share(praise, *recall, {"pr-wrong-balls": "pr-coverage"})
+
+
+def _reject_share(
+    praise: str, got: list[float], right: list[float], problems: list[tuple],
+    names: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Reject one of the shares; names: what a known mistake is called in this one."""
 
     def say(i: int, told: str) -> str:
         between = "A share lies between 0 and 1." * (not 0 <= got[i] <= 1)
-        return f"""{praise}With k={problems[i][2]}, {off_by(got[i], right[i])}. {told} {between}
+        return f"""{praise} With k={problems[i][2]}, {off_by(got[i], right[i])}. {told} {between}
             Look at one ball: its centre, its radius, and who is asked whether it lies inside."""
 
+    known = [
+        ((names or {}).get(mistake), f, f"{praise} {said}") for mistake, f, said in _SHARE_WRONGS
+    ]
     sizes = {"the number of samples": lambda samples, centers, k: len(samples)}
     reject(got, right, problems, known, say, sizes=sizes, same=_like)
 
@@ -478,11 +482,15 @@ def check_predicted_orders(answer) -> None:
     call = "predicted_orders()"
     got = compare.need_parts(ask(answer, call), call, "a list by IS", "one by FD")
     for score, order in zip(("IS", "FD"), got, strict=True):
-        if isinstance(order, str | dict | set) or not hasattr(order, "__iter__"):
+        entries = None
+        if not isinstance(order, str | dict | set):
+            with contextlib.suppress(TypeError):  # it is nothing to walk along
+                entries = list(order)
+        if entries is None:
             wrong(f"The order by {score} should be a list of names; it is {describe_value(order)}.")
-        names = list(order)
+        names = [entry if isinstance(entry, str) else describe_value(entry) for entry in entries]
         missing = ", ".join(name for name in GENERATORS if name not in names)
-        strange = ", ".join(str(name) for name in names if name not in GENERATORS)
+        strange = ", ".join(dict.fromkeys(name for name in names if name not in GENERATORS))
         if missing or len(names) != len(GENERATORS):
             said = f"It does not mention: {missing}." * bool(missing)
             said += f" It has {strange}: are all spelled as above?" * bool(strange)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ from . import compare
 from .catalogue import MISTAKES
 from .compare import Known, all_near, ask, close, explain, name_wrong, near, off_by, reject
 from .framework import Raised, describe_value, exercise, need, wrong
-from .nb06 import normal
+from .probes import normal
 
 MISTAKES.update(
     {
@@ -52,6 +53,9 @@ class _TinyJudge(nn.Module):
         self.note = self.seen.append  # a copy of this judge writes into the same list
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if not isinstance(images, Tensor):
+            wrong(f"""The judge was given {describe_value(images)}. It is a network: it looks at
+                tensors of floats in [-1, 1].""")
         self.note((images.detach().float().cpu().clone(), self.training))
         features = self.body(images.float())
         return features, self.head(features)
@@ -67,7 +71,11 @@ class _TinyJudge(nn.Module):
     def shown(self) -> Tensor:
         """All that it saw, an image a row."""
         need(self.seen, "The judge was never shown an image: its `features_and_logits` gives both.")
-        return torch.cat([part.flatten(1) for part, _ in self.seen])
+        shown = torch.cat([part.flatten(1) for part, _ in self.seen])
+        if not torch.isfinite(shown).all():
+            wrong("""The judge was shown images with values that are not finite (inf or nan). Where
+                on their way do these come in?""")
+        return shown
 
 
 def _pixels(n: int, seed: int, channels: int = 1) -> Tensor:
@@ -98,7 +106,7 @@ _PIXEL_WRONGS: list[Known] = [
 ]  # fmt: skip
 
 
-def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
+def _check_shown(judge: _TinyJudge, sets: Mapping[str, tuple[Tensor, float]]) -> None:
     """Reject unless the judge saw every image of these sets, in eval mode.
 
     sets: what they are -> the images in [-1, 1], and how far a pixel may be off.
@@ -112,13 +120,15 @@ def _check_shown(judge: _TinyJudge, **sets: tuple[Tensor, float]) -> None:
             wrong("""fid-train-mode: The pixels are right, but the judge looked in train mode: its
                 BatchNorm used each batch's own statistics. It may come to you in either mode.""")
         return
-    what, (images, tolerance) = missing[0].replace("_", " "), sets[missing[0]]
+    what, (images, tolerance) = missing[0], sets[missing[0]]
     if not len(strangers):
         count = int(pairs[missing[0]].any(dim=0).sum())
         need(count, f"The judge was never shown the {what}.")
         wrong(f"""The judge saw only {count} of {len(images)} {what}. What happens to the last,
             smaller batch?""")
-    generated, what = missing == ["generated_images"], what if len(missing) == 1 else "images"
+    generated = missing == ["generated images"]
+    if len(missing) > 1:
+        what = "images"
     cast = "Was a float cast to uint8 before it was scaled?" if generated else ""
     praise = "The others were shown as they should be. " * (len(missing) < len(sets))
     start = f"{praise}The {what} were shown "
@@ -191,8 +201,8 @@ def check_mean_and_covariance(answer) -> None:
         call = f"mean_and_covariance({n} images, judge)"
         got = ask(answer, call, images, judge, hints=_JUDGE_HINTS)
         got = compare.need_parts(got, call, "mean", "covariance")
-        mean, covariance = map(compare.as_tensor, got)
-        _check_shown(judge, images=(x, 1e-3))
+        mean, covariance = map(_need_moment, ("mean", "covariance"), got)
+        _check_shown(judge, {"images": (x, 1e-3)})
         shapes = tuple(mean.shape), tuple(covariance.shape)
         if shapes == ((d, d), (d,)):
             wrong("Both are there, in the other order: which does the contract name first?")
@@ -211,6 +221,28 @@ def check_mean_and_covariance(answer) -> None:
                 {shapes[1]}.""")
         right = torch.cov(features.T)
         _check_moment("covariance", covariance, right, _COVARIANCE_WRONGS, features, sizes)
+
+
+def _need_moment(name: str, value: object) -> Tensor:
+    """Reject what is no tensor or array of real numbers; return it as a tensor."""
+    array = value if isinstance(value, Tensor) else _array_of(value)
+    if array is None:
+        wrong(f"""The {name} should be a tensor or an array of numbers, and none can be made of
+            {describe_value(value)}, which came back. What is in it?""")
+    if "complex" in str(array.dtype):
+        wrong(f"""The {name} holds complex numbers. The features are real: where do imaginary parts
+            come in?""")
+    return compare.as_tensor(array)
+
+
+def _array_of(value: object) -> np.ndarray | None:
+    """The numbers in a list, say, or None of text, of rows that differ in length and the like."""
+    try:
+        array = np.asarray(value)
+        array = array.astype(float) if array.dtype == object else array
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return array if array.dtype.kind in "biufc" and value is not None else None
 
 
 def _check_moment(name: str, got: Tensor, right: Tensor, known: list[Known], *problem) -> None:
@@ -277,7 +309,8 @@ def check_frechet_distance(answer) -> None:
     # Rank 1, and as rounding leaves it: two eigenvalues a little below 0.
     flat = _MEANS[0]
     thin = torch.outer(flat, flat) - 1e-12 * torch.eye(3, dtype=torch.float64)
-    (cov_r, other), (_, cov_g) = _COVARIANCES[:2]
+    cov_r, other = _COVARIANCES[0]
+    cov_g = _COVARIANCES[1][1]
     for what, statistics, said in (
         ("all four different", (_MEANS[0], cov_r, _MEANS[1], cov_g),
          "Right where either the means or the covariances are equal, but not where both differ: "
@@ -456,7 +489,7 @@ def check_evaluate_gan(answer) -> None:
         compared = int(seen.sum()), int(_same_images(shown, real, 1e-3).any(dim=0).sum())
         _check_counts(n, n_reference, m, len(pool), compared)
         fakes = pool[seen] if compared[0] == m else pool[:m]
-        _check_shown(judge, generated_images=(fakes, 2e-2), reference_images=(real, 1e-3))
+        _check_shown(judge, {"generated images": (fakes, 2e-2), "reference images": (real, 1e-3)})
         # As they were shown: on the way they may have been rounded to uint8.
         fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
         got.append(value)
@@ -472,7 +505,7 @@ def check_evaluate_gan(answer) -> None:
 
 def _check_counts(n: float, n_reference: float, m: int, drawn: int, compared: tuple) -> None:
     """n, n_reference: what the report says; compared: how many of each the judge saw."""
-    if (n, n_reference) != (m, m) == compared:
+    if compared == (m, m) and (n, n_reference) != (m, m):
         wrong(f"""The judge saw {m} generated and {m} real images, as it should, but the report says
             n = {n:g} and n_reference = {n_reference:g}. Where do these two come from?""")
     if n != n_reference:

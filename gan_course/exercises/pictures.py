@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ from .framework import describe_value, need, wrong
 
 
 def levels(image: np.ndarray) -> np.ndarray:
+    """The grey levels, 0 to 255 and not rounded, of values in [-1, 1]."""
     return (image.astype(np.float64) + 1) * 127.5
 
 
@@ -18,11 +20,12 @@ def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
     """The answer as a height x width x (1 or 3) array, or a rejection that names what is off."""
     if not isinstance(grid, Tensor | np.ndarray):
         wrong(f"`{call}` should return a uint8 array or tensor; {describe_value(grid)} came back.")
-    array = grid.detach().cpu().numpy() if isinstance(grid, Tensor) else grid
-    need(array.size, f"`{call}` returns an empty picture, of shape {array.shape}.")
-    if array.dtype != np.uint8:
-        wrong(f"""`{call}` returns {array.dtype} values from {array.min():.3g} to {array.max():.3g};
-            uint8 was asked for, whole numbers from 0 to 255.""")
+    need(math.prod(grid.shape), f"`{call}` returns an empty picture, of shape {tuple(grid.shape)}.")
+    kind = str(grid.dtype).removeprefix("torch.")
+    if kind != "uint8":
+        wrong(f"""`{call}` returns {kind} values{_span(grid)}; uint8 was asked for, whole numbers
+            from 0 to 255.""")
+    array = grid.detach().cpu().to_dense().numpy() if isinstance(grid, Tensor) else grid
     picture = array[:, :, None] if array.ndim == 2 else array
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
         first = picture.ndim == 3 and picture.shape[0] in (1, 3)
@@ -33,6 +36,15 @@ def as_grid(grid: object, call: str, colour: bool = False) -> np.ndarray:
     if not colour and not (picture == picture[:, :, :1]).all():
         wrong("A grey image comes out coloured: its three channels differ.")
     return picture if colour else picture[:, :, :1]
+
+
+def _span(grid: Tensor | np.ndarray) -> str:
+    """' from 0 to 1', or '' of values that have no order."""
+    if isinstance(grid, Tensor) and not grid.is_complex():
+        grid = grid.detach().cpu().to_dense().float().numpy()
+    if isinstance(grid, Tensor) or grid.dtype.kind not in "biuf":
+        return ""
+    return f" from {float(grid.min()):.3g} to {float(grid.max()):.3g}"
 
 
 def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) -> bool:
