@@ -206,8 +206,9 @@ def calling(call: str, hints: Sequence[Cause] = ()) -> Iterator[None]:
         came = _assigned(before, check.f_locals)
         if torch.is_grad_enabled() != grad:
             torch.set_grad_enabled(grad)
-            wrong(f"""`{call}` leaves gradients switched {"off" if grad else "on"} for whatever comes
-                after it. `with torch.no_grad():` ends where its block ends.""")
+            now = "off" if grad else "on"
+            wrong(f"""`{call}` leaves gradients switched {now} for whatever comes after it. `with
+                torch.no_grad():` ends where its block ends.""")
     except (Rejected, _Blank, Raised):
         raise
     except (Exception, SystemExit) as error:

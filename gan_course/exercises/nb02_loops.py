@@ -361,10 +361,10 @@ def _need_snapshots(watch: Watch, history: dict) -> None:
     if None in updates:
         wrong(f"""{start}a snapshot is drawn by a G with other weights than the trained one ever
             has. Is it a copy of G, or an average over its weights?""")
-    if len(updates) > 1 and len(set(updates)) == 1:
-        wrong(f"""{start}all snapshots are the same images, those of G after {updates[0]} updates.
-            Is each of them a tensor of its own, or one that is written over?""")
+    again = "When is each of them taken?"
+    if len(set(updates)) == 1:
+        again = "Are they taken at the end, or is one tensor written over again and again?"
     if updates not in ([1, 3, 5], [0, 2, 4]):
         wrong(f"""{start}the {len(updates)} snapshots show G after {", ".join(map(str, updates))} of
             its updates, where those of the steps 0, 2 and 4 come after 1, 3 and 5 of them (5 steps,
-            snapshot_every=2). When is each of them taken?""")
+            snapshot_every=2). {again}""")

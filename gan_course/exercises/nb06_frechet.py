@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -18,6 +16,7 @@ from .catalogue import MISTAKES
 from .compare import Known, all_near, ask, close, explain, name_wrong, near, off_by, reject
 from .framework import Raised, describe_value, exercise, need, wrong
 from .probes import normal
+from .watched_judge import JUDGE_HINTS, TinyJudge, check_shown, pixels, same_images
 
 MISTAKES.update(
     {
@@ -27,128 +26,6 @@ MISTAKES.update(
         "fid-separate-roots": "the product of two roots for the root of the product",
     }
 )
-_JUDGE_HINTS = (
-    (r"'tuple' object has no attribute|\b(got|not) tuple|type\(s\) for .*'tuple'", None,
-     "`features_and_logits` gives two things: features and logits."),
-    (r"non-empty (list|TensorList)|need at least one array", None,
-     "Not one batch was made of these images. What happens to the last, smaller batch?"),
-)  # fmt: skip
-
-
-# --- what a judge was shown ----------------------------------------------------------------------
-
-
-class _TinyJudge(nn.Module):
-    """A judge for checks, with `d` features, of images with `channels` channels of 4 x 4."""
-
-    name, num_classes = "tiny-judge", 5
-
-    def __init__(self, d: int = 3, channels: int = 1) -> None:
-        super().__init__()
-        self.feature_dim, self.input_shape = d, (channels, 4, 4)
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(16 * channels, d), nn.BatchNorm1d(d))
-        self.body[2].running_mean = torch.tensor([0.5, -1.0, 0.2, 0.9])[:d]
-        self.head = nn.Linear(d, 5)
-        self.seen: list[tuple[Tensor, bool]] = []  # each look: the images, and if in train mode
-        self.note = self.seen.append  # a copy of this judge writes into the same list
-
-    def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        if not isinstance(images, Tensor):
-            wrong(f"""The judge was given {describe_value(images)}. It is a network: it looks at
-                tensors of floats in [-1, 1].""")
-        self.note((images.detach().float().cpu().clone(), self.training))
-        features = self.body(images.float())
-        return features, self.head(features)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.features_and_logits(images)[1]
-
-    def truth(self, images: Tensor) -> Tensor:
-        """The features that it gives images in [-1, 1] in eval mode, in float64."""
-        with torch.no_grad():
-            return copy.deepcopy(self.body).eval()(images).double()
-
-    def shown(self) -> Tensor:
-        """All that it saw, an image a row."""
-        need(self.seen, "The judge was never shown an image: its `features_and_logits` gives both.")
-        shown = torch.cat([part.flatten(1) for part, _ in self.seen])
-        if not torch.isfinite(shown).all():
-            wrong("""The judge was shown images with values that are not finite (inf or nan). Where
-                on their way do these come in?""")
-        return shown
-
-
-def _pixels(n: int, seed: int, channels: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 256, (n, channels, 4, 4), generator=generator, dtype=torch.uint8)
-    images[0, 0, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
-    return images
-
-
-def _same_images(shown: Tensor, images: Tensor, tolerance: float = 2e-2) -> Tensor:
-    """(shown, images): which are the same, with each pixel within the tolerance."""
-    return torch.cdist(shown, images.flatten(1).float(), p=math.inf) < tolerance
-
-
-# What became of images in [-1, 1], an image a row.
-_PIXEL_WRONGS: list[Known] = [
-    (None, lambda rows: (rows * 255).clamp(0, 255) / 127.5 - 1,
-     "scaled as if in [0, 1]: all below middle grey became black. Which range do they have?"),
-    (None, lambda rows: (rows * 255).remainder(256) / 127.5 - 1,
-     "with the dark half wrapped around to other greys: bytes know no negative numbers. What has "
-     "to happen before the factor 255?"),
-    (None, torch.neg, "turned into their negatives. Which end of the range is black?"),
-    (None, lambda rows: torch.where(rows > 0.999, -1, rows),
-     "with white wrapped around to black: 1 became 256, and bytes end at 255. What should it be?"),
-    ("fid-range", lambda rows: 2 * (rows - rows.amin(1, True)) / (
-        rows.amax(1, True) - rows.amin(1, True)) - 1,
-     "each stretched to its own range. Which two values should be black and white for all?"),
-]  # fmt: skip
-
-
-def _check_shown(judge: _TinyJudge, sets: Mapping[str, tuple[Tensor, float]]) -> None:
-    """Reject unless the judge saw every image of these sets, in eval mode.
-
-    sets: what they are -> the images in [-1, 1], and how far a pixel may be off.
-    """
-    shown = judge.shown()
-    pairs = {name: _same_images(shown, *given) for name, given in sets.items()}
-    strangers = shown[~torch.cat([*pairs.values()], dim=1).any(dim=1)]
-    missing = [name for name, pair in pairs.items() if not pair.any(dim=0).all()]
-    if not missing:
-        if any(training for _, training in judge.seen):
-            wrong("""fid-train-mode: The pixels are right, but the judge looked in train mode: its
-                BatchNorm used each batch's own statistics. It may come to you in either mode.""")
-        return
-    what, (images, tolerance) = missing[0], sets[missing[0]]
-    if not len(strangers):
-        count = int(pairs[missing[0]].any(dim=0).sum())
-        need(count, f"The judge was never shown the {what}.")
-        wrong(f"""The judge saw only {count} of {len(images)} {what}. What happens to the last,
-            smaller batch?""")
-    generated = missing == ["generated images"]
-    if len(missing) > 1:
-        what = "images"
-    cast = "Was a float cast to uint8 before it was scaled?" if generated else ""
-    praise = "The others were shown as they should be. " * (len(missing) < len(sets))
-    start = f"{praise}The {what} were shown "
-    same = strangers.unique(return_counts=True)[1].max() / strangers.numel()
-    need(same <= 0.6, f"{start}{'all' if same == 1 else 'almost all'} of one grey. {cast}")
-    rows = images.flatten(1)
-    known = [(mistake, formula, start + said) for mistake, formula, said in _PIXEL_WRONGS]
-    name_wrong([strangers], known, [(rows,)], lambda a, b: _same_images(a, b).any(dim=1).all())
-    (low, high), (least, most) = strangers.aminmax(), rows.aminmax()
-    seen = f"with values from {low:.3g} to {high:.3g}"
-    if abs(low - least) <= tolerance and abs(high - most) <= tolerance:
-        wrong(f"""{start}{seen}, as they should be, but these are not the ones that came in. Was
-            anything but their scale changed on the way? {cast}""")
-    if low > -1.01 and 0.99 < high < 1.01 and high - low > most - least + 0.1:
-        wrong(f"""fid-range: {start}stretched: {seen}, where they had {least:.3g} to {most:.3g}. A
-            dull sample is to be judged as dull: which two values are always black and white?""")
-    look = "`sample`'s range becomes the judge's" if generated else "uint8 becomes float"
-    wrong(f"""fid-range: {praise}The judge was trained on pixels from -1 to 1, and was shown {what}
-        {seen}. It does not complain: look at how {look}.""")
-
 
 # --- 6.2 mean and covariance ---------------------------------------------------------------------
 
@@ -196,13 +73,13 @@ _COVARIANCE_WRONGS: list[Known] = [
 )
 def check_mean_and_covariance(answer) -> None:
     # A prime number of images, so that no batch size divides it, and more of them than a batch.
-    for images, d, channels in ((_pixels(13, seed=3), 3, 1), (_pixels(1031, 4, channels=2), 4, 2)):
-        n, x, judge = len(images), images.float() / 127.5 - 1, _TinyJudge(d, channels).train()
+    for images, d, channels in ((pixels(13, seed=3), 3, 1), (pixels(1031, 4, channels=2), 4, 2)):
+        n, x, judge = len(images), images.float() / 127.5 - 1, TinyJudge(d, channels).train()
         call = f"mean_and_covariance({n} images, judge)"
-        got = ask(answer, call, images, judge, hints=_JUDGE_HINTS)
+        got = ask(answer, call, images, judge, hints=JUDGE_HINTS)
         got = compare.need_parts(got, call, "mean", "covariance")
         mean, covariance = map(_need_moment, ("mean", "covariance"), got)
-        _check_shown(judge, {"images": (x, 1e-3)})
+        check_shown(judge, {"images": (x, 1e-3)})
         shapes = tuple(mean.shape), tuple(covariance.shape)
         if shapes == ((d, d), (d,)):
             wrong("Both are there, in the other order: which does the contract name first?")
@@ -464,7 +341,7 @@ def check_evaluate_gan(answer) -> None:
     got, problems = [], []
     # A sample that reaches black and white exactly, and a dull one that reaches neither.
     for m, seed, contrast in ((60, 31, 0.8), (37, 33, 0.2)):
-        reference, judge, drawn = _pixels(m, seed=seed), _TinyJudge().train(), []
+        reference, judge, drawn = pixels(m, seed=seed), TinyJudge().train(), []
 
         def sample(n: int, drawn: list = drawn, seed: int = seed, by: float = contrast) -> Tensor:
             images = by * normal(int(n), 1, 4, 4, seed=100 * seed + len(drawn))
@@ -472,7 +349,7 @@ def check_evaluate_gan(answer) -> None:
             return drawn[-1].clone()
 
         call = f"evaluate_gan(sample, {m} reference images, judge)"
-        report = ask(answer, call, sample, reference, judge, hints=_JUDGE_HINTS)
+        report = ask(answer, call, sample, reference, judge, hints=JUDGE_HINTS)
         if not isinstance(report, dict):
             wrong(f"`{call}` should return a dict; {describe_value(report)} came back.")
         keys = ("FD", "n", "n_reference")
@@ -485,11 +362,11 @@ def check_evaluate_gan(answer) -> None:
         )
         real, pool = reference.float() / 127.5 - 1, torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
         shown = judge.shown()
-        seen = _same_images(shown, pool).any(dim=0)
-        compared = int(seen.sum()), int(_same_images(shown, real, 1e-3).any(dim=0).sum())
+        seen = same_images(shown, pool).any(dim=0)
+        compared = int(seen.sum()), int(same_images(shown, real, 1e-3).any(dim=0).sum())
         _check_counts(n, n_reference, m, len(pool), compared)
         fakes = pool[seen] if compared[0] == m else pool[:m]
-        _check_shown(judge, {"generated images": (fakes, 2e-2), "reference images": (real, 1e-3)})
+        check_shown(judge, {"generated images": (fakes, 2e-2), "reference images": (real, 1e-3)})
         # As they were shown: on the way they may have been rounded to uint8.
         fakes = shown[torch.cdist(fakes.flatten(1), shown, p=math.inf).argmin(dim=1)]
         got.append(value)

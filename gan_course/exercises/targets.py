@@ -138,8 +138,8 @@ def _say_batch(what: str, group: Group, asked: float) -> str:
         targets = group.logits.sigmoid() - len(group) * group.slopes
         if len(group) and targets.min() > -0.05 and targets.max() < 1.05:
             low, high = targets.min().item(), targets.max().item()
-            words = f"each of the {what} has a weight or a target of its own"
-            return f"{words} (as targets, from {low:.2f} to {high:.2f})"
+            words = f"each of the {what} has a target of its own, from {low:.2f} to {high:.2f}"
+            return f"{words}, or counts with a weight of its own"
         return f"the {what} enter in a way that fits no target"
     form, weight, target = found
     if form == "plain":
