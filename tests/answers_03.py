@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_course.exercises.nb03 import verify_shapes
+from gan_course.exercises.nb03_verify import verify_shapes
 from gan_helpers.models import DCGANDiscriminator, DCGANGenerator
 
 CORRECT: dict[str, dict] = {}

@@ -672,7 +672,7 @@ UNFORESEEN = {
     ],
     "6.3": [
         (fd_complex, "complex"),
-        (lambda a, b, c, d: fd_eigvals(a, b, c, d) / 2, "should be 2 x"),
+        (lambda a, b, c, d: fd_eigvals(a, b, c, d) / 2, "half as large"),
         (lambda a, b, c, d: fd_eigvals(a, b, a, d), "49 was expected: too low"),
         (fd_mean_square, "divided by the number of features"),
         (lambda a, b, c, d: fd_eigvals(a, b, c, d).sqrt(), "root was taken at the end"),

@@ -275,7 +275,9 @@ def need_true_gradient(
         grows {found:.3g} a step where `backward` says {expected:.3g}. {_CUT}""")
 
 
-def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> None:
+def need_gradient_of_images(
+    network: nn.Module, images: Tensor, call: str, most_unseen: float = 0.25
+) -> None:
     """Reject a discriminator through which no true gradient comes back to its images."""
     pixels = images.clone().requires_grad_()
     _, (slope,) = _slopes(network, pixels, call, [pixels])
@@ -283,7 +285,7 @@ def need_gradient_of_images(network: nn.Module, images: Tensor, call: str) -> No
         wrong(f"""`{call}` notices what it is shown, but no gradient comes back to the images, so
             that no generator could learn from it. {_CUT}""")
     unseen = (slope == 0).all(0).float().mean().item()
-    if unseen >= 0.25:
+    if unseen >= most_unseen:
         wrong(f"""Shapes are right, but {unseen:.0%} of the pixels have no influence on D's output.
             Which part of the image is left out?""")
     need_true_gradient(network, pixels, call, [pixels], "the images")
@@ -297,6 +299,9 @@ def need_whole_z(network: nn.Module, latent_dim: int, call: str) -> None:
     if idle:
         wrong(f"""Of the {latent_dim} numbers of z, {idle} have no influence on the images of
             `{call}`. Where are they left out?""")
+    if torch.allclose(moved[1:], moved[1:2].expand_as(moved[1:]), atol=1e-5):
+        wrong(f"""All {latent_dim} numbers of z have the very same influence on the images of
+            `{call}`, as if it were one number. Where are they added up?""")
 
 
 # --- how far its outputs can go ----------------------------------------------------------------
@@ -316,19 +321,22 @@ def _reach(network: nn.Module, inputs: Tensor, call: str, training: bool = False
     Driven in evaluation mode, seen in that or in training mode; then whether a slope is left at
     both ends.
     """
-    start = copy.deepcopy(network.state_dict())
-    parameters, ends, sloped = list(network.parameters()), [], True
-    for sign in (1, -1):
-        network.load_state_dict(start)
-        optimizer = torch.optim.Adam(parameters, lr=0.1)
-        for _ in range(20):
-            optimizer.zero_grad()
-            (sign * run(network, inputs, call)).mean().backward()
-            optimizer.step()
-        out = (sign * run(network, inputs, call, training)).min()
-        slopes = torch.autograd.grad(out, parameters, allow_unused=True)
-        sloped = sloped and any(s is not None and s.any() for s in slopes)
-        ends.append(sign * out.item())
+    start, parameters = copy.deepcopy(network.state_dict()), list(network.parameters())
+    for steps, rate in ((20, 0.1), (150, 0.02)):  # weights that are normalised turn slowly
+        ends, sloped = [], True
+        for sign in (1, -1):
+            network.load_state_dict(start)
+            optimizer = torch.optim.Adam(parameters, lr=rate)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                (sign * run(network, inputs, call)).mean().backward()
+                optimizer.step()
+            out = (sign * run(network, inputs, call, training)).min()
+            slopes = torch.autograd.grad(out, parameters, allow_unused=True)
+            sloped = sloped and any(s is not None and s.any() for s in slopes)
+            ends.append(sign * out.item())
+        if ends[0] < -0.9 and ends[1] > 0.9:
+            break
     network.load_state_dict(start)
     return *ends, sloped
 
@@ -344,9 +352,9 @@ def assess_range(network: nn.Module, latent_dim: int, call: str) -> None:
     with torch.no_grad():
         for values in (run(network, z, call, training=True), logit(z, training=True)):
             if not abs(values.mean()) > 1e-3 and not abs(values.std() - 1) > 0.02:
-                wrong("""arch-bn-output: Shape and size are right, but BatchNorm at the output gives
-                    every batch the same mean and contrast, unlike the data's. Which layers may have
-                    it?""")
+                wrong("""arch-bn-output: Shape and size are right, but a layer at the output gives
+                    every batch the same mean and contrast, as BatchNorm does, unlike the data's.
+                    Which layers may normalise?""")
     _assess_ends(network, z[:16], call)
     with torch.no_grad():
         linear = _is_affine(logit, 0.1 * z[:128], 0.1 * z[128:])

@@ -241,6 +241,8 @@ _ROOT_WRONGS: list[Known] = [
      "for symmetric matrices looks at one triangle only. Is cov_r cov_g symmetric?"),
     (None, lambda a, b: _sum_of_roots(torch.linalg.eigvalsh((a @ b + b @ a) / 2)),
      "The product was made symmetric before its eigenvalues were taken: now it has others."),
+    (None, (lambda a, b: a.trace(), lambda a, b: b.trace()),
+     "The root term is that of one covariance with itself. Are both of them in the product?"),
     (None, lambda a, b: _sum_of_roots(torch.linalg.svdvals(a @ b)),
      "These are roots of the product's singular values; as it is not symmetric, its eigenvalues "
      "are others."),
@@ -272,12 +274,14 @@ def _check_root(got: list[float]) -> None:
     terms = {"the trace of cov_r": (of_r, 1), "the trace of cov_g": (of_g, 1)}
     terms["the root term"] = (roots, -2)
     i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not near(*pair))
-    yours = f"yours comes to {2 * halves[i]:.4g}."
+    told = explain(got, right, terms, {"the number of features": [len(a) for a, _ in _COVARIANCES]})
     if math.isnan(halves[i]):
-        yours = "is a root taken of something negative on the way?"
+        told = "Is a root taken of something negative on the way?"
+    if not told:
+        told = f"""If the traces are right, the root term comes to {2 * halves[i]:.4g} where it
+            should be 2 x {roots[i]:.4g}."""
     wrong(f"""For equal means and two covariances with traces that sum to {traces[i]:.4g},
-        {_off_by(got[i], right[i])}. {explain(got, right, terms)} The root term should be 2 x
-        {roots[i]:.4g}; {yours}""")
+        {_off_by(got[i], right[i])}. {told}""")
 
 
 def _check_shift(got: list[float]) -> None:
