@@ -351,8 +351,10 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
 
 def assess_other_runs(run: Callable[[Watch, int], object], name: str, column: bool) -> None:
     """A loop where D is far off, where it is sure and right, and over several small epochs."""
-    for scale, where in ((300.0, "at large logits"), (-300.0, "where D is sure and right")):
-        watch, call = Watch(column, scale), f"{name}(...) {where}"
+    for scale, gap, where in (
+        (300.0, 1.5, "at large logits"), (-300.0, 20.0, "where D is sure and right")
+    ):  # fmt: skip
+        watch, call = Watch(column, scale, gap=gap), f"{name}(...) {where}"
         with watch.on(), calling(call):
             run(watch, 2)
         if scale > 0:

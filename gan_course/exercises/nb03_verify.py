@@ -175,6 +175,7 @@ def check_verify_shapes(answer: Callable) -> None:
         "hardcoded-size" if fitting == ["", "DG", "DG"] else None,
     )
     G, D = _pair(32)
+    one_layer = nn.Sequential(nn.Flatten(), nn.Linear(3072, 1))
     one_number = nn.Unflatten(0, (1, -1)), nn.AdaptiveAvgPool1d(1), nn.Flatten(0)
     cases = [
         ("a G for 28 pixels and a fitting D", _pair(32, G=28), "G"),
@@ -184,6 +185,7 @@ def check_verify_shapes(answer: Callable) -> None:
         ("a G whose images are flat", (nn.Sequential(G, nn.Flatten()), D), "G"),
         ("a D that gives a map for each image", (G, nn.Conv2d(3, 1, 4, 2, 1)), "D"),
         ("a D that gives three numbers", (G, nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))), "D"),
+        ("a fitting G and D, whose D is one linear layer", (G, one_layer), ""),
         ("a D that gives one number a batch", (G, nn.Sequential(D, *one_number)), "D"),
         ("a G that stops, made for another z", (DCGANGenerator(32, latent_dim=9, width=4), D), "G"),
     ]

@@ -193,6 +193,9 @@ def check_generate_digit(answer: Callable) -> None:
         if images.requires_grad:
             wrong(f"""`{call}` returns images with a graph behind them, which keeps memory and fails
                 at `.numpy()`. What switches the graph off?""")
+        if len(drawn) > n and not close(images, drawn[:n], 1e-5):
+            wrong(f"""For `{call}` G drew {len(drawn)} images, and those returned are not the first
+                {n} of them. Are they chosen, and by what?""")
         if len(drawn) == n and not close(images, drawn, 1e-5):
             wrong(f"""What `{call}` returns is not what G drew: its images reach from
                 {images.min().item():.2f} to {images.max().item():.2f}, G's from

@@ -214,8 +214,9 @@ class Step:
 class Watch:
     """Two probe networks and a record of what is done with them while it is on.
 
-    shape: of an image; classes: for networks that also take labels; scale: of D's logits; images:
-    how many there are in the data set: random ones, no two alike, of ten classes.
+    shape: of an image; classes: for networks that also take labels; scale: of D's logits; gap:
+    between those of real images and of fakes; images: how many there are in the data set: random
+    ones, no two alike, of ten classes.
     """
 
     def __init__(
@@ -225,6 +226,7 @@ class Watch:
         shape: tuple[int, int, int] = (1, 28, 28),
         classes: int | None = None,
         images: int = IMAGES,
+        gap: float = 1.5,
     ):
         self.shape, self.classes = shape, classes
         pixels = math.prod(shape)
@@ -234,9 +236,9 @@ class Watch:
         self.data = ImageDataset(self.images.clone(), labels, names, "probe images", "train")
         direction = torch.randn(pixels, generator=_dice(8))
         weight = 2.2 * direction / direction.norm()
-        # Real logits lie around -0.6, fake ones around 0.9, both between -4 and 4.
+        # With a gap of 1.5 real logits lie around -0.6, fakes around 0.9, both between -4 and 4.
         picture = torch.randn(pixels, generator=_dice(9)) * 0.4
-        picture += direction * (1.5 - (weight @ picture)) / (weight @ direction)
+        picture += direction * (gap - (weight @ picture)) / (weight @ direction)
         self.calls: list[Call] = []
         # Where images come from, by their bytes: real ones (of uint8) and fakes (of floats).
         self.real = {row.tobytes(): i for i, row in enumerate(self.images.numpy())}
@@ -245,7 +247,9 @@ class Watch:
         several = bool(classes) * torch.randn(2, classes or 1, pixels, generator=_dice(3))
         pictures, weights = picture + 0.3 * several[0], weight + 0.05 * several[1]
         self.G = ProbeGenerator(self, pictures).to(probe_device())
-        self.D = ProbeDiscriminator(self, scale * weights, -0.6 * scale, column).to(probe_device())
+        self.D = ProbeDiscriminator(self, scale * weights, -0.4 * gap * scale, column).to(
+            probe_device()
+        )
         self.networks: dict[str, _Probe] = {"G": self.G, "D": self.D}
         self.states = {name: [net.flat()] for name, net in self.networks.items()}
         self.steps: list[Step] = []
