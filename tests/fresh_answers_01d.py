@@ -165,4 +165,3 @@ def _():
         m=((p+q)/2).clamp(min=1e-300).log()
         return sum(F.kl_div(m,x,reduction="sum") for x in (p,q))*dx/2
     return js_divergence
-

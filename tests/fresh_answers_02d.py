@@ -861,4 +861,3 @@ def _():
                 with torch.inference_mode(): log["snapshots"].append(G(fixed))
         return log
     return clinic
-

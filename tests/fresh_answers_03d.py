@@ -449,4 +449,3 @@ def _():
             super().__init__(); w=width; self.body=nn.Sequential(*self.block(latent_dim,4*w,True),*self.block(4*w,2*w),*self.block(2*w,w)); self.head=nn.ConvTranspose2d(w,3,kernel_size=4,stride=2,padding=1)
         def forward(self,z): return self.head(self.body(z.reshape(*z.shape,1,1))).tanh().contiguous(memory_format=torch.channels_last)
     return Generator
-

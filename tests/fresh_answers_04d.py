@@ -89,4 +89,3 @@ def _():
         import itertools
         f=lambda x: torch.stack([(a-b).norm() for a,b in itertools.combinations(x,2)]).mean(); return f(s)/f(r)
     return distance_ratio
-

@@ -361,4 +361,3 @@ def _():
             super().__init__(); self.W=nn.Parameter(torch.randn(num_classes,784,16)/28); self.h=nn.Linear(16,hidden_dim); self.o=nn.Linear(hidden_dim,1)
         def forward(self,x,y): return self.o(F.leaky_relu(self.h(torch.einsum("nd,ndk->nk",x.flatten(1),self.W[y])),.2)).squeeze(1)
     return ConditionalDiscriminator
-

@@ -386,4 +386,3 @@ def _():
         m=reference.size(0); imgs=torch.cat([sample(1) for _ in range(m)]); u8=torch.clip(torch.round(255*(imgs.double()+1)/2),0,255).to(torch.uint8)
         s=[mean_and_covariance(t,judge) for t in (reference,u8)]; return {"FD":frechet_distance(*s[0],*s[1]),"n":imgs.shape[0],"n_reference":m,"feature_dim":len(s[0][0])}
     return evaluate_gan
-
