@@ -46,7 +46,7 @@ def need_good_noise(watch: Watch) -> None:
             own = {fake.source.z[fake.row].cpu().numpy().tobytes() for fake in fakes}
             if own & seen:
                 wrong(f"""step-same-noise: Two steps of {name} use exactly the same noise, so that
-                    it only ever meets these few images. Where is the noise (or a seed) set?""")
+                    it meets the same few images again. Where is the noise (or a seed) set?""")
             seen |= own
 
 
@@ -253,6 +253,8 @@ def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
         wrong(f"""`{call}` takes its steps in the order {order}, where {"D" * d_steps}G in turn was
             asked for: first D, then G. Where in the loop does each of them stand?""")
     seen = f"`{call}` takes {d} steps of D and {g} of G; {steps * d_steps} and {steps} were asked"
+    if d_steps > 1 and d == g == steps * d_steps:
+        wrong(f"{seen}: both players step d_steps times. Which of them stands in the inner loop?")
     if d_steps > 1 and g == steps * d_steps:
         wrong(f"""loop-d-steps-inverted: {seen}: d_steps counts the steps of the wrong player. Which
             of the two stands in the inner loop?""")
@@ -283,8 +285,8 @@ def _need_new_batches(watch: Watch) -> None:
             when = f"again: those of its step {batches.index(batch) + 1} come back in step {i + 1}"
             when = "every time" if len(set(batches)) == 1 else when
             wrong(f"""loop-same-batch: Each step is right, but D meets the same real images {when},
-                so that much of the data is never seen. What changes from one batch to the next, or
-                is a seed set again and again?""")
+                and so sees less of the data than it could. What changes from one batch to the next,
+                or is a seed set again and again?""")
 
 
 def need_whole_data(watch: Watch) -> None:

@@ -125,8 +125,9 @@ def check_output_size(answer: Callable) -> None:
 
 
 def _weights(network: nn.Module) -> dict[int, Tensor]:
-    """The weights of the layers by how many numbers each holds, which differs for all of them."""
-    return dict(sorted((p.numel(), p) for p in network.parameters() if p.dim() > 1))
+    """The weights of the layers by how many numbers each holds, which differs in the plan."""
+    weights = {p.numel(): p for p in network.parameters() if p.dim() > 1}
+    return dict(sorted(weights.items(), key=lambda item: item[0]))
 
 
 def _need_arguments_used(network: nn.Module, kind: type[nn.Module], call: str, given: dict) -> None:
@@ -142,6 +143,10 @@ def _need_arguments_used(network: nn.Module, kind: type[nn.Module], call: str, g
 
 def _need_plan(network: nn.Module, reference: nn.Module, call: str) -> None:
     """Reject a network whose layers have other sizes than the plan's."""
+    for name, _ in network.named_parameters():
+        if "parametrizations" in name or name.endswith(("weight_orig", "weight_g", "weight_v")):
+            wrong(f"""In `{call}` the weights of a layer are normalised (`{name}`), as by spectral
+                or weight norm. The plan has plain weights.""")
     kinds = {"dcgan-upsampling": nn.Upsample, "dcgan-pooling": nn.MaxPool2d | nn.AvgPool2d}
     for part in network.modules():
         if isinstance(part, nn.ConvTranspose2d) and part.kernel_size[0] % part.stride[0]:
@@ -272,7 +277,7 @@ def _other_activations(kind: type, asked: str, *others: nn.Module) -> list[tuple
     "transposed convolutions of kernel 4 (stride 1, padding 0, then 2 and 1), BatchNorm and ReLU "
     "after all but the last, tanh after the last",
     accepts="a class, an nn.Sequential inside, a function that builds one; biases; a linear first "
-    "layer",
+    "layer; plain weights, which no norm divides",
     mistakes="arch-no-output-activation arch-sigmoid-output arch-relu-output arch-bn-output "
     "arch-bn-eps arch-z-shape arch-unregistered arch-kernel-stride hardcoded-size "
     "dcgan-no-batchnorm dcgan-activation dcgan-upsampling",
@@ -297,7 +302,7 @@ def check_generator(make: Callable[..., nn.Module]) -> None:
     "kernel 4 (stride 2, padding 1, at last 1 and 0), LeakyReLU(0.2) after all but the last, "
     "BatchNorm before it in all but the first",
     accepts="a class, an nn.Sequential inside, a function that builds one; biases; a linear last "
-    "layer",
+    "layer; plain weights, which no norm divides",
     mistakes="loss-double-sigmoid arch-bn-output arch-bn-eps arch-64-on-32 arch-unregistered "
     "hardcoded-size dcgan-no-batchnorm dcgan-activation dcgan-pooling",
     reference=DCGANDiscriminator,

@@ -58,7 +58,7 @@ def check_dcgan_init(answer: Callable) -> None:
         returned = answer(network)
     if returned is not network:
         wrong(f"""`dcgan_init(network)` returned {describe_value(returned)}; the network that went
-            in was expected, so that `G = dcgan_init(Generator())` works.""")
+            in was expected, and not a copy of it: who calls `dcgan_init(G)` wants G changed.""")
     for name, p in network.named_parameters():
         if p is not before.get(name) or not p.requires_grad:
             wrong(f"""`{name}` is another parameter now, or one that no longer learns: an optimiser
@@ -171,7 +171,7 @@ def check_verify_shapes(answer: Callable) -> None:
     need(
         not blamed,
         f"Pairs that fit {' and '.join(map(str, blamed))} pixels are reported as broken. Where is "
-        "a size, that of z or the channels written as a number, and may logits also be (N, 1)?",
+        "a size, that of z or the channels written as a number, and may logits be (N,) and (N, 1)?",
         "hardcoded-size" if fitting == ["", "DG", "DG"] else None,
     )
     G, D = _pair(32)

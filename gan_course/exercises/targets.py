@@ -156,7 +156,7 @@ def _say_batch(what: str, group: Group, asked: float) -> str:
     parts = []
     if abs(target - asked) > 5e-3:
         parts.append(f"have target {round(target, 3) + 0.0:g} where {asked:g} was asked for")
-    if abs(weight - 1) > 5e-3:
+    if abs(weight - 1) > 5e-3 and not (form.startswith("squares") and abs(weight - 2) < 5e-3):
         parts.append(f"count {round(weight, 3):g} times")
     if form != "cross-entropy":
         parts.append(f"enter by the {form}")

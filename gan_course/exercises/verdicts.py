@@ -174,9 +174,9 @@ def _need_nothing_between(account: Account) -> None:
             {top:.3g}, entry by entry. What happens between these two lines?""")
     share = account.rest.norm() / found.norm()
     decays = "; it points along the weights themselves, as a decay of the weights does"
-    wrong(f"""{name}'s gradient contains something that comes from none of the images that D was
-        shown ({share:.0%} of it{decays * account.decays}). What else is in the loss, or changes the
-        gradient before the optimiser's step?""")
+    wrong(f"""{name}'s gradient contains something that is no gradient of D's answers to the images
+        that it was shown ({share:.0%} of it{decays * account.decays}). What else is in the loss,
+        such as a penalty, or changes the gradient before the optimiser's step?""")
 
 
 def _need_moment(account: Account) -> None:
