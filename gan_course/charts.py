@@ -1,10 +1,16 @@
 """The chart at the bedside: six instruments over the steps of one run or several."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 
 from gan_helpers import plotting
+
+if TYPE_CHECKING:  # for type hints only: matplotlib is loaded when the first figure is made
+    from matplotlib.axes import Axes
 
 # Title -> what of a history it shows; the second is dashed.
 INSTRUMENTS = {
