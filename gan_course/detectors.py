@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_helpers.diagnostics import near_twins, spread
+from gan_helpers.diagnostics import near_twins, spread, twin_limit
 from gan_helpers.metrics import check_images, classes_covered, look, precision_recall, to_float
 
 DRAWS = 200  # resamplings behind a bootstrap bound
@@ -37,7 +37,7 @@ def collapse_detectors(samples: Tensor, real: Tensor, judge: nn.Module) -> list[
     mean, bound = distances(fake.flatten(1), true.flatten(1))
     classes = classes_covered(seen)
     kinds = seen.logits.shape[1]
-    twins = near_twins(seen.values, seen_real.values)
+    twins = near_twins(seen.values, twin_limit(seen_real.values))
     precision, recall = (float(score) for score in precision_recall(seen, seen_real))
     effective = classes.details["effective"]
     return [

@@ -6,4 +6,4 @@ it trains (a `toys.ToyGAN` reads its own).
 
 from .instruments import Instruments, gradient_norms
 from .pair import Check, PairReport, verify_pair
-from .reading import Signs, judged, near_twins, spread
+from .reading import Signs, judged, near_twins, spread, twin_limit

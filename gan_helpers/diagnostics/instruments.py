@@ -10,7 +10,7 @@ from ..metrics import classes_covered, frechet_distance, look, precision_recall
 from ..metrics.features import to_float
 from ..runs import TrainingRun
 from ..sampling import call, evaluating, generate, to_bytes
-from .reading import Signs, judged, near_twins, spread, to_nearest
+from .reading import Signs, judged, near_twins, spread, to_nearest, twin_limit
 
 SEARCHED = 2000  # training images that are searched for copies, at most
 
@@ -62,6 +62,7 @@ class Instruments(Callback):
         # A training image's nearest neighbour is itself: take the second.
         nearest = to_nearest(self._seen.values, train.values, 1 + (held is run.dataset))
         self._ruler = nearest.median()
+        self._twins_within = twin_limit(self._seen.values)
         half = len(self._seen) // 2
         self.best = float(precision_recall(self._seen.take(slice(half)),
                                            self._seen.take(slice(half, None)))[0])  # fmt: skip
@@ -115,7 +116,7 @@ class Instruments(Callback):
             "fd": float(frechet_distance(seen, self._seen, interval=False)),
             "diversity": float(spread(images[few].flatten(1)) / spread(real)),
             "nearest": float(to_nearest(seen.values, self._train.values).median() / self._ruler),
-            "duplicates": near_twins(seen.values, self._seen.values),
+            "duplicates": near_twins(seen.values, self._twins_within),
         }  # fmt: skip
 
     @property

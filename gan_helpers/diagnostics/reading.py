@@ -81,7 +81,11 @@ def to_nearest(samples: Tensor, others: Tensor, k: int = 1) -> Tensor:
     return torch.cdist(samples, others).kthvalue(min(k, len(others))).values
 
 
-def near_twins(samples: Tensor, real: Tensor) -> float:
-    """The share of samples (N, d) with another one nearer than 99 % of the real (M, d) have."""
-    limit = to_nearest(real, real, 2).quantile(0.01)
+def twin_limit(real: Tensor) -> Tensor:
+    """The distance within which only 1 % of real samples (N, d) have another one."""
+    return to_nearest(real, real, 2).quantile(0.01)
+
+
+def near_twins(samples: Tensor, limit: Tensor) -> float:
+    """The share of samples (N, d) with another one nearer than `limit`."""
     return float((to_nearest(samples, samples, 2) < limit).float().mean())
