@@ -195,6 +195,10 @@ UNFORESEEN["4.2"] = {
     "a square root of it": (layer(lambda d: torch.exp(-d.abs().sum(-1)).sum(1).sqrt()), "by hand"),
     "half": (layer(lambda d: (torch.exp(-d.abs().sum(-1)).sum(1) - 1) / 2), "half as large"),
     "max": (layer(lambda d: torch.exp(-d.abs().amax(-1)).sum(1)), "by hand"),
+    "copies left out": (
+        layer(lambda d: torch.exp(-d.abs().sum(-1)).where(d.abs().sum(-1) > 0, 0).sum(1)),
+        "so are a sample's exact copies",
+    ),
 }
 
 # --- 4.3 -----------------------------------------------------------------------------------------

@@ -104,6 +104,9 @@ _WRONG_SIMILARITY = [
     (None, lambda d: torch.exp(-d.abs()).sum((-1, 1)),
      "The exponential is taken of each of the `dim` differences, and only then are they summed. "
      "What is summed within a kernel, and what over the batch?"),
+    (None, lambda d: (torch.exp(-d.abs().sum(-1)) * d.abs().sum(-1).gt(1e-6)).sum(1),
+     "Whatever lies at distance 0 is left out, and so are a sample's exact copies, which are the "
+     "most company of all. Which one of the N is the sample itself?"),
 ]  # fmt: skip
 
 
@@ -128,6 +131,7 @@ def check_minibatch_discrimination(make: Callable[..., nn.Module]) -> None:
             wrong(f"""mbd-t-not-learned: `{call}` has no parameters, so that T is never learned.
                 What makes a tensor a parameter?""")
         layer, x = build(lambda a=a, k=k, d=d: make(a, kernels=k, dim=d), call), cloud(n, a)
+        x[-1] = x[0]  # a copy is company, and no less than a sample itself
         with calling(f"{call}(features)"):
             layer(x)  # lazy layers get their size
         alike = [[p for p in layer.parameters() if p.shape == q.shape] for q in layer.parameters()]
