@@ -106,7 +106,7 @@ class Account:
             return objective.d_loss(real, fake)
         if not objective.g_sees_real:
             return objective.g_loss(fake)
-        heard = [call for call in self.watch.judged(self.step, "G") if call.heard]
+        heard = self.watch.heard(self.step, "G")
         seen = [image.logit for image in self.watch.shown(heard, "real")]
         return objective.g_loss(fake, torch.stack(seen[-len(fake) :]).double())
 

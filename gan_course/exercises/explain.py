@@ -10,8 +10,6 @@ from types import TracebackType
 
 from .guard import is_library
 
-DEVICES = "Tensors on different devices met. Make new tensors on the device of those you are given."
-
 # What an exception usually means: (pattern, mistake or None, likely cause). First match wins.
 Cause = tuple[str, str | None, str]
 CAUSES: list[Cause] = [
@@ -72,7 +70,8 @@ CAUSES: list[Cause] = [
      "a name is used that this function does not know. Does it come from the arguments, or is "
      "it spelled differently above?"),
     (r"maximum recursion depth", None, "a function calls itself without an end."),
-    (r"same device|[Ee]xpected .* on device", None, DEVICES),
+    (r"same device|[Ee]xpected .* on device", None,
+     "Tensors on different devices met. Make new tensors on the device of those you are given."),
     (r"[Bb]oolean value of Tensor|truth value of an array", None,
      "`if` decides once, and here stand many values. `torch.where` decides for each of them."),
     (r"'(float|int)' object has no attribute '(size|shape|dtype|dim|to)'", None,

@@ -41,7 +41,7 @@ def need_good_noise(watch: Watch) -> None:
     for name in "DG":
         seen: set[bytes] = set()
         for step in (step for step in [*watch.past, *watch.steps] if name in step.networks):
-            calls = [c for c in watch.judged(step, name) if c.heard and c.epoch == step.epoch]
+            calls = [call for call in watch.heard(step, name) if call.epoch == step.epoch]
             fakes = watch.shown(calls, "fake")
             own = {fake.source.z[fake.row].cpu().numpy().tobytes() for fake in fakes}
             if own & seen:
@@ -79,14 +79,13 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
 
     if is_it(wanted):
         return
-    name = "D" if "D" in step.networks else "G"
-    account = Account(watch, step, name)
+    account = Account(watch, step, step.name)
     real, fake = account.groups["real"].logits, account.groups["fake"].logits
     terms = {
         "the loss with the opposite sign": -wanted,
         "the sum over the batch": wanted * len(fake),
     }
-    if name == "D":
+    if step.name == "D":
         terms["the mean of the two terms"] = wanted / 2
         terms["the real term alone"] = F.softplus(-real).mean().item()
         terms["the term of the fakes alone"] = F.softplus(fake).mean().item()
@@ -94,7 +93,7 @@ def need_same_loss(watch: Watch, reported: float, wanted: float, step: Step, cal
         terms["log(1 - D(G(z)))"] = -F.softplus(fake).mean().item()
     later = [call for call in watch.calls[step.last :] if call.logits is not None]
     real, fake = ([image.logit for image in watch.shown(later, kind)] for kind in ("real", "fake"))
-    if fake and (real or name == "G"):
+    if fake and (real or step.name == "G"):
         after = account.loss(cross_entropy, torch.tensor(real), torch.tensor(fake)).item()
         terms["the loss after the update, where the one before it was asked for"] = after
     what = next((f"This is {what}." for what, value in terms.items() if is_it(value)), "")
@@ -219,8 +218,7 @@ def assess_loop(
     losses: dict[str, list[float]] = {"D": [], "G": []}
     for step in watch.steps:
         if step.networks:
-            name = "D" if "D" in step.networks else "G"
-            losses[name].append(assess_step(watch, step, name))
+            losses[step.name].append(assess_step(watch, step, step.name))
     _need_optimizers(watch, optimizers, call)
     need_order(watch, steps, d_steps, call)
     _need_new_batches(watch)
@@ -245,7 +243,7 @@ def _need_optimizers(watch: Watch, given: tuple | None, call: str) -> None:
 
 def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
     """Reject a loop that takes too few steps, too many, or in another order."""
-    order = "".join(sorted(step.networks)[0] for step in watch.steps if step.networks)
+    order = "".join(step.name for step in watch.steps)
     if order == ("D" * d_steps + "G") * steps:
         return
     d, g = order.count("D"), order.count("G")
@@ -266,20 +264,19 @@ def need_order(watch: Watch, steps: int, d_steps: int, call: str) -> None:
 
 def _batches(watch: Watch) -> list[list[int]]:
     """Which real images each step of D was shown."""
-    batches = []
-    for step in (step for step in watch.steps if "D" in step.networks):
-        heard = [call for call in watch.judged(step, "D") if call.heard]
-        batches.append([image.source for image in watch.shown(heard, "real")])
-    return batches
+    steps = [step for step in watch.steps if "D" in step.networks]
+    shown = [watch.shown(watch.heard(step, "D"), "real") for step in steps]
+    return [[image.source for image in images] for images in shown]
 
 
 def _need_new_batches(watch: Watch) -> None:
     """Reject a run in which D meets the same real images again and again."""
-    for rows in _batches(watch):
+    shown = _batches(watch)
+    for rows in shown:
         if 4 * len(set(rows)) < len(rows):
             wrong(f"""loop-same-batch: Each step is right, but a batch of {len(rows)} real images
                 holds only {len(set(rows))} different ones. How many indices are drawn?""")
-    batches = [frozenset(rows) for rows in _batches(watch)]
+    batches = [frozenset(rows) for rows in shown]
     for i, batch in enumerate(batches):
         if batch in batches[:i]:
             when = f"again: those of its step {batches.index(batch) + 1} come back in step {i + 1}"

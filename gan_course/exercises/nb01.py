@@ -14,7 +14,17 @@ from gan_helpers import losses
 from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
 
 from .catalogue import MISTAKES
-from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, solve
+from .compare import (
+    Known,
+    ask,
+    ask_number,
+    close,
+    explain,
+    first_off,
+    name_wrong,
+    need_tensor,
+    solve,
+)
 from .framework import describe_value, exercise, wrong
 from .logit_losses import Measured, measure, need_right_far_off, need_slopes
 
@@ -441,7 +451,7 @@ def _explain_divergence(got: list[float], right: list[float], problems: list[tup
     sizes = {"the spacing dx": spacings, "the number of points": points}
     width = "the width of the grid, as a mean over its points is"
     sizes[width] = [n * dx for n, dx in zip(points, spacings, strict=True)]
-    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not _near(*pair))
+    i = first_off(got, right, _near)
     n, _, mp, sp, mq, sq = _GAUSSIANS[i]
     told = explain(got, right, terms, sizes) or "Print your two: which one is off?"
     wrong(f"""For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,7 +16,7 @@ from gan_helpers.models import DCGANDiscriminator, DCGANGenerator, conv_output_s
 
 from .architecture import assess_logits, assess_network, assess_outputs, assess_range, build, run
 from .catalogue import MISTAKES
-from .compare import all_near, ask, close, explain, name_wrong, need_number, off_by
+from .compare import all_near, ask, close, explain, first_off, name_wrong, need_number, off_by
 from .framework import exercise, need, probe_device, wrong
 from .probes import call_of
 
@@ -108,7 +109,7 @@ def check_output_size(answer: Callable) -> None:
         right = [output_size(*row, transposed=transposed) for row in rows]
         if got != right:
             name_wrong(got, known, rows)
-            i = next(i for i, value in enumerate(got) if value != right[i])
+            i = first_off(got, right, operator.eq)
             n, k, s, p = zip(*rows, strict=True)
             steps = [a * b for a, b in zip(n, s, strict=True)]
             names = ("size times stride", "the stride", "the kernel", "the padding", "the size")

@@ -20,6 +20,7 @@ from .compare import (
     ask,
     close,
     explain,
+    first_off,
     name_wrong,
     need_number,
     need_parts,
@@ -301,7 +302,7 @@ def check_both_gradients(answer: Callable) -> None:
     if not all(map(all_near, got[:2], right[:2])):
         name_wrong(got[:2], _WRONG_GRADIENTS, problems[:2], all_near)
         flat = [[x for pair in pairs[:2] for x in pair] for pairs in (got, right)]
-        i = next(i for i in range(4) if not all_near(flat[0][i : i + 1], flat[1][i : i + 1]))
+        i = first_off(*flat)
         which = ("saturating", "non-saturating")[i % 2]
         said = explain(*flat) or "Which loss, of what, and which norm of which parameters is it?"
         wrong(f"The {which} norm: {off_by(flat[0][i], flat[1][i])}. {said}")

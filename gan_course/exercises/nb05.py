@@ -16,7 +16,6 @@ from .architecture import (
     assess_outputs,
     assess_range,
     build,
-    call_of,
     need_gradient_of_images,
     need_size_used,
     need_whole_z,
@@ -25,6 +24,7 @@ from .catalogue import MISTAKES
 from .compare import close, need_tensor
 from .explain import Cause
 from .framework import Raised, calling, exercise, probe_device, wrong
+from .probes import call_of
 
 MISTAKES.update(
     {

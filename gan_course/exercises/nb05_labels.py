@@ -91,7 +91,7 @@ def check_d_step(answer: Callable) -> None:
 def _need_own_labels(watch: Watch, step: Step, labels: Tensor) -> None:
     """Reject a step whose images D judges under labels that are not theirs."""
     drawn: list[int] = []  # the classes that G was asked for
-    for call in (call for call in watch.judged(step, "D") if call.heard):
+    for call in watch.heard(step, "D"):
         for said, image in zip(call.labels.tolist(), watch.origins(call), strict=True):
             if image.kind == "real" and said != int(watch.data.labels[image.source]):
                 wrong("""D judges real images under labels that are not theirs. Two terms are asked

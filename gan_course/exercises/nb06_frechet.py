@@ -13,7 +13,18 @@ from gan_helpers import metrics
 
 from . import compare
 from .catalogue import MISTAKES
-from .compare import Known, all_near, ask, close, explain, name_wrong, near, off_by, reject
+from .compare import (
+    Known,
+    all_near,
+    ask,
+    close,
+    explain,
+    first_off,
+    name_wrong,
+    near,
+    off_by,
+    reject,
+)
 from .framework import Raised, describe_value, exercise, need, wrong
 from .probes import normal
 from .watched_judge import JUDGE_HINTS, TinyJudge, check_shown, pixels, same_images
@@ -273,7 +284,7 @@ def _check_root(got: list[float]) -> None:
     name_wrong(halves, known, _COVARIANCES, partial(np.isclose, rtol=1e-5, equal_nan=True))
     terms = {"the trace of cov_r": (of_r, 1), "the trace of cov_g": (of_g, 1)}
     terms["the root term"] = (roots, -2)
-    i = next(i for i, pair in enumerate(zip(got, right, strict=True)) if not near(*pair))
+    i = first_off(got, right)
     told = explain(got, right, terms, {"the number of features": [len(a) for a, _ in _COVARIANCES]})
     if math.isnan(halves[i]):
         told = "Is a root taken of something negative on the way?"

@@ -47,14 +47,14 @@ def _span(grid: Tensor | np.ndarray) -> str:
     return f" from {float(grid.min()):.3g} to {float(grid.max()):.3g}"
 
 
-def contains(picture: np.ndarray, image: np.ndarray, tolerance: float = 1.01) -> bool:
+def contains(picture: np.ndarray, image: np.ndarray) -> bool:
     """True if the image stands somewhere in the picture, up to rounding."""
     if any(side < own for side, own in zip(picture.shape, image.shape, strict=True)):
         return False
     windows = np.lib.stride_tricks.sliding_window_view(picture, image.shape)[:, :, 0]
     some = np.s_[..., ::9, ::9, :]  # a few pixels rule out most places
-    likely = (np.abs(windows[some] - image[some]) <= tolerance).all((2, 3, 4))
-    return any((np.abs(window - image) <= tolerance).all() for window in windows[likely])
+    likely = (np.abs(windows[some] - image[some]) <= 1.01).all((2, 3, 4))
+    return any((np.abs(window - image) <= 1.01).all() for window in windows[likely])
 
 
 # Wrong grey levels of an image x, in a batch that runs from low to high.
@@ -107,14 +107,12 @@ def find_images(picture: np.ndarray, images: Tensor) -> None:
     if found:
         wrong(f"""The grey levels are right, but only {round(found * len(pixels))} of {len(pixels)}
             images stand in the grid as a whole. Are the others left out, or do they overlap?""")
-    wanted, got = np.mean([levels(image) for image in pixels]), picture.mean()
+    wanted = levels(images.numpy())
     # How many pixels of each of 32 shades there should be, and are: padding may add some.
-    asked, there = (
-        np.histogram(x, 32, (0, 256))[0] for x in (np.stack([levels(i) for i in pixels]), picture)
-    )
+    asked, there = (np.histogram(x, 32, (0, 256))[0] for x in (wanted, picture))
     if np.minimum(asked, there).sum() > 0.85 * asked.sum():
         wrong("""The grey levels are there, but no image is in one piece: pixels are interleaved, or
             in another order. A reshape swaps no axes; which ones have to be neighbours first?""")
     wrong(f"""The images are not in the grid with the grey levels asked for (-1 is 0, 1 is 255): its
-        mean is {got:.0f} where the images' is {wanted:.0f}, and it runs from {picture.min()} to
-        {picture.max()}.""")
+        mean is {picture.mean():.0f} where the images' is {wanted.mean():.0f}, and it runs from
+        {picture.min()} to {picture.max()}.""")

@@ -210,6 +210,11 @@ class Step:
     first: dict[str, int]  # the call with which each network's account of this step begins
     last: int  # the call after the account's end
 
+    @property
+    def name(self) -> str:
+        """The network that it moved, "D" if both; "" if others."""
+        return min(self.networks, default="")
+
 
 class Watch:
     """Two probe networks and a record of what is done with them while it is on.
@@ -274,6 +279,10 @@ class Watch:
         """The calls of D since the last step of this network, empty batches left out."""
         calls = self.calls[step.first[name] : step.last]
         return [call for call in calls if call.logits is not None and len(call.rows)]
+
+    def heard(self, step: Step, name: str) -> list[Call]:
+        """Those of them whose answers went into a loss."""
+        return [call for call in self.judged(step, name) if call.heard]
 
     def begin(self) -> None:
         """Before a further call of the reader's code: a clean record of steps."""

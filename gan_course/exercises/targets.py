@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -13,8 +14,6 @@ from .framework import wrong
 
 _SUM = """loss-sum-not-mean: Direction and targets are right, but the loss is summed over the batch,
     so that it grows with the batch size. Where is it reduced to one number?"""
-SATURATING = """loss-saturating: G moves the right way, but by the saturating loss log(1 - D(G(z))),
-    whose slope vanishes where D is sure, as it is early on. Which quantity should be made large?"""
 # Weights of a cross-entropy with the right targets, by batch: of the real and the fake images for
 # D, of the fakes for G. "n" is the number of images, "share" that number by those of both batches.
 _WEIGHTS: dict[tuple, str] = {
@@ -36,7 +35,9 @@ _WEIGHTS: dict[tuple, str] = {
 _EXCHANGED: dict[tuple, str] = {
     (1, 1): """step-swapped-labels: D is updated toward low logits for real images and high ones for
         fakes: real images have target 0, fakes target 1. Which target belongs to which batch?""",
-    (-1,): SATURATING,
+    (-1,): """loss-saturating: G moves the right way, but by the saturating loss log(1 - D(G(z))),
+        whose slope vanishes where D is sure, as it is early on. Which quantity should be made
+        large?""",
     (1,): """step-g-targets-fake: G is updated, but toward the target 'fake': it helps D to catch
         it. What does G want D to say about its images?""",
 }
@@ -60,6 +61,11 @@ class Group:
 
     def __len__(self) -> int:
         return len(self.logits)
+
+    @cached_property
+    def fit(self) -> Fit | None:
+        """The form, weight and target with which a loss has these slopes, if there are any."""
+        return fit(self.logits, self.slopes)
 
 
 def fit(logits: Tensor, slopes: Tensor) -> Fit | None:
@@ -96,7 +102,7 @@ def name_targets(
 
     asked: the right target of each batch; where: ' in D's step', say; exchanged: name that too.
     """
-    fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
+    fits = [groups[kind].fit for kind in asked]
     if None in fits:
         return
     forms = {found.form for found in fits}
@@ -131,7 +137,7 @@ def say_targets(groups: Mapping[str, Group], asked: Mapping[str, float], nouns: 
 
 
 def _say_batch(what: str, group: Group, asked: float) -> str:
-    found = fit(group.logits, group.slopes)
+    found = group.fit
     if found is None and not torch.isfinite(group.slopes).all():
         return f"the slope by the {what} is not finite"
     if found is None:

@@ -235,7 +235,7 @@ def _name_loss(account: Account, objective: Objective) -> None:
         _need_whole_batch(groups[kind], _NOUNS[kind], name)
     if right := account.right_slopes(objective, groups):
         _need_once(account, {kind: right[kind] for kind in asked})
-    fits = [fit(groups[kind].logits, groups[kind].slopes) for kind in asked]
+    fits = [groups[kind].fit for kind in asked]
     smooth = any(f and f.form == "cross-entropy" and 0.02 < f.target < 0.98 for f in fits)
     said = say_targets(groups, asked, _NOUNS) or "the images do not all count as they should"
     look = "Look at targets, sign, the reduction to one number and what is handed to the loss."
