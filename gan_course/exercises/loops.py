@@ -348,21 +348,21 @@ def _need_history(history, losses: dict[str, list[float]], steps: int, d_steps: 
             wrong(f"{start} history['{key}'][{i}] {said}. Which value is added there?")
 
 
-def assess_other_runs(run: Callable[[Watch, int], object], name: str, column: bool) -> None:
+def assess_other_runs(answer: Callable, name: str, column: bool) -> None:
     """A loop where D is far off, where it is sure and right, and over several small epochs."""
     for scale, gap, where in (
         (300.0, 1.5, "at large logits"), (-300.0, 20.0, "where D is sure and right")
     ):  # fmt: skip
         watch, call = Watch(column, scale, gap=gap), f"{name}(...) {where}"
         with watch.on(), calling(call):
-            run(watch, 2)
+            answer(watch.G, watch.D, watch.data, 2, LATENT)
         if scale > 0:
             _assess_far_off(watch)
         need_order(watch, 2, 1, call)
     watch = Watch(column, 1e-3, images=300)  # two batches an epoch, and D knows nothing
     call = f"{name}(...) for 5 steps with 300 images"
     with watch.on(), calling(call):
-        run(watch, 5)
+        answer(watch.G, watch.D, watch.data, 5, LATENT)
     need_order(watch, 5, 1, call)
     need_whole_data(watch)
 

@@ -14,17 +14,7 @@ from gan_helpers import losses
 from gan_helpers.toys import gaussian_density, js_divergence, kl_divergence, optimal_discriminator
 
 from .catalogue import MISTAKES
-from .compare import (
-    Known,
-    ask,
-    ask_number,
-    close,
-    explain,
-    first_off,
-    name_wrong,
-    need_tensor,
-    solve,
-)
+from .compare import Known, ask, ask_number, close, explain, name_wrong, need_tensor, reject, solve
 from .framework import describe_value, exercise, wrong
 from .logit_losses import Measured, measure, need_right_far_off, need_slopes
 
@@ -418,8 +408,7 @@ def check_js_divergence(answer: Callable) -> None:
         problems.append((p, q, 2 * width / (n - 1)))
     got = [ask_number(answer, "js_divergence(p, q, dx)", *problem) for problem in problems]
     right = [js_divergence(*problem) for problem in problems]
-    if not all(map(_near, got, right)):
-        _explain_divergence(got, right, problems)
+    _assess_divergence(got, right, problems)
     # Densities that share no point, and one of them beside the mixture.
     x = torch.linspace(-6, 6, 601, dtype=torch.float64)
     p, dx = gaussian_density(x, -3, 0.3) * (x < 0), 0.02
@@ -441,19 +430,25 @@ def _near(got: float, right: float) -> bool:
     return abs(got - right) < 1e-3 * max(1.0, abs(right))
 
 
-def _explain_divergence(got: list[float], right: list[float], problems: list[tuple]) -> None:
-    name_wrong(got, _JSD_WRONGS, problems, _near)
-    to_middle = [[kl_divergence(d, (p + q) / 2, dx) for d in (p, q)] for p, q, dx in problems]
-    one, other = zip(*to_middle, strict=True)
-    ones = [1.0] * len(got)
-    terms = {"KL(p || m)": (one, 0.5), "KL(q || m)": (other, 0.5), "a constant": (ones, 0.0)}
-    points, spacings = [len(p) for p, *_ in problems], [dx for *_, dx in problems]
-    sizes = {"the spacing dx": spacings, "the number of points": points}
-    width = "the width of the grid, as a mean over its points is"
-    sizes[width] = [n * dx for n, dx in zip(points, spacings, strict=True)]
-    i = first_off(got, right, _near)
-    n, _, mp, sp, mq, sq = _GAUSSIANS[i]
-    told = explain(got, right, terms, sizes) or "Print your two: which one is off?"
-    wrong(f"""For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the
-        mixture m are {one[i]:.4f} and {other[i]:.4f}, and their average is {right[i]:.4f} nats;
-        yours gives {got[i]:.4f}. {told}""")
+def _assess_divergence(got: list[float], right: list[float], problems: list[tuple]) -> None:
+    def to_middle(p: Tensor, q: Tensor, dx: float) -> list[float]:
+        return [kl_divergence(density, (p + q) / 2, dx) for density in (p, q)]
+
+    def say(i: int, told: str) -> str:
+        n, _, mp, sp, mq, sq = _GAUSSIANS[i]
+        one, other = to_middle(*problems[i])
+        return f"""For N({mp}, {sp}^2) and N({mq}, {sq}^2) on {n} points the two divergences to the
+            mixture m are {one:.4f} and {other:.4f}, and their average is {right[i]:.4f} nats;
+            yours gives {got[i]:.4f}. {told or "Print your two: which one is off?"}"""
+
+    terms = {
+        "KL(p || m)": (lambda *given: to_middle(*given)[0], 0.5),
+        "KL(q || m)": (lambda *given: to_middle(*given)[1], 0.5),
+        "a constant": (lambda *_: 1.0, 0.0),
+    }
+    sizes = {
+        "the spacing dx": lambda p, q, dx: dx,
+        "the number of points": lambda p, q, dx: len(p),
+        "the width of the grid, as a mean over its points is": lambda p, q, dx: len(p) * dx,
+    }
+    reject(got, right, problems, _JSD_WRONGS, say, terms=terms, sizes=sizes, same=_near)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import Module
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from gan_helpers.datasets import ImageDataset
+from gan_helpers.losses import cross_entropy_d_loss, non_saturating_g_loss
 
 from . import loops
 from .compare import need_tensor
@@ -28,6 +28,7 @@ from .framework import (
     wrong,
 )
 from .nb02 import LOSS_MISTAKES, make_optimizers
+from .probes import call_of
 from .steps import LATENT, Watch
 from .verdicts import assess_step
 
@@ -39,7 +40,7 @@ def d_step(G: Module, D: Module, d_optimizer: Optimizer, real: Tensor, latent_di
     z = torch.randn(len(real), latent_dim, device=real.device)
     fake = G(z).detach()
     d_optimizer.zero_grad()
-    loss = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+    loss = cross_entropy_d_loss(D(real), D(fake))
     loss.backward()
     d_optimizer.step()
     return loss.item()
@@ -49,7 +50,7 @@ def g_step(G: Module, D: Module, g_optimizer: Optimizer, batch_size: int, latent
     """Update G once, toward fakes that D calls real; returns the loss before the update."""
     z = torch.randn(batch_size, latent_dim, device=next(G.parameters()).device)
     g_optimizer.zero_grad()
-    loss = F.softplus(-D(G(z))).mean()
+    loss = non_saturating_g_loss(D(G(z)))
     loss.backward()
     g_optimizer.step()
     return loss.item()
@@ -136,7 +137,8 @@ def _assess_half(answer: Callable, name: str, call: str, column: bool) -> None:
 def _leave_g_gradient(watch: Watch) -> None:
     """What an ordinary G step leaves behind: a gradient of G's loss in D (and none in G)."""
     before = len(watch.calls)
-    F.softplus(-watch.D(watch.G(torch.randn(64, LATENT, device=probe_device())))).mean().backward()
+    z = torch.randn(64, LATENT, device=probe_device())
+    non_saturating_g_loss(watch.D(watch.G(z))).backward()
     watch.G.zero_grad()
     del watch.calls[before:]
 
@@ -234,8 +236,8 @@ def check_train_gan(answer: Callable) -> None:
             watch, given = Watch(column), dict(options)
             if "optimizers" in options:
                 given["optimizers"] = make_optimizers(watch.G, watch.D)
-            said = "".join(f", {option}={value}" for option, value in options.items())
-            call = f"train_gan(G, D, dataset, steps={steps}, latent_dim={LATENT}{said})"
+            sizes = {"steps": steps, "latent_dim": LATENT, **options}
+            call = call_of("train_gan", sizes, "G", "D", "dataset")
             with watch.on(), calling(call):
                 history = answer(watch.G, watch.D, watch.data, steps, LATENT, **given)
             d_steps = options.get("d_steps", 1)
@@ -243,8 +245,7 @@ def check_train_gan(answer: Callable) -> None:
             loops.assess_loop(watch, history, steps, d_steps, call, pair)
             if any(group["lr"] != 1e-3 for optimizer in pair for group in optimizer.param_groups):
                 wrong(f"`{call}` changes the settings of the optimisers that it is given.")
-        run = lambda watch, steps: answer(watch.G, watch.D, watch.data, steps, LATENT)  # noqa: E731
-        loops.assess_other_runs(run, "train_gan", column)
+        loops.assess_other_runs(answer, "train_gan", column)
 
     _with_shapes(assess, both=False)
 
@@ -327,8 +328,7 @@ def check_clinic(answer: Callable) -> None:
             history = answer(watch.G, watch.D, watch.data, 5, latent_dim=LATENT, snapshot_every=2)
         loops.assess_loop(watch, history, 5, 1, call)
         _need_snapshots(watch, history)
-        run = lambda watch, steps: answer(watch.G, watch.D, watch.data, steps, LATENT)  # noqa: E731
-        loops.assess_other_runs(run, "clinic", column)
+        loops.assess_other_runs(answer, "clinic", column)
 
     try:
         _with_shapes(assess, both=False)

@@ -172,7 +172,7 @@ def check_modes_and_quality(answer: Callable) -> None:
     centers = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 9.0], [9.0, 9.0]], device=probe_device())
     owner = torch.tensor([0] * 30 + [2] * 2 + [3] * 8, device=probe_device())
     aside = torch.tensor([[0.9, 0.0]] * 30 + [[0.1, 0.2]] * 3 + [[1.0, 1.0]] * 7).to(owner.device)
-    problems, got = [(centers[owner] + aside, centers, 0.4)], []
+    last, problems, got = (centers[owner] + aside, centers, 0.4), [], []
     for seed, m, sigma, shares in (
         (0, 8, 0.05, (90, 60, 40, 12, 8, 7, 6, 0)),
         (1, 5, 0.2, (50, 6, 4, 1, 0)),
@@ -186,12 +186,12 @@ def check_modes_and_quality(answer: Callable) -> None:
         far = centers[-2:].repeat(20, 1) + (3 * sigma + math.sqrt(3 * sigma)) / 2 / math.sqrt(2)
         points = torch.cat([near, far])[torch.randperm(len(near) + len(far))]
         problems.append((points, centers, sigma))
-    for points, centers, sigma in problems[1:] + problems[:1]:
+    problems.append(last)
+    for points, centers, sigma in problems:
         sizes = f"{len(points)} points, {len(centers)} modes"
         call = f"modes_and_quality(points, centers, {sigma}) of {sizes}"
         parts = need_parts(ask(answer, call, points, centers, sigma), call, "modes", "quality")
         got.append([need_number(part, call, plain=False) for part in parts])
-    problems = problems[1:] + problems[:1]
     right = [_cover(*problem) for problem in problems]
     if all(map(all_near, got, right)):
         return
@@ -445,14 +445,14 @@ def check_my_break(answer: Callable) -> None:
     if not changed:
         wrong("break-nothing: No setting differs from the healthy run's, so it stays healthy.")
     said = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    settings = tuple((name, changed[name]) for name in sorted(changed))
+    settings = tuple(sorted(changed.items()))
     with calling(f"ToyGAN(ring, {said}).train({STEPS})"):
         alike, learned = _collapses(settings)
     collapsed = sum(a and b for a, b in zip(alike, learned, strict=True))
-    if not (collapsed >= 8 or sum(alike) < 8):
+    if collapsed < 8 <= sum(alike):
         wrong(f"""break-not-learned: With {said}, {sum(alike)} of 10 runs end with samples that are
             alike, but {10 - sum(learned)} of the 10 never had a tenth of their samples on a mode:
             they have not collapsed, they have not learned. Which change lets G learn first?""")
-    if not (collapsed >= 8):
+    if collapsed < 8:
         wrong(f"""With {said}, {collapsed} of 10 runs collapse; at least 8 were asked for. What kept
             the healthy run healthy, and which player should be the faster one?""")

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from gan_helpers.losses import feature_matching_loss
+from gan_helpers.losses import feature_matching_loss, minimax_g_loss, non_saturating_g_loss
 
 from .architecture import build
 from .catalogue import MISTAKES
@@ -21,7 +20,6 @@ from .compare import (
     close,
     explain,
     first_off,
-    name_wrong,
     need_number,
     need_parts,
     need_tensor,
@@ -131,7 +129,7 @@ def check_minibatch_discrimination(make: Callable[..., nn.Module]) -> None:
         if isinstance(layer, nn.Module) and not list(layer.parameters()):
             wrong(f"""mbd-t-not-learned: `{call}` has no parameters, so that T is never learned.
                 What makes a tensor a parameter?""")
-        layer, x = build(lambda a=a, k=k, d=d: make(a, kernels=k, dim=d), call), cloud(n, a)
+        layer, x = build(functools.partial(make, a), call, kernels=k, dim=d), cloud(n, a)
         x[-1] = x[0]  # a copy is company, and no less than a sample itself
         with calling(f"{call}(features)"):
             layer(x)  # lazy layers get their size
@@ -194,7 +192,7 @@ def both_gradients(G: nn.Module, D: nn.Module, z: Tensor) -> tuple[float, float]
 def _gradients(G: nn.Module, D: nn.Module, z: Tensor) -> tuple[list[Tensor], ...]:
     """Gradients of both losses by G's parameters, then by D's."""
     logits = D(G(z))
-    losses = -F.softplus(logits).mean(), F.softplus(-logits).mean()
+    losses = minimax_g_loss(logits), non_saturating_g_loss(logits)
     return tuple(
         list(torch.autograd.grad(loss, list(network.parameters()), retain_graph=True))
         for network in (G, D)
@@ -299,13 +297,14 @@ def check_both_gradients(answer: Callable) -> None:
         left = not all(map(torch.equal, stands, [*old, *map(torch.zeros_like, D.parameters())]))
         problems.append((_Slopes(n, old, *_gradients(G, D, z)),))
         right.append(both_gradients(G, D, z))
-    if not all(map(all_near, got[:2], right[:2])):
-        name_wrong(got[:2], _WRONG_GRADIENTS, problems[:2], all_near)
-        flat = [[x for pair in pairs[:2] for x in pair] for pairs in (got, right)]
-        i = first_off(*flat)
-        which = ("saturating", "non-saturating")[i % 2]
-        said = explain(*flat) or "Which loss, of what, and which norm of which parameters is it?"
-        wrong(f"The {which} norm: {off_by(flat[0][i], flat[1][i])}. {said}")
+
+    def say(i: int, told: str) -> str:
+        which = first_off(got[i], right[i])
+        name = ("saturating", "non-saturating")[which]
+        hint = "Which loss, of what, and which norm of which parameters is it?"
+        return f"The {name} norm: {off_by(got[i][which], right[i][which])}. {told or hint}"
+
+    reject(got[:2], right[:2], problems[:2], _WRONG_GRADIENTS, say, same=all_near)
     if not all(map(math.isfinite, got[2])):
         wrong("""loss-log-sigmoid-nan: At ordinary logits both are right, but at logits of some
             hundreds a norm is not finite: the sigmoid has rounded to 0 or 1 before the logarithm.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gan_helpers.losses import cross_entropy_d_loss
 from gan_helpers.sampling import draw
 
 from .catalogue import MISTAKES
@@ -56,7 +57,7 @@ def d_step(
     z = torch.randn(len(real), latent_dim, device=real.device)
     fake = G(z, labels).detach()
     d_optimizer.zero_grad()
-    loss = F.softplus(-D(real, labels)).mean() + F.softplus(D(fake, labels)).mean()
+    loss = cross_entropy_d_loss(D(real, labels), D(fake, labels))
     loss.backward()
     d_optimizer.step()
     return loss.item()
@@ -120,19 +121,13 @@ def generate_digit(G: nn.Module, digit: int, n: int, latent_dim: int = 64) -> Te
     return draw(G, torch.randn(n, latent_dim), torch.full((n,), digit))
 
 
-class _Kept(list):
-    """A list that a copied network shares."""
-
-    def __deepcopy__(self, memo: dict) -> _Kept:
-        return self
-
-
 class _Order(nn.Module):
     """A generator that remembers how it is used."""
 
     def __init__(self):
         super().__init__()
-        self.latent_dim, self.calls = 23, _Kept()
+        self.latent_dim, self.calls = 23, []
+        self.note = self.calls.append  # a copy of this generator writes into the same list
         self.scale = nn.Parameter(torch.ones(1))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
@@ -145,7 +140,7 @@ class _Order(nn.Module):
                 z.""")
         logit = self.scale * z[:, :1, None, None] + 0.1 * y[:, None, None, None]
         images = torch.tanh(logit).expand(-1, 1, 28, 28)
-        self.calls.append((z.detach(), y.detach(), images.detach(), self.training))
+        self.note((z.detach(), y.detach(), images.detach(), self.training))
         return images
 
 
@@ -316,7 +311,7 @@ def check_kplus1_losses(answer: Callable) -> None:
     for i, name in enumerate(_NAMES):
         mine, wanted = ([row[i].item() for row in rows] for rows in (got, right))
         if not close(mine, wanted):
-            name_wrong(mine, _known_terms(name), problems, lambda a, b: close([a], [b.item()]))
+            name_wrong(mine, _known_terms(name), problems, close)
             said = f"The {name} term is off: {off_by(mine[0], wanted[0])}."
             for j, other in enumerate(_NAMES):
                 if close(mine, [row[j].item() for row in right]):

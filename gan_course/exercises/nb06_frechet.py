@@ -13,18 +13,7 @@ from gan_helpers import metrics
 
 from . import compare
 from .catalogue import MISTAKES
-from .compare import (
-    Known,
-    all_near,
-    ask,
-    close,
-    explain,
-    first_off,
-    name_wrong,
-    near,
-    off_by,
-    reject,
-)
+from .compare import Known, all_near, ask, close, explain, name_wrong, near, off_by, reject
 from .framework import Raised, describe_value, exercise, need, wrong
 from .probes import normal
 from .watched_judge import JUDGE_HINTS, TinyJudge, check_shown, pixels, same_images
@@ -85,7 +74,7 @@ _COVARIANCE_WRONGS: list[Known] = [
 def check_mean_and_covariance(answer) -> None:
     # A prime number of images, so that no batch size divides it, and more of them than a batch.
     for images, d, channels in ((pixels(13, seed=3), 3, 1), (pixels(1031, 4, channels=2), 4, 2)):
-        n, x, judge = len(images), images.float() / 127.5 - 1, TinyJudge(d, channels).train()
+        n, x, judge = len(images), metrics.to_float(images), TinyJudge(d, channels).train()
         call = f"mean_and_covariance({n} images, judge)"
         got = ask(answer, call, images, judge, hints=JUDGE_HINTS)
         got = compare.need_parts(got, call, "mean", "covariance")
@@ -271,7 +260,8 @@ def _check_root(got: list[float]) -> None:
     of_r, of_g, roots = np.transpose(table)
     traces = of_r + of_g
     right = traces - 2 * roots
-    if all_near(got, right):
+    i = compare.first_off(got, right)
+    if i is None:
         return
     if all_near(got, right**0.5):
         wrong("""The distance is right, but its root was taken at the end. The formula gives the
@@ -284,7 +274,6 @@ def _check_root(got: list[float]) -> None:
     name_wrong(halves, known, _COVARIANCES, partial(np.isclose, rtol=1e-5, equal_nan=True))
     terms = {"the trace of cov_r": (of_r, 1), "the trace of cov_g": (of_g, 1)}
     terms["the root term"] = (roots, -2)
-    i = first_off(got, right)
     told = explain(got, right, terms, {"the number of features": [len(a) for a, _ in _COVARIANCES]})
     if math.isnan(halves[i]):
         told = "Is a root taken of something negative on the way?"
@@ -375,7 +364,7 @@ def check_evaluate_gan(answer) -> None:
             compare.need_number(report[key], f"evaluate_gan(...)[{key!r}]", **options)
             for key in keys
         )
-        real, pool = reference.float() / 127.5 - 1, torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
+        real, pool = metrics.to_float(reference), torch.cat([torch.zeros(0, 1, 4, 4), *drawn])
         shown = judge.shown()
         seen = same_images(shown, pool).any(dim=0)
         compared = int(seen.sum()), int(same_images(shown, real, 1e-3).any(dim=0).sum())
